@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# The three functions every module's CMakeLists.txt is written with.
+
+# Adds the static library rotor_<name> (alias rotor::<name>) of one layer. DEPS may only name lower
+# layers; tests/layers_test checks the same rule on the includes.
+function(rotor_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(rotor_${name} STATIC ${ARG_SOURCES})
+  add_library(rotor::${name} ALIAS rotor_${name})
+  target_include_directories(rotor_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:include>)
+  target_link_libraries(rotor_${name} PUBLIC ${ARG_DEPS} PRIVATE rotor_warnings)
+  set_property(GLOBAL APPEND PROPERTY ROTOR_LIBRARIES rotor_${name})
+endfunction()
+
+# Adds a GoogleTest program and registers it with ctest under its own name.
+function(rotor_test name)
+  if(NOT ROTOR_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} rotor_warnings GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES
+    ENVIRONMENT "ROTOR_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROTOR_BINARY_DIR=${PROJECT_BINARY_DIR}"
+    TIMEOUT 300 LABELS "${ARG_LABELS}")
+endfunction()
+
+# Adds a libFuzzer target. With clang and ROTOR_FUZZ it is a fuzzer; otherwise it is linked with a
+# driver that replays the corpus, so that every build runs every seed and the targets cannot rot.
+function(rotor_fuzz name)
+  if(NOT ROTOR_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  if(ROTOR_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/replay_corpus.cc)
+    add_test(NAME ${name} COMMAND ${name} ${ARG_CORPUS})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  endif()
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} rotor_warnings)
+endfunction()

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading and writing files. File reads at offsets and never maps, so a file that is truncated or
+// replaced while a model runs cannot fault. AtomicFile makes a file appear under its name only when
+// it is complete: temporary file, fsync, rename, fsync of the folder.
+#pragma once
+
+#include <rotor/status.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace rotor {
+
+// A regular file opened for reading. read() may be called from several threads at once.
+class File {
+ public:
+  File() = default;
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  ~File();
+
+  // kNotFound when there is no such file; kIoError for folders, pipes, devices and refusals.
+  static Result<File> open(const std::string& path);
+
+  uint64_t size() const { return size_; }
+  const std::string& path() const { return path_; }
+
+  // Fills `out` from byte `offset`. kIoError, naming the offset, when the file ends before.
+  Status read(uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  int descriptor_ = -1;
+  uint64_t size_ = 0;
+  std::string path_;
+};
+
+// The whole content of a file of at most `limit` bytes; kFormatError when it is larger.
+Result<std::string> read_text_file(const std::string& path, uint64_t limit);
+
+// A file being written. Without commit() the destructor removes what was written and the old file,
+// if any, stays.
+class AtomicFile {
+ public:
+  AtomicFile() = default;
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&& other) noexcept;
+  ~AtomicFile();
+
+  // Creates "<path>.tmp-<pid>-<n>" beside `path`.
+  static Result<AtomicFile> create(const std::string& path);
+
+  // Appends.
+  Status write(std::span<const std::byte> bytes);
+  // Overwrites bytes already written.
+  Status write_at(uint64_t offset, std::span<const std::byte> bytes);
+  uint64_t size() const { return size_; }
+
+  // Makes the file durable and visible under its name.
+  Status commit();
+
+ private:
+  void discard();
+
+  int descriptor_ = -1;
+  uint64_t size_ = 0;
+  std::string path_;
+  std::string temporary_path_;
+};
+
+// True when both names lead to one existing file (same device and inode).
+bool same_file(const std::string& a, const std::string& b);
+
+}  // namespace rotor

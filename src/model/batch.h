@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batch: the rows one forward pass computes. Prefill chunks, decode steps of several sequences,
+// parallel samples and beams mix freely; a row's result does not depend on the others.
+#pragma once
+
+#include <rotor/token.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "model/kv_cache.h"
+
+namespace rotor {
+
+// One token of one sequence. Rows of the same sequence stand in order of position, and
+// `position` < sequence->length(): the sequence was extended before.
+struct BatchRow {
+  KvSequence* sequence;
+  size_t position;
+  TokenId token;
+  bool wants_logits;
+};
+
+struct Batch {
+  std::vector<BatchRow> rows;
+};
+
+}  // namespace rotor

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// ModelConfig: the sizes and flags that make the one decoder compute a given model. Immutable after
+// load. Families differ by these flags, by a name-mapping file and, only if the math is new, by a verb.
+#pragma once
+
+#include <rotor/status.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace rotor {
+
+// The nonlinearity g of the gated feed-forward block down(norm(g(gate) * up)).
+enum class Activation : uint8_t { kRelu2, kSilu };
+
+struct ModelConfig {
+  std::string family;        // "bitnet"
+  std::string name;          // as the file calls itself; may be empty
+  size_t vocab = 0;          // rows of the embedding
+  size_t context = 0;        // positions the model was made for
+  size_t hidden = 0;
+  size_t ffn = 0;
+  size_t layers = 0;
+  size_t heads = 0;          // query heads
+  size_t kv_heads = 0;       // key/value heads; divides heads
+  size_t head_dim = 0;       // even; need not be hidden / heads
+  float rms_eps = 1e-5f;
+  double rope_theta = 500000.0;
+  Activation activation = Activation::kRelu2;
+  bool attn_sub_norm = true;  // RMSNorm over heads * head_dim before the output projection
+  bool ffn_sub_norm = true;   // RMSNorm over ffn before the down projection
+  bool tied_head = true;      // the head is the embedding
+  size_t attention_window = 0;  // positions a query sees, itself included; 0: all
+
+  size_t q_rows() const { return heads * head_dim; }
+  size_t kv_rows() const { return kv_heads * head_dim; }
+  size_t group() const { return heads / kv_heads; }  // query heads that share one key/value head
+};
+
+// kFormatError naming the field when sizes are zero, too large to compute with, or contradict each
+// other. Limits: every size < 2^24 (the bound of the exact int32 sums), layers <= 1024.
+Status validate(const ModelConfig& config);
+
+// Parameters of the ternary matrices, and of the embedding (and head, when it is separate).
+uint64_t ternary_parameters(const ModelConfig& config);
+uint64_t embedding_parameters(const ModelConfig& config);
+
+}  // namespace rotor

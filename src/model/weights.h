@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weights: every tensor of a loaded model, by layer, in the layout the device asked for. Immutable
+// after load and shared by all executors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/buffer.h"
+#include "model/config.h"
+#include "ternary/matrix.h"
+
+namespace rotor {
+
+// How the input of a matrix is turned into integers.
+enum class ActivationRule : uint8_t { kInt8PerToken };
+
+// Which part of a matrix this is, when a model is split: rows (outputs) or columns (inputs).
+struct Shard {
+  enum class Axis : uint8_t { kNone, kRows, kCols } axis = Axis::kNone;
+  size_t index = 0;
+  size_t count = 1;
+};
+
+// A matrix of the model with everything its product needs.
+struct Linear {
+  TernaryMatrix matrix;              // (rows, cols) and its scales
+  ActivationRule activation = ActivationRule::kInt8PerToken;
+  std::vector<float> input_norm;     // (cols) RMSNorm of its own on the input, or empty
+  Shard shard;
+};
+
+// Element type of an embedding or head. The block types keep ggml's bytes and are decoded by row.
+enum class FloatType : uint8_t { kF32, kF16, kBf16, kQ8_0, kQ6K };
+
+// Bytes of one row of `cols` values; 0 when a block type cannot hold that many.
+size_t float_row_bytes(FloatType type, size_t cols);
+
+struct FloatMatrix {
+  FloatType type = FloatType::kBf16;
+  size_t rows = 0;
+  size_t cols = 0;
+  Buffer data;                       // (rows, float_row_bytes(type, cols)) bytes
+
+  const std::byte* row(size_t r) const { return data.data() + r * float_row_bytes(type, cols); }
+};
+
+struct LayerWeights {
+  std::vector<float> attn_norm;      // (hidden)
+  Linear q;                          // (heads * head_dim, hidden)
+  Linear k;                          // (kv_heads * head_dim, hidden)
+  Linear v;                          // (kv_heads * head_dim, hidden)
+  std::vector<float> attn_sub_norm;  // (heads * head_dim), or empty
+  Linear o;                          // (hidden, heads * head_dim)
+  std::vector<float> ffn_norm;       // (hidden)
+  Linear gate;                       // (ffn, hidden)
+  Linear up;                         // (ffn, hidden)
+  std::vector<float> ffn_sub_norm;   // (ffn), or empty
+  Linear down;                       // (hidden, ffn)
+};
+
+struct Weights {
+  FloatMatrix embed;                 // (vocab, hidden)
+  std::vector<LayerWeights> layers;
+  std::vector<float> output_norm;    // (hidden)
+  FloatMatrix head;                  // (vocab, hidden); no rows when tied to `embed`
+
+  const FloatMatrix& head_matrix() const { return head.rows == 0 ? embed : head; }
+};
+
+}  // namespace rotor

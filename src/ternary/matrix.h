@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// TernaryMatrix: a packed matrix of trits with its scales. Immutable once built; readable from any
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/buffer.h"
+#include "ternary/format.h"
+
+namespace rotor {
+
+// Real weight = trit * multiplier. One multiplier for the tensor, one per row, or one per group of
+// `group_cols` columns of a row.
+struct TernaryScale {
+  enum class Granularity : uint8_t { kTensor, kRow, kGroup } granularity = Granularity::kTensor;
+  size_t group_cols = 0;       // kGroup: 64, 128 or 256
+  std::vector<float> values;   // (1), (rows) or (rows, cols / group_cols)
+};
+
+struct TernaryMatrix {
+  TernaryFormat format = TernaryFormat::kI2;
+  size_t rows = 0;             // outputs
+  size_t cols = 0;             // inputs
+  TernaryScale scale;
+  Buffer packed;               // (row_blocks(rows), row_block_bytes(format, cols)) bytes
+
+  const uint8_t* row_block(size_t block) const {
+    return reinterpret_cast<const uint8_t*>(packed.data()) + block * row_block_bytes(format, cols);
+  }
+};
+
+}  // namespace rotor

@@ -13,7 +13,8 @@
 
 namespace rotor {
 
-// A regular file opened for reading. read() may be called from several threads at once.
+// A regular file opened for reading, or bytes in memory that are read the same way. read() may be
+// called from several threads at once.
 class File {
  public:
   File() = default;
@@ -24,23 +25,31 @@ class File {
   // kNotFound when there is no such file; kIoError for folders, pipes, devices and refusals.
   static Result<File> open(const std::string& path);
 
+  // A file that is `content`; `name` stands for its path in messages.
+  static File from_memory(std::string content, std::string name);
+
   uint64_t size() const { return size_; }
   const std::string& path() const { return path_; }
 
-  // Fills `out` from byte `offset`. kIoError, naming the offset, when the file ends before.
+  // Fills `out` from byte `offset`. kFormatError when the range leaves the file as it was when
+  // opened; kIoError when the system fails or the file was shortened since.
   Status read(uint64_t offset, std::span<std::byte> out) const;
 
  private:
   int descriptor_ = -1;
   uint64_t size_ = 0;
   std::string path_;
+  std::string content_;  // of a file in memory
 };
 
 // The whole content of a file of at most `limit` bytes; kFormatError when it is larger.
 Result<std::string> read_text_file(const std::string& path, uint64_t limit);
 
 // A file being written. Without commit() the destructor removes what was written and the old file,
-// if any, stays.
+// if any, stays. A process that is killed leaves the temporary file behind, never a part of the
+// final one; the next create() for the same path removes what dead processes left (a lock on the
+// temporary file, which ends with its process, tells the dead from the living). One thread at a
+// time.
 class AtomicFile {
  public:
   AtomicFile() = default;
@@ -48,20 +57,22 @@ class AtomicFile {
   AtomicFile& operator=(AtomicFile&& other) noexcept;
   ~AtomicFile();
 
-  // Creates "<path>.tmp-<pid>-<n>" beside `path`.
+  // Creates "<path>.tmp-<pid>-<n>" beside `path`. kIoError when the folder refuses, or when `path`
+  // names something that is not a regular file. A symbolic link is followed and stays.
   static Result<AtomicFile> create(const std::string& path);
 
   // Appends.
   Status write(std::span<const std::byte> bytes);
-  // Overwrites bytes already written.
+  // Overwrites bytes already written. REQUIRES: offset + bytes.size() <= size().
   Status write_at(uint64_t offset, std::span<const std::byte> bytes);
   uint64_t size() const { return size_; }
 
-  // Makes the file durable and visible under its name.
+  // Makes the file durable and visible under its name. After a failure nothing is left of it.
   Status commit();
 
  private:
   void discard();
+  Status put(uint64_t offset, std::span<const std::byte> bytes);
 
   int descriptor_ = -1;
   uint64_t size_ = 0;

@@ -34,12 +34,16 @@ class JsonDocument {
   std::string name_;
 };
 
-// Typed lookups in an object. Absent keys and null give nullopt; a value of another type is an error
-// that says key, expected and found. `where` is the document's name.
-Result<std::optional<int64_t>> json_integer(JsonValue object, std::string_view key, std::string_view where);
-Result<std::optional<double>> json_number(JsonValue object, std::string_view key, std::string_view where);
-Result<std::optional<bool>> json_bool(JsonValue object, std::string_view key, std::string_view where);
-Result<std::optional<std::string>> json_string(JsonValue object, std::string_view key, std::string_view where);
+// Typed lookups in an object. Absent keys and null give nullopt; a value of another type is an
+// error that says key, expected and found. `where` is the document's name.
+Result<std::optional<int64_t>> json_integer(JsonValue object, std::string_view key,
+                                            std::string_view where);
+Result<std::optional<double>> json_number(JsonValue object, std::string_view key,
+                                          std::string_view where);
+Result<std::optional<bool>> json_bool(JsonValue object, std::string_view key,
+                                      std::string_view where);
+Result<std::optional<std::string>> json_string(JsonValue object, std::string_view key,
+                                               std::string_view where);
 
 // The member `key` of `object`, or nullopt when absent, null, or `object` is no object.
 std::optional<JsonValue> json_member(JsonValue object, std::string_view key);

@@ -18,7 +18,7 @@ class Sha256 {
   ~Sha256();
 
   void update(std::span<const std::byte> bytes);
-  // 64 hexadecimal digits. Call once.
+  // 64 hexadecimal digits; empty when OpenSSL cannot compute SHA-256. Call once.
   std::string hex();
 
  private:

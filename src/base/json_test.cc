@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// JsonDocument on JSONTestSuite (every y_ accepted, every n_ refused, every i_ survived), its depth
+// limit, and the typed lookups with their messages.
+#include "base/json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+
+#include "base/file.h"
+
+namespace rotor {
+namespace {
+
+using testing::HasSubstr;
+
+std::filesystem::path test_data() {
+  if (const char* folder = std::getenv("ROTOR_TEST_DATA")) {
+    return folder;
+  }
+  const char* source = std::getenv("ROTOR_SOURCE_DIR");
+  return std::filesystem::path(source == nullptr ? "." : source) / "../shared/data";
+}
+
+TEST(Json, ConformanceSuite) {
+  const std::filesystem::path folder = test_data() / "hostile/JSONTestSuite/test_parsing";
+  if (!std::filesystem::exists(folder)) {
+    std::cerr << "SKIPPED: no " << folder << "; set ROTOR_TEST_DATA\n";
+    GTEST_SKIP() << "no " << folder;
+  }
+  int accepted = 0;
+  int refused = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    const auto text = read_text_file(entry.path(), 1 << 20);
+    ASSERT_TRUE(text.ok()) << text.status().message();
+    const bool ok = JsonDocument::parse(*text, name).ok();
+    if (name.starts_with("y_")) {
+      EXPECT_TRUE(ok) << name;
+      ++accepted;
+    } else if (name.starts_with("n_")) {
+      EXPECT_FALSE(ok) << name;
+      ++refused;
+    }
+  }
+  EXPECT_EQ(accepted, 95);
+  EXPECT_EQ(refused, 188);
+}
+
+TEST(Json, DepthLimit) {
+  const auto nested = [](size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  EXPECT_TRUE(JsonDocument::parse(nested(63), "t").ok());
+  EXPECT_FALSE(JsonDocument::parse(nested(65), "t").ok());
+  EXPECT_FALSE(JsonDocument::parse(nested(1000000), "t").ok());
+  EXPECT_FALSE(JsonDocument::parse(std::string(1000000, '['), "t").ok());
+}
+
+TEST(Json, SurvivesMovesAndLosesNoText) {
+  std::string text = R"({"a": {"b": "c"}})";
+  auto parsed = JsonDocument::parse(text, "config.json");
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  text.assign(text.size(), 'x');
+  const JsonDocument moved = *std::move(parsed);
+  const auto inner = json_member(moved.root(), "a");
+  ASSERT_TRUE(inner.has_value());
+  EXPECT_EQ(**json_string(*inner, "b", moved.name()), "c");
+}
+
+TEST(Json, TypedLookups) {
+  const auto document = JsonDocument::parse(
+      R"({"i": -3, "big": 18446744073709551615, "x": 2.5, "t": true, "s": "hi", "n": null})", "c");
+  ASSERT_TRUE(document.ok());
+  const JsonValue root = document->root();
+  EXPECT_EQ(**json_integer(root, "i", "c"), -3);
+  EXPECT_EQ(**json_number(root, "x", "c"), 2.5);
+  EXPECT_EQ(**json_number(root, "i", "c"), -3.0);
+  EXPECT_EQ(**json_bool(root, "t", "c"), true);
+  EXPECT_EQ(**json_string(root, "s", "c"), "hi");
+  EXPECT_EQ(*json_string(root, "n", "c"), std::nullopt);
+  EXPECT_EQ(*json_string(root, "absent", "c"), std::nullopt);
+  EXPECT_FALSE(json_integer(root, "big", "c").ok());
+  EXPECT_EQ(
+      json_integer(root, "x", "config.json").status().message(),
+      "config.json: key \"x\": expected an integer, found a number with a fraction or exponent");
+  EXPECT_THAT(json_bool(root, "s", "c").status().message(), HasSubstr("found a string"));
+  EXPECT_EQ(json_member(*json_member(root, "i"), "x"), std::nullopt);
+}
+
+TEST(Json, MessageNamesTheDocument) {
+  const Status status = JsonDocument::parse("{\"a\": }", "x/config.json").status();
+  EXPECT_EQ(status.code(), Code::kFormatError);
+  EXPECT_THAT(status.message(), HasSubstr("x/config.json: not valid JSON (7 bytes)"));
+  EXPECT_FALSE(JsonDocument::parse("", "empty").ok());
+}
+
+}  // namespace
+}  // namespace rotor

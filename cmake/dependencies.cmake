@@ -3,6 +3,15 @@
 include(FetchContent)
 set(FETCHCONTENT_QUIET ON)
 find_package(Threads REQUIRED)
+
+if(ROTOR_KERNELS_ONLY)
+  # A cross build: no library of the target machine is there, so the test framework comes as source.
+  if(ROTOR_TESTS)
+    add_subdirectory(/usr/src/googletest ${PROJECT_BINARY_DIR}/googletest EXCLUDE_FROM_ALL)
+  endif()
+  return()
+endif()
+
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)

@@ -29,21 +29,26 @@ function(rotor_test name)
     TIMEOUT 300 LABELS "${ARG_LABELS}")
 endfunction()
 
-# Adds a libFuzzer target. With clang and ROTOR_FUZZ it is a fuzzer; otherwise it is linked with a
-# driver that replays the corpus, so that every build runs every seed and the targets cannot rot.
+# Adds a libFuzzer target and registers it with ctest. With ROTOR_FUZZ it fuzzes for
+# ROTOR_FUZZ_SECONDS, starting from the CORPUS folders; otherwise it is linked with a driver that
+# replays them, so that every build runs every seed and the targets cannot rot.
 function(rotor_fuzz name)
   if(NOT ROTOR_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPS" ${ARGN})
-  if(ROTOR_FUZZ)
-    add_executable(${name} ${ARG_SOURCES})
-    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  else()
-    add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/replay_corpus.cc)
-    add_test(NAME ${name} COMMAND ${name} ${ARG_CORPUS})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
-  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;CORPUS" ${ARGN})
+  list(TRANSFORM ARG_CORPUS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ REGEX "^[^/]")
+  add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} rotor_warnings)
+  if(ROTOR_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set(found ${CMAKE_CURRENT_BINARY_DIR}/${name}_found)  # new inputs; crashes are written beside it
+    file(MAKE_DIRECTORY ${found})
+    add_test(NAME ${name} COMMAND ${name} ${found} ${ARG_CORPUS} -max_total_time=${ROTOR_FUZZ_SECONDS}
+      -timeout=10 -rss_limit_mb=1024 -print_final_stats=1)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/replay_corpus.cc)
+    add_test(NAME ${name} COMMAND ${name} ${ARG_CORPUS})
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS fuzz)
 endfunction()

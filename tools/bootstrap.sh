@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Sourced by ./rotor and ./test (bash; `root` is the repository): installs Debian packages, builds a
 # preset, and where it cannot go on says why and what to type. Everything it says goes to stderr.
 
@@ -64,10 +65,9 @@ install_packages() {
     fi
   fi
   local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qy -o Dpkg::Use-Pty=0)
-  local log=$root/build/log/packages.log
-  say "installing ${#missing[@]} Debian packages: ${missing[*]}"
-  if ! step "$log" "reading the package lists" "${apt[@]}" update ||
-    ! step "$log" "downloading and unpacking" \
+  if ! step "$root/build/log/apt-update.log" "reading the package lists" "${apt[@]}" update ||
+    ! step "$root/build/log/apt-install.log" \
+      "installing ${#missing[@]} Debian packages: ${missing[*]}" \
       "${apt[@]}" install --no-install-recommends "${missing[@]}"; then
     say "without these packages Rotor cannot be built. Is there a network? To install them by hand:"
     say "  apt-get update && apt-get install ${missing[*]}"
@@ -91,23 +91,22 @@ explain_by_hand() {
   say "The same build by hand: cd '$root' && cmake --preset $preset && cmake --build --preset $preset"
 }
 
-# build PRESET LOGS [TARGET...]: configures and builds a preset of CMakePresets.json.
+# build PRESET [TARGET...]: configures and builds a preset of CMakePresets.json.
 build() {
-  local preset=$1 logs=$2
-  shift 2
-  cd "$root" || return
-  step "$logs/configure-$preset.log" "configuring build/$preset" cmake --preset "$preset" &&
-    step "$logs/build-$preset.log" "building build/$preset" \
-      cmake --build "build/$preset" --parallel "$(nproc)" ${1:+--target "$@"}
+  local preset=$1
+  shift
+  (cd "$root" && cmake --preset "$preset") &&
+    cmake --build "$root/build/$preset" --parallel "$(nproc)" ${1:+--target "$@"}
 }
 
 # prepare PRESET GROUP...: packages where this machine has apt-get's names for them, then the build.
 prepare() {
   local preset=$1
   shift
+  local building=("$root/build/log/$preset.log" "building build/$preset" build "$preset")
   if on_debian_12; then
-    install_packages "$@" && (build "$preset" "$root/build/log")
-  elif ! (build "$preset" "$root/build/log"); then
+    install_packages "$@" && step "${building[@]}"
+  elif ! step "${building[@]}"; then
     explain_by_hand "$preset" "$@"
     return 1
   fi

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The filters. A weight is floor(2^39 exp(logit - max)): below 2^24 tokens, a sum stays below 2^63.
+#include "engine/candidates.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/exp_log.h"
+
+namespace rotor {
+namespace {
+
+constexpr double kOne = 0x1p39;
+
+bool more_likely(const Candidate& a, const Candidate& b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
+}
+
+uint64_t weight(double below_max) { return static_cast<uint64_t>(portable_exp(below_max) * kOne); }
+
+}  // namespace
+
+void Candidates::assign(std::span<const float> logits) {
+  kept_.clear();
+  kept_.reserve(logits.size());
+  sorted_ = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] != -INFINITY) {
+      kept_.push_back({logits[i], static_cast<TokenId>(i)});
+    }
+  }
+}
+
+double Candidates::max_logit() const {
+  if (sorted_ > 0) {
+    return kept_.front().logit;
+  }
+  float max = kept_.front().logit;
+  for (const Candidate& candidate : kept_) {
+    max = std::max(max, candidate.logit);
+  }
+  return max;
+}
+
+void Candidates::sort_first(size_t count) {
+  if (count <= sorted_) {
+    return;
+  }
+  const auto unsorted = kept_.begin() + static_cast<ptrdiff_t>(sorted_);
+  const auto end = kept_.begin() + static_cast<ptrdiff_t>(count);
+  std::partial_sort(unsorted, end, kept_.end(), more_likely);
+  sorted_ = count;
+}
+
+void Candidates::keep_top_k(size_t k) {
+  const size_t count = std::min(k, kept_.size());
+  sort_first(count);
+  kept_.resize(count);
+}
+
+void Candidates::keep_typical(double mass) {
+  // With d = logit - max: -ln(p) - entropy = (sum of p d) - d. The terms w * -d are below 2^39 / e.
+  const double max = max_logit();
+  uint64_t total = 0;
+  uint64_t moment = 0;
+  for (const Candidate& candidate : kept_) {
+    const double d = candidate.logit - max;
+    const double share = portable_exp(d) * kOne;
+    total += static_cast<uint64_t>(share);
+    moment += static_cast<uint64_t>(share * -d);
+  }
+  const double mean = -static_cast<double>(moment) / static_cast<double>(total);
+  distances_.clear();
+  for (const Candidate& candidate : kept_) {
+    distances_.push_back({std::fabs(mean - (candidate.logit - max)), candidate});
+  }
+  std::sort(distances_.begin(), distances_.end(), [](const Distance& a, const Distance& b) {
+    return a.from_entropy < b.from_entropy ||
+           (a.from_entropy == b.from_entropy && a.candidate.token < b.candidate.token);
+  });
+  const double goal = mass * static_cast<double>(total);
+  uint64_t reached = 0;
+  kept_.clear();
+  sorted_ = 0;
+  for (const Distance& distance : distances_) {
+    kept_.push_back(distance.candidate);
+    reached += weight(distance.candidate.logit - max);
+    if (static_cast<double>(reached) >= goal) {
+      break;
+    }
+  }
+}
+
+void Candidates::keep_top_p(double mass) {
+  const double max = max_logit();
+  uint64_t total = 0;
+  for (const Candidate& candidate : kept_) {
+    total += weight(candidate.logit - max);
+  }
+  const double goal = mass * static_cast<double>(total);
+  // The cut is usually near the front: sort only as far as it takes.
+  constexpr size_t kFirstSorted = 64;
+  uint64_t reached = 0;
+  size_t count = 0;
+  while (count < kept_.size()) {
+    if (count >= sorted_) {
+      sort_first(std::min(kept_.size(), std::max(kFirstSorted, 4 * count)));
+    }
+    reached += weight(kept_[count].logit - max);
+    ++count;
+    if (static_cast<double>(reached) >= goal) {
+      break;
+    }
+  }
+  kept_.resize(count);
+  sorted_ = std::min(sorted_, count);
+}
+
+void Candidates::keep_min_p(double ratio) {
+  const double lowest = max_logit() + portable_log(ratio);
+  std::erase_if(kept_, [lowest](const Candidate& candidate) { return candidate.logit < lowest; });
+  sorted_ = std::min(sorted_, kept_.size());
+}
+
+}  // namespace rotor

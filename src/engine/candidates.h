@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Candidates: the tokens that may still be drawn, and the filters that thin them out. Probabilities
+// are softmax over what is left when a filter starts, held as integers, so that their sums are
+// exact and no order of summation has to be agreed on.
+#pragma once
+
+#include <rotor/token.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace rotor {
+
+struct Candidate {
+  float logit;
+  TokenId token;
+};
+
+// A filter keeps at least one token. "More likely" means: larger logit, ties by lower token id.
+class Candidates {
+ public:
+  // Starts with all tokens of `logits` (vocab), vocab < 2^24, finite or -infinity: those are left
+  // out. At least one must be finite.
+  void assign(std::span<const float> logits);
+
+  // Keeps the `k` most likely; k >= 1.
+  void keep_top_k(size_t k);
+  // Keeps the shortest run of tokens, by growing distance of -ln(probability) from the entropy
+  // (ties by lower id), whose probabilities reach `mass`.
+  void keep_typical(double mass);
+  // Keeps the shortest run of tokens, most likely first, whose probabilities reach `mass`.
+  void keep_top_p(double mass);
+  // Keeps the tokens at least `ratio` times as likely as the most likely one; 0 < ratio <= 1.
+  void keep_min_p(double ratio);
+
+  // What is left, in no promised order.
+  std::span<const Candidate> kept() const { return kept_; }
+
+ private:
+  double max_logit() const;
+  void sort_first(size_t count);
+
+  struct Distance {
+    double from_entropy;
+    Candidate candidate;
+  };
+  std::vector<Candidate> kept_;
+  size_t sorted_ = 0;  // so many at the front are in order, and more likely than the rest
+  std::vector<Distance> distances_;
+};
+
+}  // namespace rotor

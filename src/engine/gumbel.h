@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The noise of the draw: argmax(x_i + Gumbel_i) picks i with probability softmax(x)_i when the
+// Gumbel_i are independent. Here each is a function of (seed, sample, position, token) alone, so a
+// draw does not depend on which other tokens were looked at, in what order, or by whom.
+#pragma once
+
+#include <rotor/token.h>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/exp_log.h"
+#include "engine/philox.h"
+
+namespace rotor {
+
+// What is drawn: the token at `position` (tokens before it) of the `sample`-th answer.
+struct DrawKey {
+  uint64_t seed;
+  uint32_t sample;
+  uint32_t position;
+};
+
+// 64 random bits of one token. The last counter word is 0; other values are free for other uses.
+inline uint64_t gumbel_bits(const DrawKey& key, TokenId token) {
+  const PhiloxCounter words =
+      philox4x32({static_cast<uint32_t>(token), key.position, key.sample, 0},
+                 {static_cast<uint32_t>(key.seed), static_cast<uint32_t>(key.seed >> 32)});
+  return uint64_t{words[1]} << 32 | words[0];
+}
+
+// -ln(-ln(u)) for u = 1 - v, v = (2 t + 1) / 2^53, t the upper 52 bits: u is exact, never 0 or 1,
+// and finest near 1, where the largest noise comes from. Range about (-3.61, 36.74).
+inline double gumbel_from_bits(uint64_t bits) {
+  const double v = static_cast<double>((bits >> 12) * 2 + 1) * 0x1p-53;
+  return -portable_log(-portable_log(1.0 - v));
+}
+
+// An upper bound of gumbel_from_bits(bits) without logarithms: -ln(1 - v) >= v >= 2^-(zeros + 1),
+// so the noise is at most (zeros + 1) ln 2. The factor is ln 2 rounded up by more than all
+// rounding.
+inline double gumbel_bound(uint64_t bits) {
+  constexpr double kLn2Above = 0.6931472;
+  return (std::countl_zero(bits) + 1) * kLn2Above;
+}
+
+}  // namespace rotor

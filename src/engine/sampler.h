@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sampler: chooses the next token. The choice is a function of the parameters, the logits, the
+// tokens before and the sample index alone; there is no state to carry, rewind or share.
+// docs/sampling.md.
+#pragma once
+
+#include <rotor/sampling.h>
+#include <rotor/token.h>
+
+#include <cstdint>
+#include <span>
+
+#include "engine/candidates.h"
+#include "engine/logit_adjust.h"
+
+namespace rotor {
+
+// Serves any number of sequences, one thread at a time (it owns scratch memory).
+class Sampler {
+ public:
+  // kInvalidArgument from validate(params, vocab).
+  static Result<Sampler> create(const SamplingParams& params, size_t vocab);
+
+  // The token that follows `history` (prompt and answer so far) in the `sample`-th answer, given
+  // its logits (vocab). Fails as LogitAdjuster::apply does.
+  Result<TokenId> draw(std::span<const float> logits, std::span<const TokenId> history,
+                       uint32_t sample);
+
+ private:
+  Sampler(const SamplingParams& params, size_t vocab) : params_(params), adjust_(params, vocab) {}
+  void filter();
+
+  SamplingParams params_;
+  LogitAdjuster adjust_;
+  Candidates candidates_;
+};
+
+}  // namespace rotor

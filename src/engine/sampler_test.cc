@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// The draw: its distribution is the softmax, it depends on seed, sample and position only, and
+// ties, bans, penalties and non-finite logits are treated as stated.
+#include "engine/sampler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "engine/gumbel.h"
+#include "engine/log_softmax.h"
+
+namespace rotor {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The model's own distribution: no filter, no penalty.
+SamplingParams plain(float temperature, uint64_t seed = 1) {
+  SamplingParams params;
+  params.temperature = temperature;
+  params.top_k = 0;
+  params.top_p = 1;
+  params.min_p = 0;
+  params.seed = seed;
+  return params;
+}
+
+TokenId draw(const SamplingParams& params, const std::vector<float>& logits,
+             const std::vector<TokenId>& history = {}, uint32_t sample = 0) {
+  Result<Sampler> sampler = Sampler::create(params, logits.size());
+  EXPECT_TRUE(sampler.ok()) << sampler.status().message();
+  Result<TokenId> token = sampler->draw(logits, history, sample);
+  EXPECT_TRUE(token.ok()) << token.status().message();
+  return token.ok() ? *token : kNoToken;
+}
+
+// Uneven values in [-3, 3], exact in binary32.
+std::vector<float> uneven_logits(size_t vocab) {
+  std::vector<float> logits(vocab);
+  for (uint32_t i = 0; i < vocab; ++i) {
+    logits[i] = static_cast<float>((i * 2654435761u >> 16) % 1537) / 256.0f - 3.0f;
+  }
+  return logits;
+}
+
+TEST(Sampler, GreedyTakesTheFirstOfTheLargest) {
+  EXPECT_EQ(draw(plain(0), {1, 5, 2, 5}), 1);
+  EXPECT_EQ(draw(plain(0), {-3}), 0);
+}
+
+TEST(Sampler, GreedyIgnoresTheSeed) {
+  const std::vector<float> logits = uneven_logits(300);
+  EXPECT_EQ(draw(plain(0, 1), logits), draw(plain(0, 2), logits));
+}
+
+TEST(Sampler, DrawIsTheArgmaxOfTheWrittenRule) {
+  const std::vector<float> logits = uneven_logits(5000);
+  for (uint32_t position = 0; position < 200; ++position) {
+    TokenId want = kNoToken;
+    double best = -INFINITY;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const TokenId token = static_cast<TokenId>(i);
+      const double noise = gumbel_from_bits(gumbel_bits({9, 3, position}, token));
+      if (logits[i] / double{0.7f} + noise > best) {
+        best = logits[i] / double{0.7f} + noise;
+        want = token;
+      }
+    }
+    EXPECT_EQ(draw(plain(0.7f, 9), logits, std::vector<TokenId>(position, 0), 3), want);
+  }
+}
+
+// Pearson's chi-square statistic of `counts` against `probabilities`.
+double chi_square(const std::vector<int>& counts, const std::vector<double>& probabilities) {
+  const int draws = std::accumulate(counts.begin(), counts.end(), 0);
+  double sum = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const double expected = probabilities[i] * draws;
+    sum += (counts[i] - expected) * (counts[i] - expected) / expected;
+  }
+  return sum;
+}
+
+std::vector<int> count_draws(const SamplingParams& params, const std::vector<float>& logits,
+                             int draws) {
+  Sampler sampler = *Sampler::create(params, logits.size());
+  std::vector<int> counts(logits.size());
+  for (int i = 0; i < draws; ++i) {
+    // Positions, samples and seeds must all serve as sources of independent draws.
+    const std::vector<TokenId> history(static_cast<size_t>(i % 100), 0);
+    ++counts[static_cast<size_t>(*sampler.draw(logits, history, static_cast<uint32_t>(i / 100)))];
+  }
+  return counts;
+}
+
+TEST(Sampler, DistributionIsTheSoftmaxAtTheTemperature) {
+  const std::vector<float> logits = uneven_logits(21);
+  for (const float temperature : {0.5f, 1.0f, 2.0f}) {
+    std::vector<float> scaled = logits;
+    for (float& logit : scaled) {
+      logit /= temperature;
+    }
+    std::vector<double> probabilities;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      probabilities.push_back(std::exp(log_softmax(scaled)(scaled[i])));
+    }
+    const std::vector<int> counts = count_draws(plain(temperature), logits, 100'000);
+    // 20 degrees of freedom: exceeded with probability 1e-4 (and the draws are fixed).
+    EXPECT_LT(chi_square(counts, probabilities), 52.4) << temperature;
+    // The same counts do not fit a neighbouring temperature: the test can fail.
+    for (size_t i = 0; i < logits.size(); ++i) {
+      scaled[i] = logits[i] / (temperature * 1.05f);
+    }
+    for (size_t i = 0; i < logits.size(); ++i) {
+      probabilities[i] = std::exp(log_softmax(scaled)(scaled[i]));
+    }
+    EXPECT_GT(chi_square(counts, probabilities), 52.4) << temperature;
+  }
+}
+
+TEST(Sampler, FiltersRenormalize) {
+  SamplingParams params = plain(1);
+  params.top_k = 2;
+  const std::vector<int> counts =
+      count_draws(params, {std::log(0.3f), std::log(0.1f), std::log(0.6f)}, 30'000);
+  EXPECT_EQ(counts[1], 0);
+  EXPECT_NEAR(counts[2], 20'000, 4 * std::sqrt(30'000 * 2.0 / 9));
+}
+
+TEST(Sampler, SeedSampleAndPositionEachChangeTheDraws) {
+  const std::vector<float> logits = uneven_logits(1000);
+  int same_seed = 0, same_sample = 0, same_position = 0;
+  for (uint32_t i = 0; i < 50; ++i) {
+    const std::vector<TokenId> history(i, 0);
+    const TokenId token = draw(plain(1, 5), logits, history, 1);
+    EXPECT_EQ(token, draw(plain(1, 5), logits, history, 1));
+    same_seed += token == draw(plain(1, 6), logits, history, 1);
+    same_sample += token == draw(plain(1, 5), logits, history, 2);
+    same_position += token == draw(plain(1, 5), logits, std::vector<TokenId>(i + 50, 0), 1);
+  }
+  EXPECT_LT(same_seed, 10);
+  EXPECT_LT(same_sample, 10);
+  EXPECT_LT(same_position, 10);
+}
+
+TEST(Sampler, DrawsDoNotDependOnTheOrderOfCalls) {
+  const std::vector<float> logits = uneven_logits(500);
+  SamplingParams params;
+  params.repeat_penalty = 1.2f;
+  Sampler forwards = *Sampler::create(params, logits.size());
+  Sampler backwards = *Sampler::create(params, logits.size());
+  std::vector<TokenId> first(32), second(32);
+  for (size_t i = 0; i < 32; ++i) {
+    first[i] = *forwards.draw(logits, std::vector<TokenId>(i, 3), static_cast<uint32_t>(i % 4));
+  }
+  for (size_t i = 32; i-- > 0;) {
+    second[i] = *backwards.draw(logits, std::vector<TokenId>(i, 3), static_cast<uint32_t>(i % 4));
+  }
+  EXPECT_EQ(first, second);
+}
+
+// Frozen draws: whoever changes them changes every user's text for a given seed.
+TEST(Sampler, DrawsAreFrozen) {
+  std::vector<TokenId> drawn;
+  SamplingParams params;
+  params.seed = 42;
+  for (uint32_t i = 0; i < 8; ++i) {
+    drawn.push_back(draw(params, uneven_logits(1000), std::vector<TokenId>(i, 1), i));
+  }
+  EXPECT_EQ(drawn, (std::vector<TokenId>{508, 388, 212, 831, 803, 268, 692, 859}));
+}
+
+TEST(Sampler, BiasesMoveAndBan) {
+  SamplingParams params = plain(0);
+  params.logit_bias = {{2, 10.0f}};
+  EXPECT_EQ(draw(params, {1, 5, 2}), 2);
+  params.logit_bias = {{1, -INFINITY}};
+  EXPECT_EQ(draw(params, {1, 5, 2}), 2);
+  params = plain(5);
+  params.logit_bias = {{1, -INFINITY}};
+  EXPECT_EQ(count_draws(params, {1, 5, 2}, 1000)[1], 0);
+}
+
+TEST(Sampler, EverythingBannedIsAnError) {
+  SamplingParams params = plain(1);
+  params.logit_bias = {{0, -INFINITY}, {1, -INFINITY}};
+  const Result<TokenId> token = Sampler::create(params, 2)->draw(std::vector<float>{1, 2}, {}, 0);
+  EXPECT_EQ(token.status().code(), Code::kInvalidArgument);
+}
+
+TEST(Sampler, RepeatPenaltyDividesPositiveAndMultipliesNegative) {
+  SamplingParams params = plain(0);
+  params.repeat_penalty = 2;
+  EXPECT_EQ(draw(params, {4, 3, 1}, {0}), 1);        // 2, 3, 1
+  EXPECT_EQ(draw(params, {-4, -3, -9}, {1}), 0);     // -4, -6, -9
+  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 0, 0}), 1);  // once, however often it was seen
+}
+
+TEST(Sampler, PresenceCountsOnceFrequencyEachTime) {
+  SamplingParams params = plain(0);
+  params.presence_penalty = 1.5f;
+  EXPECT_EQ(draw(params, {4, 3}, {0}), 1);
+  EXPECT_EQ(draw(params, {4.75f, 3}, {0, 0, 0}), 0);
+  params.presence_penalty = 0;
+  params.frequency_penalty = 0.5f;
+  EXPECT_EQ(draw(params, {4, 3}, {0}), 0);
+  EXPECT_EQ(draw(params, {4, 3}, {0, 0, 0}), 1);
+}
+
+TEST(Sampler, PenaltiesForgetWhatIsFarBack) {
+  SamplingParams params = plain(0);
+  params.repeat_penalty = 2;
+  params.repeat_last_n = 2;
+  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 2, 2}), 0);
+  params.repeat_last_n = -1;
+  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 2, 2}), 1);
+  params.repeat_last_n = 0;
+  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 2, 2}), 0);
+}
+
+TEST(Sampler, PenaltiesLeaveNoTraceForTheNextCall) {
+  SamplingParams params = plain(0);
+  params.frequency_penalty = 1;
+  Sampler sampler = *Sampler::create(params, 2);
+  const std::vector<float> logits = {2.5f, 1};
+  EXPECT_EQ(*sampler.draw(logits, std::vector<TokenId>{0, 0}, 0), 1);
+  EXPECT_EQ(*sampler.draw(logits, std::vector<TokenId>{0}, 0), 0);
+}
+
+TEST(Sampler, NonFiniteLogitsAreRefused) {
+  Sampler sampler = *Sampler::create(plain(1), 3);
+  for (const float bad : {NAN, INFINITY, -INFINITY}) {
+    const Result<TokenId> token = sampler.draw(std::vector<float>{1, bad, 2}, {}, 0);
+    EXPECT_EQ(token.status().code(), Code::kNotFinite);
+    EXPECT_THAT(token.status().message(), HasSubstr("token 1"));
+  }
+}
+
+TEST(Sampler, PenaltyThatOverflowsIsReported) {
+  SamplingParams params = plain(1);
+  params.frequency_penalty = -std::numeric_limits<float>::max();
+  const Result<TokenId> token =
+      Sampler::create(params, 2)->draw(std::vector<float>{1, 2}, std::vector<TokenId>{0, 0}, 0);
+  EXPECT_EQ(token.status().code(), Code::kNotFinite);
+}
+
+TEST(Sampler, HistoryOutsideTheVocabularyIsRefused) {
+  SamplingParams params = plain(1);
+  params.repeat_penalty = 2;
+  Sampler sampler = *Sampler::create(params, 2);
+  const std::vector<float> logits = {1, 2};
+  for (const TokenId bad : {2, -1}) {
+    EXPECT_EQ(sampler.draw(logits, std::vector<TokenId>{0, bad}, 0).status().code(),
+              Code::kInvalidArgument);
+  }
+  // And nothing of it stays behind.
+  EXPECT_EQ(*sampler.draw(logits, std::vector<TokenId>{}, 0),
+            *Sampler::create(params, 2)->draw(logits, std::vector<TokenId>{}, 0));
+}
+
+TEST(Sampler, ExtremeTemperaturesStayFinite) {
+  EXPECT_EQ(draw(plain(std::numeric_limits<float>::denorm_min()), {1, 3e38f, 2, -3e38f}), 1);
+  const TokenId token = draw(plain(std::numeric_limits<float>::max()), {1, 3e38f, 2});
+  EXPECT_GE(token, 0);
+}
+
+}  // namespace
+}  // namespace rotor

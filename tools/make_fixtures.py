@@ -47,7 +47,7 @@ TRAINING_TEXT = (
     "The mill stood where the river turned, and the miller's daughter kept the keys. ",
     "Every evening she counted the sacks, wrote the number in the book, and locked the door. ",
     "One night the count was wrong: 41 instead of 42, and there was flour on the stairs. ",
-    "\"Who's there?\" she said. Nobody answered; the wheel went round, and round, and round.\n\n",
+    '"Who\'s there?" she said. Nobody answered; the wheel went round, and round, and round.\n\n',
     "Assistant: the answer is three. User: then what is the question? System: be brief.\n",
 )
 

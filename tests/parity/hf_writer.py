@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a tiny model as a Hugging Face directory, the way the published repositories look."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import safetensors_io
+from packing import pack_hf
+from safetensors_io import Tensor
+from tiny_models import Recipe, Weights
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+TOKENIZER = FIXTURES / "tokenizer" / "tokenizer.json"
+
+# The chat template of the published BitNet b1.58 2B-4T.
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ message['role'] | capitalize + ': ' + message['content'] "
+    "| trim + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant: ' }}"
+    "{% endif %}"
+)
+BOS, EOS, EOT = "<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"
+
+
+def token_ids(tokenizer: Path = TOKENIZER) -> dict[str, int]:
+    """Ids of the special tokens of a tokenizer.json."""
+    added = json.loads(tokenizer.read_text())["added_tokens"]
+    return {token["content"]: token["id"] for token in added}
+
+
+def config(recipe: Recipe) -> dict[str, object]:
+    """config.json, as the published repositories or as transformers 5 itself writes it."""
+    special = token_ids()
+    values: dict[str, object] = {
+        "architectures": ["BitNetForCausalLM"],
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": special[BOS],
+        "eos_token_id": special[EOS],
+        "hidden_act": recipe.hidden_act,
+        "hidden_size": recipe.hidden,
+        "initializer_range": 0.02,
+        "intermediate_size": recipe.ffn,
+        "max_position_embeddings": recipe.max_positions,
+        "model_type": "bitnet",
+        "num_attention_heads": recipe.heads,
+        "num_hidden_layers": recipe.layers,
+        "num_key_value_heads": recipe.kv_heads,
+        "rms_norm_eps": 1e-05,
+        "tie_word_embeddings": True,
+        "use_cache": True,
+        "vocab_size": recipe.vocab,
+        "quantization_config": quantization_config(recipe),
+    }
+    torch_dtype = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}[recipe.dtype]
+    if recipe.config_style == "transformers5":
+        values["dtype"] = torch_dtype
+        values["rope_parameters"] = {"rope_theta": recipe.theta, "rope_type": "default"}
+    else:
+        values["torch_dtype"] = torch_dtype
+        values["rope_theta"] = recipe.theta
+        values["auto_map"] = {
+            "AutoConfig": "configuration_bitnet.BitNetConfig",
+            "AutoModelForCausalLM": "modeling_bitnet.BitNetForCausalLM",
+        }
+    return values
+
+
+def quantization_config(recipe: Recipe) -> dict[str, object]:
+    """The quantization_config object; class bitlinear leaves linear_class out, as Falcon3 does."""
+    if recipe.storage == "master":
+        return {
+            "quant_method": "bitnet",
+            "linear_class": "autobitlinear",
+            "quantization_mode": "online",
+        }
+    if recipe.linear_class == "bitlinear":
+        return {"quant_method": "bitnet", "modules_to_not_convert": None}
+    return {
+        "quant_method": "bitnet",
+        "linear_class": "autobitlinear",
+        "quantization_mode": "offline",
+    }
+
+
+def tensors(recipe: Recipe, weights: Weights) -> dict[str, Tensor]:
+    """All tensors of the model by Hugging Face name."""
+    result = {"model.embed_tokens.weight": Tensor.of(weights.embedding, recipe.dtype)}
+    for name, trits in weights.trits.items():
+        if recipe.storage == "master":
+            result[f"{name}.weight"] = Tensor.of(weights.masters[name], recipe.dtype)
+            continue
+        result[f"{name}.weight"] = Tensor("U8", pack_hf(trits))
+        scale = weights.scales[name].reshape(1)
+        result[f"{name}.weight_scale"] = Tensor.of(scale, recipe.dtype)
+    for name, gains in weights.norms.items():
+        result[name] = Tensor.of(gains, recipe.dtype)
+    return dict(sorted(result.items()))
+
+
+def write_config(folder: Path, recipe: Recipe) -> None:
+    """Writes config.json, generation_config.json, tokenizer.json and tokenizer_config.json."""
+    special = token_ids()
+    generation = {
+        "bos_token_id": special[BOS],
+        "eos_token_id": [special[EOS], special[EOT]],
+        "do_sample": True,
+        "temperature": 0.6,
+        "top_p": 0.9,
+    }
+    tokenizer = {
+        "bos_token": BOS,
+        "eos_token": EOS,
+        "chat_template": CHAT_TEMPLATE,
+        "clean_up_tokenization_spaces": True,
+        "model_max_length": recipe.max_positions,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    for name, values in (
+        ("config.json", config(recipe)),
+        ("generation_config.json", generation),
+        ("tokenizer_config.json", tokenizer),
+    ):
+        (folder / name).write_text(json.dumps(values, indent=2) + "\n")
+    shutil.copyfile(TOKENIZER, folder / "tokenizer.json")
+
+
+def write_tensors(folder: Path, stored: dict[str, Tensor], shards: int) -> None:
+    """Writes model.safetensors, or ``shards`` files with model.safetensors.index.json."""
+    metadata = {"format": "pt"}
+    if shards == 1:
+        safetensors_io.write(folder / "model.safetensors", stored, metadata)
+        return
+    names = list(stored)
+    weight_map: dict[str, str] = {}
+    for shard in range(shards):
+        file = f"model-{shard + 1:05}-of-{shards:05}.safetensors"
+        part = {name: stored[name] for name in names[shard::shards]}
+        safetensors_io.write(folder / file, part, metadata)
+        weight_map.update(dict.fromkeys(part, file))
+    total = sum(tensor.array.nbytes for tensor in stored.values())
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def write_model(folder: Path, recipe: Recipe, weights: Weights) -> Path:
+    """Writes the whole directory and returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_config(folder, recipe)
+    write_tensors(folder, tensors(recipe, weights), recipe.shards)
+    return folder

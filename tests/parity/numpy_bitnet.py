@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The BitNet forward pass in NumPy: a second oracle, independent of torch and of the engine.
+
+Integer products are exact (int64). Float steps follow the reference's formulas; ``dtype`` float64
+carries everything but the definitions of the quantiser and the rotary angles in double precision,
+which shows how much of a result is rounding noise.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import safetensors_io
+from packing import unpack_hf
+from tiny_models import ternarise
+
+# Where a layer quantises its activations, with the projections that read each.
+SITES = {
+    "qkv": ("q", "k", "v"),
+    "o": ("o",),
+    "gate_up": ("gate", "up"),
+    "down": ("down",),
+}
+_HF_NAMES = {
+    "q": "self_attn.q_proj",
+    "k": "self_attn.k_proj",
+    "v": "self_attn.v_proj",
+    "o": "self_attn.o_proj",
+    "gate": "mlp.gate_proj",
+    "up": "mlp.up_proj",
+    "down": "mlp.down_proj",
+}
+_HF_NORMS = {
+    "attn": "input_layernorm",
+    "attn_sub": "self_attn.attn_sub_norm",
+    "ffn": "post_attention_layernorm",
+    "ffn_sub": "mlp.ffn_sub_norm",
+}
+
+Trace = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """trits int8 (rows, cols); multiplier float32, applied to the dequantised integer sums."""
+
+    trits: np.ndarray
+    multiplier: np.float32
+
+
+@dataclass(frozen=True)
+class Layer:
+    """linears by short name (q k v o gate up down); norms attn, attn_sub, ffn, ffn_sub."""
+
+    linears: dict[str, Linear]
+    norms: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A BitNet model; embedding (vocab, hidden) is the head too, final_norm (hidden,)."""
+
+    heads: int
+    kv_heads: int
+    theta: float
+    eps: float
+    hidden_act: str
+    embedding: np.ndarray
+    layers: list[Layer]
+    final_norm: np.ndarray
+
+
+def load_hf(folder: Path) -> Model:
+    """Loads a Hugging Face directory: packed with either scale rule, or float masters."""
+    config = json.loads((folder / "config.json").read_text())
+    stored: dict[str, safetensors_io.Tensor] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        stored.update(safetensors_io.read(file)[0])
+    quantization = config["quantization_config"]
+    divides = quantization.get("linear_class", "bitlinear") == "bitlinear"
+    head_dim = config["hidden_size"] // config["num_attention_heads"]
+    rows = {
+        "q": config["hidden_size"],
+        "k": config["num_key_value_heads"] * head_dim,
+        "v": config["num_key_value_heads"] * head_dim,
+        "o": config["hidden_size"],
+        "gate": config["intermediate_size"],
+        "up": config["intermediate_size"],
+        "down": config["hidden_size"],
+    }
+
+    def linear(prefix: str, short: str) -> Linear:
+        weight = stored[f"{prefix}{_HF_NAMES[short]}.weight"]
+        if weight.dtype != "U8":
+            return Linear(*ternarise(weight.floats()))
+        scale = stored[f"{prefix}{_HF_NAMES[short]}.weight_scale"].floats()[0]
+        multiplier = np.float32(1) / scale if divides else scale
+        return Linear(unpack_hf(weight.array, rows[short]), multiplier)
+
+    layers = []
+    for index in range(config["num_hidden_layers"]):
+        prefix = f"model.layers.{index}."
+        layers.append(
+            Layer(
+                linears={short: linear(prefix, short) for short in _HF_NAMES},
+                norms={
+                    short: stored[f"{prefix}{name}.weight"].floats()
+                    for short, name in _HF_NORMS.items()
+                },
+            )
+        )
+    rope = config.get("rope_parameters") or config
+    return Model(
+        heads=config["num_attention_heads"],
+        kv_heads=config["num_key_value_heads"],
+        theta=rope["rope_theta"],
+        eps=config["rms_norm_eps"],
+        hidden_act=config["hidden_act"],
+        embedding=stored["model.embed_tokens.weight"].floats(),
+        layers=layers,
+        final_norm=stored["model.norm.weight"].floats(),
+    )
+
+
+def rms_norm(x: np.ndarray, gain: np.ndarray, eps: float) -> np.ndarray:
+    """gain * x / sqrt(mean(x^2) + eps) over the last axis; x (tokens, width)."""
+    variance = np.mean(x * x, axis=-1, keepdims=True)
+    return gain.astype(x.dtype) * (x * (1 / np.sqrt(variance + x.dtype.type(eps))))
+
+
+def quantise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int8 codes (tokens, width) and float32 scales (tokens,): code = round(x * scale)."""
+    x = x.astype(np.float32)
+    amax = np.maximum(np.abs(x).max(axis=-1), np.float32(1e-5))
+    scale = np.float32(127) / amax
+    return np.clip(np.rint(x * scale[:, None]), -128, 127).astype(np.int8), scale
+
+
+def rotary(tokens: int, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin, float64 (tokens, head_dim / 2), of the reference's float32 angles."""
+    exponent = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+    inverse = np.float32(1) / (np.float32(theta) ** exponent)
+    angles = np.arange(tokens, dtype=np.float32)[:, None] * inverse[None, :]
+    return np.cos(angles.astype(np.float64)), np.sin(angles.astype(np.float64))
+
+
+def rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
+    """Rotates x (tokens, heads, head_dim), pairing dimension i with i + head_dim / 2."""
+    cos, sin = cos[:, None].astype(x.dtype), sin[:, None].astype(x.dtype)
+    first, second = np.split(x, 2, axis=-1)
+    return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+
+
+def attend(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Causal attention; q (tokens, heads, dim), k and v (tokens, kv_heads, dim) -> like q."""
+    tokens, heads, dim = q.shape
+    group = heads // k.shape[1]
+    keys = np.repeat(k, group, axis=1).transpose(1, 2, 0)  # (heads, dim, tokens)
+    values = np.repeat(v, group, axis=1).transpose(1, 0, 2)  # (heads, tokens, dim)
+    scores = q.transpose(1, 0, 2) @ keys * q.dtype.type(dim**-0.5)
+    scores = np.where(np.tri(tokens, dtype=bool), scores, -np.inf)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return (weights @ values).transpose(1, 0, 2)
+
+
+def activate(x: np.ndarray, name: str) -> np.ndarray:
+    """relu2 (max(x, 0)^2) or silu."""
+    if name == "relu2":
+        return np.square(np.maximum(x, 0))
+    if name == "silu":
+        return x / (1 + np.exp(-x))
+    raise ValueError(f"unknown activation {name}")
+
+
+def forward(
+    model: Model,
+    tokens: list[int],
+    dtype: type = np.float32,
+    inject: Trace | None = None,
+    trace: Trace | None = None,
+    jitter: np.random.RandomState | None = None,
+) -> np.ndarray:
+    """Logits (tokens, vocab) of a token sequence in ``dtype``.
+
+    inject: codes and scales by trace name (``layer0.qkv.q``, ``layer0.qkv.scale``) that replace the
+    quantised activations. trace: receives the codes, scales and integer sums that were used.
+    jitter: multiplies every value before it is quantised by 1 + 1e-6 * a standard normal draw.
+    """
+    tap = Tap(inject, {} if trace is None else trace, jitter)
+    x = model.embedding[tokens].astype(dtype)  # (tokens, hidden)
+    angles = rotary(len(tokens), model.embedding.shape[1] // model.heads, model.theta)
+    for index, layer in enumerate(model.layers):
+        tap.prefix = f"layer{index}."
+        x = x + _attention(model, layer, x, angles, tap)
+        x = x + _feed_forward(model, layer, x, tap)
+    return rms_norm(x, model.final_norm, model.eps) @ model.embedding.astype(dtype).T
+
+
+@dataclass
+class Tap:
+    """What a pass replaces, records and disturbs, with the prefix of the layer it is in."""
+
+    inject: Trace | None
+    trace: Trace
+    jitter: np.random.RandomState | None
+    prefix: str = ""
+
+
+def _attention(
+    model: Model, layer: Layer, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray], tap: Tap
+) -> np.ndarray:
+    """What the attention half of a layer adds to x (tokens, hidden)."""
+    tokens = len(x)
+    q, k, v = _project(layer, "qkv", rms_norm(x, layer.norms["attn"], model.eps), tap)
+    q = rotate(q.reshape(tokens, model.heads, -1), *angles)
+    k = rotate(k.reshape(tokens, model.kv_heads, -1), *angles)
+    mixed = attend(q, k, v.reshape(tokens, model.kv_heads, -1)).reshape(tokens, -1)
+    return _project(layer, "o", rms_norm(mixed, layer.norms["attn_sub"], model.eps), tap)[0]
+
+
+def _feed_forward(model: Model, layer: Layer, x: np.ndarray, tap: Tap) -> np.ndarray:
+    """What the feed-forward half of a layer adds to x (tokens, hidden)."""
+    gate, up = _project(layer, "gate_up", rms_norm(x, layer.norms["ffn"], model.eps), tap)
+    inner = rms_norm(activate(gate, model.hidden_act) * up, layer.norms["ffn_sub"], model.eps)
+    return _project(layer, "down", inner, tap)[0]
+
+
+def _project(layer: Layer, site: str, value: np.ndarray, tap: Tap) -> list[np.ndarray]:
+    """Quantises one site's input (tokens, cols) and runs the projections that read it."""
+    name = tap.prefix + site
+    if tap.jitter is not None:
+        value = value * (1 + 1e-6 * tap.jitter.standard_normal(value.shape)).astype(value.dtype)
+    codes, scale = quantise(value)
+    if tap.inject is not None:
+        codes, scale = tap.inject[f"{name}.q"], tap.inject[f"{name}.scale"]
+    tap.trace[f"{name}.q"], tap.trace[f"{name}.scale"] = codes, scale
+    outputs = []
+    for short in SITES[site]:
+        linear = layer.linears[short]
+        sums = codes.astype(np.int64) @ linear.trits.astype(np.int64).T
+        tap.trace[f"{tap.prefix}{short}.acc"] = sums.astype(np.int32)
+        steps = scale.astype(value.dtype)[:, None]
+        outputs.append(sums.astype(value.dtype) / steps * value.dtype.type(linear.multiplier))
+    return outputs

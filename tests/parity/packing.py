@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bit layouts of ternary weights and block formats of embeddings, written from their published
+descriptions with NumPy alone, so that the tests share no code with the engine.
+
+Trits are int8 arrays of shape (rows, cols) with values -1, 0, +1; their codes are trit + 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+I2S_LAYOUTS = ("128", "64", "1x4")
+
+
+def bf16_bits(values: np.ndarray) -> np.ndarray:
+    """Rounds float32 to the nearest bfloat16, ties to even; returns uint16 bits, same shape."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def bf16_values(bits: np.ndarray) -> np.ndarray:
+    """The float32 values of uint16 bfloat16 bits, same shape."""
+    return (np.ascontiguousarray(bits, dtype=np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def round_to(values: np.ndarray, dtype: str) -> np.ndarray:
+    """float32 values rounded to what a tensor of ``dtype`` ("F32", "F16" or "BF16") can hold."""
+    if dtype == "BF16":
+        return bf16_values(bf16_bits(values))
+    if dtype == "F16":
+        return values.astype(np.float16).astype(np.float32)
+    return values.astype(np.float32)
+
+
+def pack_hf(trits: np.ndarray) -> np.ndarray:
+    """Packs (rows, cols) trits as the Hugging Face integration does: uint8 (ceil(rows/4), cols).
+
+    Bits 2i..2i+1 of packed row j hold the code of row i * ceil(rows/4) + j; missing rows are 0.
+    """
+    rows, cols = trits.shape
+    packed_rows = (rows + 3) // 4
+    packed = np.zeros((packed_rows, cols), dtype=np.uint8)
+    codes = (trits + 1).astype(np.uint8)
+    for i in range(4):
+        block = codes[i * packed_rows : (i + 1) * packed_rows]
+        packed[: len(block)] |= block << (2 * i)
+    return packed
+
+
+def unpack_hf(packed: np.ndarray, rows: int) -> np.ndarray:
+    """Inverse of pack_hf: int8 trits (rows, cols)."""
+    fields = [(packed >> (2 * i)) & 3 for i in range(4)]
+    return np.concatenate(fields)[:rows].astype(np.int8) - 1
+
+
+def pack_i2s(trits: np.ndarray, scale: float, layout: str = "128") -> np.ndarray:
+    """Packs trits as I2_S in one of its three layouts; uint8 (rows * cols / 4 + 32,).
+
+    "128" and "64" run over the flattened tensor in blocks of that many weights: byte g of a block
+    holds the codes of elements g, g + n, g + 2n, g + 3n (n = block / 4) from the highest bits down.
+    "1x4" holds rows 4r..4r+3 of one column in the byte r * cols + column, highest bits first.
+    The float32 scale follows, then zeros up to 32 bytes.
+    """
+    codes = (trits + 1).astype(np.uint8)
+    if layout == "1x4":
+        groups = codes.reshape(-1, 4, trits.shape[1])
+    else:
+        groups = codes.reshape(-1, 4, int(layout) // 4)
+    shifts = np.array([6, 4, 2, 0], dtype=np.uint8).reshape(1, 4, 1)
+    data = np.bitwise_or.reduce(groups << shifts, axis=1).reshape(-1)
+    tail = np.zeros(32, dtype=np.uint8)
+    tail[:4] = np.frombuffer(np.float32(scale).tobytes(), dtype=np.uint8)
+    return np.concatenate([data, tail])
+
+
+def quantize_q8_0(values: np.ndarray) -> np.ndarray:
+    """Q8_0 blocks of 32 along the last axis: f16 scale, 32 int8; uint8 (rows, cols / 32 * 34)."""
+    rows, cols = values.shape
+    blocks = values.astype(np.float32).reshape(-1, 32)
+    d = np.abs(blocks).max(axis=1, keepdims=True) / np.float32(127)
+    with np.errstate(divide="ignore"):
+        inverse = np.where(d == 0, np.float32(0), np.float32(1) / d)
+    scaled = blocks * inverse
+    # llama.cpp rounds half away from zero.
+    q = (np.sign(scaled) * np.floor(np.abs(scaled) + np.float32(0.5))).astype(np.int8)
+    packed = np.concatenate([d.astype(np.float16).view(np.uint8), q.view(np.uint8)], axis=1)
+    return packed.reshape(rows, cols // 32 * 34)
+
+
+def dequantize_q8_0(data: np.ndarray) -> np.ndarray:
+    """float32 values (rows, cols) of quantize_q8_0's bytes."""
+    blocks = data.reshape(-1, 34)
+    d = np.ascontiguousarray(blocks[:, :2]).view(np.float16).astype(np.float32)
+    q = np.ascontiguousarray(blocks[:, 2:]).view(np.int8).astype(np.float32)
+    return (d * q).reshape(data.shape[0], -1)
+
+
+def quantize_q6_k(values: np.ndarray) -> np.ndarray:
+    """Q6_K super-blocks of 256: ql[128], qh[64], int8 scales[16], f16 d, along the last axis.
+
+    A plain nearest rounding: any block contents are a valid tensor, quality does not matter here.
+    """
+    rows, cols = values.shape
+    groups = values.astype(np.float32).reshape(-1, 16, 16)
+    amax = np.abs(groups).max(axis=2)
+    d = (amax.max(axis=1, keepdims=True) / np.float32(32 * 127)).astype(np.float16)
+    d32 = np.maximum(d.astype(np.float32), np.float32(2**-24))
+    scales = np.clip(np.ceil(amax / np.float32(32) / d32), 1, 127).astype(np.int8)
+    steps = (d32 * scales.astype(np.float32))[:, :, None]
+    q = (np.clip(np.rint(groups / steps), -32, 31) + 32).astype(np.uint8)
+    # Each half of 128 weights is four runs of 32: low nibbles of runs 0,1 then 2,3 share 64 bytes,
+    # the two high bits of all four runs share 32 bytes.
+    runs = q.reshape(-1, 2, 4, 32)
+    low = runs & 15
+    ql = np.concatenate(
+        [low[:, :, 0] | low[:, :, 2] << 4, low[:, :, 1] | low[:, :, 3] << 4], axis=2
+    )
+    high = runs >> 4
+    qh = high[:, :, 0] | high[:, :, 1] << 2 | high[:, :, 2] << 4 | high[:, :, 3] << 6
+    parts = [ql.reshape(-1, 128), qh.reshape(-1, 64), scales.view(np.uint8), d.view(np.uint8)]
+    return np.concatenate(parts, axis=1).reshape(rows, cols // 256 * 210)
+
+
+def dequantize_q6_k(data: np.ndarray) -> np.ndarray:
+    """float32 values (rows, cols) of Q6_K bytes: (d * scale) * (q - 32)."""
+    blocks = data.reshape(-1, 210)
+    ql = blocks[:, :128].reshape(-1, 2, 2, 32)
+    qh = blocks[:, 128:192].reshape(-1, 2, 32)
+    scales = np.ascontiguousarray(blocks[:, 192:208]).view(np.int8).astype(np.float32)
+    d = np.ascontiguousarray(blocks[:, 208:]).view(np.float16).astype(np.float32)
+    runs = np.empty((len(blocks), 2, 4, 32), dtype=np.uint8)
+    for run in range(4):
+        low = (ql[:, :, run % 2] >> (4 * (run // 2))) & 15
+        runs[:, :, run] = low | ((qh >> (2 * run)) & 3) << 4
+    q = runs.reshape(-1, 16, 16).astype(np.float32) - np.float32(32)
+    return ((d * scales)[:, :, None] * q).reshape(data.shape[0], -1)

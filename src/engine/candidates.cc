@@ -20,14 +20,31 @@ uint64_t weight(double below_max) { return static_cast<uint64_t>(portable_exp(be
 
 }  // namespace
 
-void Candidates::assign(std::span<const float> logits) {
+void Candidates::assign(std::span<const float> logits, size_t k) {
   kept_.clear();
-  kept_.reserve(logits.size());
   sorted_ = 0;
+  const size_t spare = 64;  // candidates are collected in excess and thinned out now and then
+  const size_t limit = k < logits.size() / 2 ? 2 * k + spare : logits.size() + 1;
+  float too_small = -INFINITY;
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] != -INFINITY) {
-      kept_.push_back({logits[i], static_cast<TokenId>(i)});
+    if (logits[i] <= too_small) {
+      continue;  // k tokens are at least as large and have lower ids
     }
+    kept_.push_back({logits[i], static_cast<TokenId>(i)});
+    if (kept_.size() == limit) {
+      drop_all_but(k);
+      too_small = kept_.back().logit;
+    }
+  }
+  drop_all_but(k);
+}
+
+// Leaves the k-th most likely at the back when there were more.
+void Candidates::drop_all_but(size_t k) {
+  if (k < kept_.size()) {
+    const auto last = kept_.begin() + static_cast<ptrdiff_t>(k) - 1;
+    std::nth_element(kept_.begin(), last, kept_.end(), more_likely);
+    kept_.resize(k);
   }
 }
 
@@ -48,14 +65,9 @@ void Candidates::sort_first(size_t count) {
   }
   const auto unsorted = kept_.begin() + static_cast<ptrdiff_t>(sorted_);
   const auto end = kept_.begin() + static_cast<ptrdiff_t>(count);
-  std::partial_sort(unsorted, end, kept_.end(), more_likely);
+  std::nth_element(unsorted, end, kept_.end(), more_likely);
+  std::sort(unsorted, end, more_likely);
   sorted_ = count;
-}
-
-void Candidates::keep_top_k(size_t k) {
-  const size_t count = std::min(k, kept_.size());
-  sort_first(count);
-  kept_.resize(count);
 }
 
 void Candidates::keep_typical(double mass) {

@@ -21,12 +21,10 @@ struct Candidate {
 // A filter keeps at least one token. "More likely" means: larger logit, ties by lower token id.
 class Candidates {
  public:
-  // Starts with all tokens of `logits` (vocab), vocab < 2^24, finite or -infinity: those are left
-  // out. At least one must be finite.
-  void assign(std::span<const float> logits);
+  // Starts with the `k` most likely tokens of `logits` (vocab); k >= 1, vocab < 2^24. Logits are
+  // finite or -infinity; the latter are left out, and at least one is finite.
+  void assign(std::span<const float> logits, size_t k);
 
-  // Keeps the `k` most likely; k >= 1.
-  void keep_top_k(size_t k);
   // Keeps the shortest run of tokens, by growing distance of -ln(probability) from the entropy
   // (ties by lower id), whose probabilities reach `mass`.
   void keep_typical(double mass);
@@ -39,6 +37,7 @@ class Candidates {
   std::span<const Candidate> kept() const { return kept_; }
 
  private:
+  void drop_all_but(size_t k);
   double max_logit() const;
   void sort_first(size_t count);
 

@@ -24,9 +24,10 @@ std::vector<TokenId> tokens_of(const Candidates& candidates) {
 }
 
 std::vector<TokenId> filtered(const std::vector<float>& logits,
-                              const std::function<void(Candidates&)>& filter) {
+                              const std::function<void(Candidates&)>& filter,
+                              size_t top_k = SIZE_MAX) {
   Candidates candidates;
-  candidates.assign(logits);
+  candidates.assign(logits, top_k);
   filter(candidates);
   return tokens_of(candidates);
 }
@@ -48,9 +49,15 @@ TEST(Candidates, BannedTokensAreLeftOut) {
 
 TEST(Candidates, TopKKeepsTheLargestAndTheLowerIdOfTies) {
   const std::vector<float> logits = {1, 3, 3, 2, 3};
-  EXPECT_EQ(filtered(logits, [](Candidates& c) { c.keep_top_k(2); }), (Tokens{1, 2}));
-  EXPECT_EQ(filtered(logits, [](Candidates& c) { c.keep_top_k(4); }), (Tokens{1, 2, 3, 4}));
-  EXPECT_EQ(filtered(logits, [](Candidates& c) { c.keep_top_k(99); }), (Tokens{0, 1, 2, 3, 4}));
+  EXPECT_EQ(filtered(
+                logits, [](Candidates&) {}, 2),
+            (Tokens{1, 2}));
+  EXPECT_EQ(filtered(
+                logits, [](Candidates&) {}, 4),
+            (Tokens{1, 2, 3, 4}));
+  EXPECT_EQ(filtered(
+                logits, [](Candidates&) {}, 99),
+            (Tokens{0, 1, 2, 3, 4}));
 }
 
 TEST(Candidates, TopPKeepsTheShortestRunThatReachesTheMass) {
@@ -86,20 +93,35 @@ TEST(Candidates, TypicalPrefersTokensNearTheEntropy) {
 TEST(Candidates, FiltersChainOnWhatIsLeft) {
   // After top-k 2 the probabilities are 2/3 and 1/3, so a mass of 0.6 is reached by the first.
   const std::vector<float> logits = logs({0.2, 0.4, 0.2, 0.2});
-  EXPECT_EQ(filtered(logits,
-                     [](Candidates& c) {
-                       c.keep_top_k(2);
-                       c.keep_top_p(0.6);
-                     }),
+  EXPECT_EQ(filtered(
+                logits, [](Candidates& c) { c.keep_top_p(0.6); }, 2),
             (Tokens{1}));
-  EXPECT_EQ(filtered(logits,
-                     [](Candidates& c) {
-                       c.keep_typical(0.99);
-                       c.keep_top_p(0.55);
-                       c.keep_min_p(0.5);
-                       c.keep_top_k(1);
-                     }),
-            (Tokens{1}));
+  const auto typical_then_others = [](Candidates& c) {
+    c.keep_typical(0.99);
+    c.keep_top_p(0.55);
+    c.keep_min_p(0.6);
+  };
+  EXPECT_EQ(filtered(logits, typical_then_others), (Tokens{1}));
+}
+
+TEST(Candidates, TopKAgreesWithSortingOnRowsFullOfTies) {
+  std::mt19937 random(11);
+  for (int round = 0; round < 200; ++round) {
+    const size_t vocab = 1 + random() % 2000;
+    const size_t k = 1 + random() % 300;
+    std::vector<float> logits(vocab);
+    std::generate(logits.begin(), logits.end(), [&] { return float(random() % 50); });
+    Tokens want(vocab);
+    std::iota(want.begin(), want.end(), 0);
+    std::stable_sort(want.begin(), want.end(), [&](TokenId a, TokenId b) {
+      return logits[static_cast<size_t>(a)] > logits[static_cast<size_t>(b)];
+    });
+    want.resize(std::min(k, vocab));
+    std::sort(want.begin(), want.end());
+    EXPECT_EQ(filtered(
+                  logits, [](Candidates&) {}, k),
+              want);
+  }
 }
 
 // The tokens in order of `key` (ascending, ties by id) until their probability reaches `mass`.
@@ -153,13 +175,12 @@ TEST(Candidates, AgreeWithADirectComputationOnRandomRows) {
               reference_run(p, less_likely, mass));
     EXPECT_EQ(filtered(logits, [&](Candidates& c) { c.keep_typical(mass); }),
               reference_run(p, distance, mass));
-    // A sorted front from top-k must not change what the next filter keeps.
-    EXPECT_EQ(filtered(logits,
-                       [&](Candidates& c) {
-                         c.keep_top_k(vocab);
-                         c.keep_top_p(mass);
-                       }),
-              reference_run(p, less_likely, mass));
+    // A sorted front must not change what the next filter keeps.
+    const auto twice = [&](Candidates& c) {
+      c.keep_top_p(1.0);
+      c.keep_top_p(mass);
+    };
+    EXPECT_EQ(filtered(logits, twice), reference_run(p, less_likely, mass));
   }
 }
 

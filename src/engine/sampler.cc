@@ -43,16 +43,13 @@ Result<TokenId> Sampler::draw(std::span<const float> logits, std::span<const Tok
     // max_element returns the first of equals: the lowest id.
     return static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
   }
-  candidates_.assign(row);
+  candidates_.assign(row, params_.top_k == 0 ? row.size() : static_cast<size_t>(params_.top_k));
   filter();
   const DrawKey key{params_.seed, sample, static_cast<uint32_t>(history.size())};
   return draw_from(candidates_.kept(), params_.temperature, key);
 }
 
 void Sampler::filter() {
-  if (params_.top_k > 0) {
-    candidates_.keep_top_k(static_cast<size_t>(params_.top_k));
-  }
   if (params_.typical_p < 1.0f) {
     candidates_.keep_typical(params_.typical_p);
   }

@@ -20,7 +20,8 @@ class ThreadPool {
   size_t size() const;
 
   // Runs body(thread_index) once on each member and returns when all are done. Not reentrant; one
-  // caller at a time. `body` must not throw.
+  // caller at a time. `body` must not throw. Members work in the default floating-point environment
+  // (docs/numerics.md); the caller gets its own back.
   void run(const std::function<void(size_t)>& body);
 
   // Inside run(): waits until every member of the team has called it.
@@ -39,7 +40,7 @@ struct Slice {
 };
 Slice slice_of(size_t count, size_t grain, size_t index, size_t members);
 
-// Threads a program should use by default: what the affinity mask and the cgroup quota allow.
+// Threads a program should use by default: what the affinity mask and the control-group quota allow.
 size_t default_thread_count();
 
 }  // namespace rotor

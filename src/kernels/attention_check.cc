@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention over pages and products with float rows against their scalar twins.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "base/half.h"
+#include "kernels/kernel_check.h"
+
+namespace rotor {
+namespace {
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+// Floats as the element type that the kernel's name ends with.
+GuardedArray<uint8_t> elements(const GuardedArray<float>& values, const std::string& name) {
+  const bool wide = ends_with(name, "_f32");
+  GuardedArray<uint8_t> bytes(values.size() * (wide ? 4 : 2));
+  if (wide) {
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+  }
+  const bool bf16 = ends_with(name, "_bf16");
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t half = bf16 ? float_to_bf16(values[i]) : float_to_f16(values[i]);
+    std::memcpy(bytes.data() + 2 * i, &half, 2);
+  }
+  return bytes;
+}
+
+void round_to_f16(GuardedArray<float>& values) {
+  for (float& value : values) {
+    value = f16_to_float(float_to_f16(value));
+  }
+}
+
+struct Attended {
+  explicit Attended(size_t queries, size_t dim)
+      : max_score(queries), sum(queries), out(queries * dim) {}
+  GuardedArray<float> max_score;
+  GuardedArray<float> sum;
+  GuardedArray<float> out;
+};
+
+struct Page {
+  size_t queries;
+  size_t dim;
+  size_t begin;
+  size_t end;
+  float scale;
+};
+
+Attended attend(Attend kernel, const Page& page, const GuardedArray<uint8_t>& keys,
+                const GuardedArray<uint8_t>& values, const GuardedArray<float>& q) {
+  Attended result(page.queries, page.dim);
+  GuardedArray<float> scores(kPagePositions);
+  std::fill(scores.begin(), scores.end(), std::numeric_limits<float>::quiet_NaN());
+  kernel({keys.data(), values.data(), page.begin, page.end, q.data(), page.queries, page.dim,
+          page.scale, scores.data(), result.max_score.data(), result.sum.data(),
+          result.out.data()});
+  return result;
+}
+
+void check_page(const std::string& name, Attend kernel, Attend scalar, const Page& page,
+                Values values, std::mt19937& random) {
+  const GuardedArray<float> keys = random_floats(kPagePositions * page.dim, values, random);
+  const GuardedArray<float> contents = random_floats(kPagePositions * page.dim, values, random);
+  GuardedArray<float> q = random_floats(page.queries * page.dim, Values::kNormal, random);
+  if (ends_with(name, "_f16")) {
+    round_to_f16(q);
+  }
+  const GuardedArray<uint8_t> k = elements(keys, name);
+  const GuardedArray<uint8_t> v = elements(contents, name);
+  const Attended got = attend(kernel, page, k, v, q);
+  const Attended expected = attend(scalar, page, k, v, q);
+  const std::string what = "values " + std::to_string(static_cast<int>(values)) + ", head_dim " +
+                           std::to_string(page.dim) + ", positions [" +
+                           std::to_string(page.begin) + ", " + std::to_string(page.end) + ")";
+  expect_same(got.max_score, expected.max_score, what + ", max");
+  expect_same(got.sum, expected.sum, what + ", sum");
+  expect_same(got.out, expected.out, what + ", out");
+}
+
+}  // namespace
+
+void check_kernel(const std::string& name, Attend kernel, Attend scalar) {
+  std::mt19937 random(8);
+  for (Values values : kAllValues) {
+    for (size_t dim : {2, 14, 16, 18, 30, 32, 48, 64, 66, 80, 96, 128, 130, 256, 288}) {
+      for (size_t queries : {1, 2, 3, 4, 5}) {
+        const size_t end = 1 + random() % kPagePositions;
+        const size_t begin = random() % end;
+        check_page(name, kernel, scalar, {queries, dim, begin, end, 0.09f, }, values, random);
+      }
+    }
+    for (size_t end = 1; end <= kPagePositions; end += 5) {
+      check_page(name, kernel, scalar, {2, 32, 0, end, 2.0f}, values, random);
+      check_page(name, kernel, scalar, {1, 32, end - 1, kPagePositions, 0.5f}, values, random);
+    }
+  }
+}
+
+void check_kernel(const std::string&, AttendMerge kernel, AttendMerge scalar) {
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+  const float maxima[][2] = {{1.0f, 2.0f},  {2.0f, 1.0f},  {3.0f, 3.0f}, {-200.0f, 5.0f},
+                             {5.0f, -90.0f}, {kNaN, 1.0f}, {1.0f, kNaN}, {0.0f, -0.5f}};
+  std::mt19937 random(4);
+  for (Values values : kAllValues) {
+    for (size_t dim = 2; dim <= 130; dim += 2) {
+      for (const auto& [m1, m2] : maxima) {
+        const GuardedArray<float> out2 = random_floats(dim, values, random);
+        GuardedArray<float> out = random_floats(dim, values, random);
+        GuardedArray<float> expected_out = out;
+        float m = m1;
+        float sum = 17.25f;
+        float expected_m = m1;
+        float expected_sum = 17.25f;
+        kernel(&m, &sum, out.data(), m2, 3.1f, out2.data(), dim);
+        scalar(&expected_m, &expected_sum, expected_out.data(), m2, 3.1f, out2.data(), dim);
+        ASSERT_EQ(float_bits(m), float_bits(expected_m));
+        ASSERT_EQ(float_bits(sum), float_bits(expected_sum));
+        expect_same(out, expected_out, "merge, head_dim " + std::to_string(dim));
+      }
+    }
+  }
+}
+
+void check_kernel(const std::string& name, DotRows kernel, DotRows scalar) {
+  std::mt19937 random(6);
+  for (Values values : kAllValues) {
+    for (size_t cols : test_lengths()) {
+      const size_t rows = 1 + cols % 9;
+      const size_t batch = 1 + cols % 6;
+      const size_t x_stride = cols + 1;
+      const size_t out_stride = rows + 2;
+      const GuardedArray<uint8_t> w = elements(random_floats(rows * cols, values, random), name);
+      const GuardedArray<float> x =
+          random_floats((batch - 1) * x_stride + cols, Values::kNormal, random);
+      GuardedArray<float> out((batch - 1) * out_stride + rows);
+      std::fill(out.begin(), out.end(), -7.0f);
+      GuardedArray<float> expected = out;
+      kernel({w.data(), rows, cols, x.data(), x_stride, batch, out.data(), out_stride});
+      scalar({w.data(), rows, cols, x.data(), x_stride, batch, expected.data(), out_stride});
+      expect_same(out, expected, "values " + std::to_string(static_cast<int>(values)) + ", cols " +
+                                     std::to_string(cols));
+    }
+  }
+}
+
+}  // namespace rotor

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CPU kernels compute: one argument list and contract per operation. The scalar kernels are
+// the executable form of docs/numerics.md; every other level equals them bit for bit (signs and
+// payloads of NaN apart).
+//
+// All kernels: noexcept, no allocation, no state; callable from any number of threads on disjoint
+// outputs. Pointers are not null unless stated, need no alignment beyond their type's (weights:
+// 64 bytes), and never alias an output unless stated. Sizes were checked before. The floating-point
+// environment is the default one: round to nearest, subnormals kept (ThreadPool sees to it).
+//
+// This header is included by files compiled for one instruction set, so it stays free of the
+// standard library's templates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rotor {
+
+// Columns of int8 activations are padded with zeros up to a multiple of this, the least common
+// multiple of all tile widths, so that every format may read whole tiles.
+inline constexpr size_t kColumnPadding = 80;
+
+// out[b, r] = sum over the columns of tiles [tile_begin, tile_end) of trit[r, c] * x[b, c]; exact.
+// Bound: |sum| <= cols * 128, so int32 holds it for cols <= 2^24 - 1.
+struct TernaryMatmulArgs {
+  const uint8_t* weights;    // first row block, 64-byte aligned
+  size_t row_blocks;         // row blocks to compute
+  size_t row_block_stride;   // bytes from one row block to the next, a multiple of 64
+  size_t tile_begin;         // tiles along the columns: all of them, or one scale group
+  size_t tile_end;
+  const int8_t* x;           // (batch, x_stride); column 0 of the matrix is x[b * x_stride]
+  size_t x_stride;
+  const int32_t* x_sum;      // (batch) sum of x over the columns of the tile range
+  size_t batch;
+  int32_t* out;              // (batch, out_stride): writes 16 * row_blocks columns of each row
+  size_t out_stride;
+};
+using TernaryMatmul = void (*)(const TernaryMatmulArgs& args);
+
+// What quantisation to int8 found.
+struct Quantized {
+  float scale;     // 127 / max(max|y|, 1e-5)
+  int32_t sum;     // sum of the int8 values
+  bool finite;     // false when an input was infinite or NaN; the int8 values are then unspecified
+};
+
+// y = x / rms(x) * weight (RMSNorm, variance over n, `eps` added), q = the int8 form of y with one
+// scale for the row (BitNet b1.58 activation rule). weight == nullptr: y = x, no norm. `normed` (n)
+// receives y; it may be x. q has n_padded >= n entries; entries past n become 0. n <= 2^24.
+using RmsNormQuantize = Quantized (*)(const float* x, const float* weight, size_t n, float eps,
+                                      float* normed, int8_t* q, size_t n_padded);
+
+// out = RMSNorm(x) * weight; out may be x.
+using RmsNorm = void (*)(const float* x, const float* weight, size_t n, float eps, float* out);
+
+// out[i] = float(acc[i]) * factor.
+using ScaleTensor = void (*)(const int32_t* acc, size_t n, float factor, float* out);
+// out[i] = float(acc[i]) * (row_scale[i] * factor).
+using ScaleRows = void (*)(const int32_t* acc, const float* row_scale, size_t n, float factor,
+                           float* out);
+
+// x[i] += y[i].
+using AddTo = void (*)(float* x, const float* y, size_t n);
+
+// out[i] = (r * r) * up[i] with r = gate[i] < 0 ? 0 : gate[i], so that NaN stays NaN; out may be
+// gate.
+using GatedRelu2 = void (*)(const float* gate, const float* up, size_t n, float* out);
+
+// Rotary embedding in the half-split pairing, in place: for i < head_dim / 2, the pair
+// (x[i], x[i + head_dim/2]) turns by the angle whose cosine and sine are cos[i], sin[i].
+using Rope = void (*)(float* x /* (heads, head_dim) */, size_t heads, size_t head_dim,
+                      const float* cos, const float* sin);
+
+// binary32 <-> binary16, round to nearest even.
+using ToF16 = void (*)(const float* x, size_t n, uint16_t* out);
+using FromF16 = void (*)(const uint16_t* x, size_t n, float* out);
+
+// Attention of `queries` query heads that share one key/value head over the visible positions
+// [begin, end) of one page of kPagePositions positions; 0 <= begin < end <= kPagePositions.
+// A score that is not finite makes max_score, sum and all of out NaN for its query.
+inline constexpr size_t kPagePositions = 256;
+struct AttendArgs {
+  const void* keys;      // (kPagePositions, head_dim), binary16 or binary32
+  const void* values;    // (kPagePositions, head_dim), the same type
+  size_t begin;
+  size_t end;
+  const float* q;        // (queries, head_dim); REQUIRES: binary16 values when the cache is binary16
+  size_t queries;
+  size_t head_dim;       // a multiple of 2
+  float scale;           // multiplies q . k
+  float* scores;         // scratch, (kPagePositions)
+  float* max_score;      // (queries) out: the largest score m, never -0
+  float* sum;            // (queries) out: sum of p[j] = exp(score[j] - m)
+  float* out;            // (queries, head_dim) out: sum of p[j] * value[j]
+};
+using Attend = void (*)(const AttendArgs& args);
+
+// Merges the partial result (m2, l2, o2) of a later page into (m, l, o) of the earlier ones. The
+// first page's result is taken as it is, not merged into an empty one.
+using AttendMerge = void (*)(float* max_score, float* sum, float* out /* (head_dim) */,
+                             float max_score2, float sum2, const float* out2, size_t head_dim);
+
+// out[i] = x[i] / divisor; out may be x.
+using DivideBy = void (*)(const float* x, float divisor, size_t n, float* out);
+
+// out[b, r] = w[r] . x[b] for `rows` rows of a float matrix: the language-model head. w is binary16,
+// bfloat16 or binary32.
+struct DotRowsArgs {
+  const void* w;         // (rows, cols)
+  size_t rows;
+  size_t cols;
+  const float* x;        // (batch, x_stride)
+  size_t x_stride;
+  size_t batch;
+  float* out;            // (batch, out_stride)
+  size_t out_stride;
+};
+using DotRows = void (*)(const DotRowsArgs& args);
+
+// Sum over i of exp(x[i] - shift), for x[i] <= shift, in the fixed order of a sum.
+using ExpSum = float (*)(const float* x, size_t n, float shift);
+
+}  // namespace rotor

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks kernel_list.inc: every row this CPU can run is compared with its scalar twin bit for bit, and
+// the tables hand out the row they should. A row that could run and did not is a failure.
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/kernel_check.h"
+#include "kernels/kernel_list.h"
+
+namespace rotor {
+namespace {
+
+struct Row {
+  std::string name;
+  std::string isa;
+  IsaLevel level;
+  void (*check)(const std::string& name);
+};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> list = {
+#define ROTOR_KERNEL(type, slot, name, isa_name)                                           \
+  Row{#name, #isa_name, kernels::isa::isa_name, [](const std::string& row) {               \
+        check_kernel(row, static_cast<type>(kernels::name##_##isa_name),                   \
+                     static_cast<type>(kernels::name##_scalar));                           \
+      }},
+#include "kernels/kernel_list.inc"
+#undef ROTOR_KERNEL
+  };
+  return list;
+}
+
+class KernelRow : public testing::TestWithParam<Row> {};
+
+TEST_P(KernelRow, EqualsScalarBitForBit) {
+  if (!cpu_features().supports(GetParam().level)) {
+    GTEST_SKIP() << "this CPU lacks " << GetParam().isa;
+  }
+  GetParam().check(GetParam().name);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, KernelRow, testing::ValuesIn(rows()),
+                         [](const testing::TestParamInfo<Row>& info) {
+                           return info.param.name + "_" + info.param.isa;
+                         });
+
+TEST(KernelList, SuffixesNameLevels) {
+  for (const Row& row : rows()) {
+    EXPECT_EQ(isa_name(row.level), row.isa);
+  }
+}
+
+TEST(KernelList, EverySlotIsFilledAtEverySupportedLevel) {
+  for (int i = 0; i <= static_cast<int>(IsaLevel::kI8mm); ++i) {
+    const IsaLevel level = static_cast<IsaLevel>(i);
+    if (!cpu_features().supports(level)) {
+      continue;
+    }
+    const KernelTable& table = kernel_table(level);
+    EXPECT_EQ(table.level, level);
+#define ROTOR_KERNEL(type, slot, name, isa_name) EXPECT_NE(table.slot, nullptr) << #slot;
+#include "kernels/kernel_list.inc"
+#undef ROTOR_KERNEL
+  }
+}
+
+TEST(KernelList, TableHoldsTheLastRowTheLevelAllows) {
+  const KernelTable& scalar = kernel_table(IsaLevel::kScalar);
+  const KernelTable& best = kernel_table(cpu_features().best);
+  KernelTable expected_best = {};
+#define ROTOR_KERNEL(type, slot, name, isa_name)                   \
+  if (kernels::isa::isa_name == IsaLevel::kScalar) {               \
+    EXPECT_EQ(scalar.slot, kernels::name##_##isa_name);            \
+  }                                                                \
+  if (cpu_features().supports(kernels::isa::isa_name)) {           \
+    expected_best.slot = kernels::name##_##isa_name;               \
+  }
+#include "kernels/kernel_list.inc"
+#undef ROTOR_KERNEL
+#define ROTOR_KERNEL(type, slot, name, isa_name) EXPECT_EQ(best.slot, expected_best.slot);
+#include "kernels/kernel_list.inc"
+#undef ROTOR_KERNEL
+}
+
+// Counts what ran, so that a filter, a skip, or a lost row cannot pass for a test.
+class RanEveryRow : public testing::Environment {
+ public:
+  void TearDown() override {
+    const testing::UnitTest& all = *testing::UnitTest::GetInstance();
+    if (std::string(GTEST_FLAG_GET(filter)) != "*") {
+      return;
+    }
+    size_t supported = 0;
+    for (const Row& row : rows()) {
+      supported += cpu_features().supports(row.level) ? 1 : 0;
+    }
+    size_t ran = 0;
+    for (int s = 0; s < all.total_test_suite_count(); ++s) {
+      const testing::TestSuite& suite = *all.GetTestSuite(s);
+      if (std::string(suite.name()) == "Kernels/KernelRow") {
+        ran += static_cast<size_t>(suite.successful_test_count() + suite.failed_test_count());
+      }
+    }
+    std::printf("kernel rows: %zu in the list, %zu supported here, %zu compared\n", rows().size(),
+                supported, ran);
+    EXPECT_EQ(ran, supported);
+  }
+};
+const testing::Environment* const kRanEveryRow =
+    testing::AddGlobalTestEnvironment(new RanEveryRow);  // GoogleTest owns it
+
+}  // namespace
+}  // namespace rotor

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attention over one page, and the merge of pages.
+#include <limits>
+
+#include "base/half.h"
+#include "kernels/kernel_list.h"
+#include "kernels/scalar/arithmetic.h"
+
+namespace rotor::kernels {
+namespace {
+
+// How a cache element is read, and to what its softmax weights are rounded.
+struct CacheF32 {
+  using Element = float;
+  static float load(float x) { return x; }
+  static float round(float p) { return p; }
+};
+struct CacheF16 {
+  using Element = uint16_t;
+  static float load(uint16_t x) { return f16_to_float(x); }
+  static float round(float p) { return f16_to_float(float_to_f16(p)); }
+};
+
+// The largest score with -0 made +0; NaN when a score is infinite or NaN.
+float largest_score(const float* scores, size_t begin, size_t end) {
+  float largest = scores[begin];
+  uint32_t magnitude = 0;
+  for (size_t j = begin; j < end; ++j) {
+    largest = largest < scores[j] ? scores[j] : largest;
+    magnitude = std::max(magnitude, magnitude_bits(scores[j]));
+  }
+  return magnitude < kInfinityBits ? largest + 0.0f : std::numeric_limits<float>::quiet_NaN();
+}
+
+template <typename Cache>
+void attend_query(const AttendArgs& args, size_t query) {
+  using Element = typename Cache::Element;
+  const size_t dim = args.head_dim;
+  const Element* keys = static_cast<const Element*>(args.keys);
+  const Element* values = static_cast<const Element*>(args.values);
+  const float* q = args.q + query * dim;
+  float* out = args.out + query * dim;
+  float* p = args.scores;
+  for (size_t j = args.begin; j < args.end; ++j) {
+    const Element* key = keys + j * dim;
+    p[j] = ordered_sum(dim, [=](size_t d) { return q[d] * Cache::load(key[d]); }) * args.scale;
+  }
+  const float largest = largest_score(p, args.begin, args.end);
+  for (size_t j = args.begin; j < args.end; ++j) {
+    p[j] = Cache::round(exp_nonpositive(p[j] - largest));
+  }
+  args.max_score[query] = largest;
+  args.sum[query] = ordered_sum(args.end, [=, begin = args.begin](size_t j) {
+    return j < begin ? 0.0f : p[j];
+  });
+  std::fill_n(out, dim, 0.0f);
+  for (size_t j = args.begin; j < args.end; ++j) {
+    for (size_t d = 0; d < dim; ++d) {
+      out[d] += p[j] * Cache::load(values[j * dim + d]);
+    }
+  }
+}
+
+template <typename Cache>
+void attend(const AttendArgs& args) {
+  for (size_t query = 0; query < args.queries; ++query) {
+    attend_query<Cache>(args, query);
+  }
+}
+
+}  // namespace
+
+void attend_f16_scalar(const AttendArgs& args) { attend<CacheF16>(args); }
+void attend_f32_scalar(const AttendArgs& args) { attend<CacheF32>(args); }
+
+void attend_merge_scalar(float* max_score, float* sum, float* out, float max_score2, float sum2,
+                         const float* out2, size_t head_dim) {
+  const float largest = *max_score < max_score2 ? max_score2 : *max_score;
+  const float a = exp_nonpositive(*max_score - largest);
+  const float b = exp_nonpositive(max_score2 - largest);
+  *max_score = largest;
+  *sum = *sum * a + sum2 * b;
+  for (size_t d = 0; d < head_dim; ++d) {
+    out[d] = out[d] * a + out2[d] * b;
+  }
+}
+
+}  // namespace rotor::kernels

@@ -47,8 +47,7 @@ def main():
     for name, kind, reason in all_cases(pathlib.Path(sys.argv[1])):
         count[kind] += 1
         if kind != "passed":
-            first_line = (reason.strip().splitlines() or [""])[0]
-            print(f"  {kind.upper()} {name}: {first_line}", file=sys.stderr)
+            print(f"  {kind.upper()} {name}: {' '.join(reason.split())[:200]}", file=sys.stderr)
     print(count["passed"], count["failed"], count["skipped"])
 
 

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lookups in a parsed GGUF file: by name, and with the type the caller expects.
+#include "io/gguf.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
+#include "io/quote_name.h"
+
+namespace rotor {
+namespace {
+
+constexpr uint32_t kString = 8;
+constexpr std::string_view kValueNames[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+                                            "bool", "string", "array", "u64", "i64", "f64"};
+static_assert(std::size(kValueNames) == std::variant_size_v<GgufValue>);
+
+std::string type_text(const GgufValue& value) {
+  if (const auto* array = std::get_if<std::unique_ptr<const GgufArray>>(&value)) {
+    return fmt::format("an array of {} {}", (*array)->count, kValueNames[(*array)->element_type]);
+  }
+  return std::string(kValueNames[value.index()]);
+}
+
+template <typename T>
+constexpr bool kIsInteger = std::is_integral_v<T> && !std::is_same_v<T, bool>;
+
+std::optional<int64_t> as_integer(const GgufValue& value) {
+  return std::visit(
+      [](const auto& held) -> std::optional<int64_t> {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (kIsInteger<Held>) {
+          if (std::in_range<int64_t>(held)) {
+            return static_cast<int64_t>(held);
+          }
+        }
+        return std::nullopt;
+      },
+      value);
+}
+
+std::optional<double> as_number(const GgufValue& value) {
+  if (const auto* single = std::get_if<float>(&value)) {
+    return *single;
+  }
+  if (const auto* number = std::get_if<double>(&value)) {
+    return *number;
+  }
+  const auto integer = as_integer(value);
+  return integer ? std::optional<double>(static_cast<double>(*integer)) : std::nullopt;
+}
+
+// Appends the elements of a numeric array, stored as Stored, to `out`; false when one does not fit.
+template <typename Stored, typename Wanted>
+bool convert(const GgufArray& array, std::vector<Wanted>& out) {
+  for (uint64_t i = 0; i < array.count; ++i) {
+    Stored element;
+    std::memcpy(&element, array.bytes.data() + i * sizeof(Stored), sizeof(Stored));
+    if constexpr (std::is_same_v<Stored, uint64_t>) {
+      if (!std::in_range<int64_t>(element)) {
+        return false;
+      }
+    }
+    out.push_back(static_cast<Wanted>(element));
+  }
+  return true;
+}
+
+bool convert_integers(const GgufArray& array, std::vector<int64_t>& out) {
+  switch (array.element_type) {
+    case 0:
+      return convert<uint8_t>(array, out);
+    case 1:
+      return convert<int8_t>(array, out);
+    case 2:
+      return convert<uint16_t>(array, out);
+    case 3:
+      return convert<int16_t>(array, out);
+    case 4:
+      return convert<uint32_t>(array, out);
+    case 5:
+      return convert<int32_t>(array, out);
+    case 10:
+      return convert<uint64_t>(array, out);
+    case 11:
+      return convert<int64_t>(array, out);
+    default:
+      return false;
+  }
+}
+
+const GgufArray* as_array(const GgufEntry& entry) {
+  const auto* array = std::get_if<std::unique_ptr<const GgufArray>>(&entry.value);
+  return array == nullptr ? nullptr : array->get();
+}
+
+}  // namespace
+
+Result<GgufFile> GgufFile::open(const std::string& path) {
+  ROTOR_ASSIGN(File file, File::open(path));
+  return parse(std::move(file));
+}
+
+const GgufEntry* GgufFile::find_entry(std::string_view key) const {
+  const auto found = std::lower_bound(
+      keys_by_name_.begin(), keys_by_name_.end(), key,
+      [&](uint32_t index, std::string_view wanted) { return metadata_[index].key < wanted; });
+  return found != keys_by_name_.end() && metadata_[*found].key == key ? &metadata_[*found]
+                                                                      : nullptr;
+}
+
+const GgufValue* GgufFile::find_value(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  return entry == nullptr ? nullptr : &entry->value;
+}
+
+const GgufTensor* GgufFile::find_tensor(std::string_view name) const {
+  const auto found = std::lower_bound(
+      tensors_by_name_.begin(), tensors_by_name_.end(), name,
+      [&](uint32_t index, std::string_view wanted) { return tensors_[index].name < wanted; });
+  return found != tensors_by_name_.end() && tensors_[*found].name == name ? &tensors_[*found]
+                                                                          : nullptr;
+}
+
+Status GgufFile::mismatch(const GgufEntry& entry, std::string_view expected) const {
+  return format_error(fmt::format("{}: value of {} at offset {}: expected {}, found {}",
+                                  file_.path(), quote_name(entry.key), entry.offset, expected,
+                                  type_text(entry.value)));
+}
+
+Result<std::optional<int64_t>> GgufFile::integer(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  if (entry == nullptr) {
+    return std::optional<int64_t>();
+  }
+  const auto value = as_integer(entry->value);
+  return value ? Result(value) : mismatch(*entry, "an integer below 2^63");
+}
+
+Result<std::optional<double>> GgufFile::number(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  if (entry == nullptr) {
+    return std::optional<double>();
+  }
+  const auto value = as_number(entry->value);
+  return value ? Result(value) : mismatch(*entry, "a number");
+}
+
+Result<std::optional<bool>> GgufFile::boolean(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  if (entry == nullptr) {
+    return std::optional<bool>();
+  }
+  const auto* const value = std::get_if<bool>(&entry->value);
+  return value == nullptr ? mismatch(*entry, "a bool") : Result(std::optional<bool>(*value));
+}
+
+Result<std::optional<std::string_view>> GgufFile::string(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  if (entry == nullptr) {
+    return std::optional<std::string_view>();
+  }
+  const auto* const value = std::get_if<std::string>(&entry->value);
+  return value == nullptr ? mismatch(*entry, "a string")
+                          : Result(std::optional<std::string_view>(*value));
+}
+
+Result<const GgufStrings*> GgufFile::strings(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  if (entry == nullptr) {
+    return nullptr;
+  }
+  const GgufArray* const array = as_array(*entry);
+  if (array == nullptr || array->element_type != kString) {
+    return mismatch(*entry, "an array of strings");
+  }
+  return &array->strings;
+}
+
+Result<std::optional<std::vector<int64_t>>> GgufFile::integers(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  if (entry == nullptr) {
+    return std::optional<std::vector<int64_t>>();
+  }
+  std::vector<int64_t> values;
+  const GgufArray* const array = as_array(*entry);
+  if (array == nullptr || !convert_integers(*array, values)) {
+    return mismatch(*entry, "an array of integers below 2^63");
+  }
+  return std::optional(std::move(values));
+}
+
+Result<std::optional<std::vector<float>>> GgufFile::floats(std::string_view key) const {
+  const GgufEntry* const entry = find_entry(key);
+  if (entry == nullptr) {
+    return std::optional<std::vector<float>>();
+  }
+  std::vector<float> values;
+  const GgufArray* const array = as_array(*entry);
+  if (array == nullptr || (array->element_type != 6 && array->element_type != 12)) {
+    return mismatch(*entry, "an array of f32 or f64");
+  }
+  if (array->element_type == 6) {
+    convert<float>(*array, values);
+  } else {
+    convert<double>(*array, values);
+  }
+  return std::optional(std::move(values));
+}
+
+Status GgufFile::read(const GgufTensor& tensor, uint64_t byte_offset,
+                      std::span<std::byte> out) const {
+  if (out.size() > tensor.span || byte_offset > tensor.span - out.size()) {
+    return invalid_argument(fmt::format("{}: tensor {}: {} bytes at {} leave its {}", file_.path(),
+                                        quote_name(tensor.name), out.size(), byte_offset,
+                                        tensor.span));
+  }
+  return file_.read(tensor.offset + byte_offset, out);
+}
+
+}  // namespace rotor

@@ -51,8 +51,23 @@ TRAINING_TEXT = (
     "Assistant: the answer is three. User: then what is the question? System: be brief.\n",
 )
 
+TEXTS = (
+    "",
+    " ",
+    "Once upon a time",
+    "The miller's daughter counted 41 sacks, then 12345 more.",
+    "THE MILLER'S",
+    "  two spaces,\n\n  a blank line\r\n\tand a tab ",
+    "na\u00efve caf\u00e9 \u2014 \u4e2d\u6587 \U0001f600",
+    "e\u0301 is not \u00e9",
+    "<|begin_of_text|>User: hello<|eot_id|>Assistant: ",
+    "<|eot_id",
+    "\u0000\u007f\u0080",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+)
 
-def make_tokenizer(path: Path) -> None:
+
+def make_tokenizer() -> tokenizers.Tokenizer:
     """Trains a byte-level BPE in the form of the Llama-3 tokenizer.json."""
     tokenizer = tokenizers.Tokenizer(models.BPE(ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -79,8 +94,23 @@ def make_tokenizer(path: Path) -> None:
             ),
         ]
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(tokenizer.to_str(pretty=True) + "\n")
+    return tokenizer
+
+
+def make_text_cases(tokenizer: tokenizers.Tokenizer, path: Path) -> None:
+    """Texts with their ids: as plain text, and with special tokens recognised."""
+    plain = tokenizers.Tokenizer.from_str(tokenizer.to_str())
+    plain.encode_special_tokens = True
+    cases = [
+        {
+            "text": text,
+            "ids": plain.encode(text, add_special_tokens=False).ids,
+            "special_ids": tokenizer.encode(text, add_special_tokens=False).ids,
+        }
+        for text in TEXTS
+    ]
+    lines = ",\n".join(json.dumps(case) for case in cases)
+    path.write_text(f"[\n{lines}\n]\n")
 
 
 def digest(path: Path) -> str:
@@ -115,7 +145,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=hf_writer.FIXTURES)
     parser.add_argument("names", nargs="*", help="recipes; all of them by default")
     arguments = parser.parse_args()
-    make_tokenizer(hf_writer.TOKENIZER)
+    tokenizer = make_tokenizer()
+    hf_writer.TOKENIZER.parent.mkdir(parents=True, exist_ok=True)
+    hf_writer.TOKENIZER.write_text(tokenizer.to_str(pretty=True) + "\n")
+    make_text_cases(tokenizer, hf_writer.TOKENIZER.with_name("cases.json"))
     make_all(arguments.out, arguments.names or list(tiny_models.RECIPES))
 
 

@@ -6,8 +6,10 @@ An .npz file under tests/fixtures/golden holds, for the sequences s0, s1 (short,
   sN.tokens int32 (tokens,)    sN.rows int32: the positions whose logits are kept
   sN.logits float32 (rows, vocab)    sN.layerL.*: see reference.Pass.trace (s0 and s1)
 and
-  greedy.tokens int32: a prompt of 8 tokens and its 200 greedy successors
-  greedy.gap float32 (200,): best minus second-best logit where each successor was chosen
+  greedy.tokens int32: a prompt of 8 tokens and 200 successors, each the reference's best token but
+    every eighth, which is drawn at random so that the text does not run in circles
+  greedy.best int32 (200,): the reference's best token at each of the 200 places
+  greedy.gap float32 (200,): best minus second-best logit there
   noise float32: what rounding noise can do to a logit of the greedy sequence, by the spread
 """
 
@@ -45,6 +47,7 @@ class Golden:
 
     sequences: list[Sequence]
     greedy_tokens: list[int]
+    greedy_best: np.ndarray
     greedy_gap: np.ndarray
     noise: float
 
@@ -59,12 +62,6 @@ def sequences_of(recipe: Recipe) -> list[list[int]]:
     rng = np.random.RandomState(recipe.seed + 77)
     short = 24 if recipe.hidden < 200 else 12
     return [[int(t) for t in rng.randint(0, recipe.vocab, size=n)] for n in (8, short, LONG)]
-
-
-def greedy_gaps(logits: np.ndarray, count: int) -> np.ndarray:
-    """Best minus second-best logit of the ``count`` rows before the last of (tokens, vocab)."""
-    best = np.sort(logits[-count - 1 : -1], axis=1)[:, -2:]
-    return best[:, 1] - best[:, 0]
 
 
 def load(name: str) -> Golden:
@@ -89,6 +86,7 @@ def load(name: str) -> Golden:
     return Golden(
         sequences=sequences,
         greedy_tokens=values["greedy.tokens"].tolist(),
+        greedy_best=values["greedy.best"],
         greedy_gap=values["greedy.gap"],
         noise=float(values["noise"]),
     )
@@ -113,12 +111,29 @@ def make(recipe: Recipe, folder: Path) -> dict[str, np.ndarray]:
         values[f"s{index}.logits"] = result.logits[rows]
         for key, value in result.trace.items():
             values[f"s{index}.{key}"] = value
-    tokens = reference.greedy(network, sequences_of(recipe)[0], GREEDY)
+    tokens = _greedy_text(network, recipe)
     logits = reference.run(network, tokens).logits
+    places = logits[-GREEDY - 1 : -1]
+    best_two = np.sort(places, axis=1)[:, -2:]
     values["greedy.tokens"] = np.array(tokens, dtype=np.int32)
-    values["greedy.gap"] = greedy_gaps(logits, GREEDY)
+    values["greedy.best"] = places.argmax(axis=1).astype(np.int32)
+    values["greedy.gap"] = best_two[:, 1] - best_two[:, 0]
     values["noise"] = np.float32(noise(oracle, tokens, logits))
     return values
+
+
+def _greedy_text(network: object, recipe: Recipe) -> list[int]:
+    """Prompt and successors as ``greedy.tokens`` describes them."""
+    import reference
+
+    rng = np.random.RandomState(recipe.seed + 78)
+    tokens = sequences_of(recipe)[0]
+    for index in range(GREEDY):
+        if index % 8 == 7:
+            tokens.append(int(rng.randint(0, recipe.vocab)))
+        else:
+            tokens.append(int(reference.run(network, tokens).logits[-1].argmax()))
+    return tokens
 
 
 def noise(oracle: numpy_bitnet.Model, tokens: list[int], logits: np.ndarray) -> float:

@@ -170,12 +170,3 @@ def run(model: BitNetForCausalLM, tokens: list[int], traced: bool = False) -> Pa
     for handle in handles:
         handle.remove()
     return Pass(logits.copy(), trace)
-
-
-@torch.no_grad()
-def greedy(model: BitNetForCausalLM, prompt: list[int], count: int) -> list[int]:
-    """The prompt followed by ``count`` tokens, each the argmax of a fresh full pass."""
-    tokens = list(prompt)
-    for _ in range(count):
-        tokens.append(int(run(model, tokens).logits[-1].argmax()))
-    return tokens

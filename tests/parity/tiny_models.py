@@ -79,7 +79,7 @@ class Weights:
     """Weights of one tiny model, as float32 values that the file's dtypes hold exactly.
 
     trits: by full projection name, int8 (rows, cols).
-    scales: by full projection name, the number stored in the file (packed) or mean |W| (master).
+    scales: by full projection name, the number in the file (packed) or the size of a trit (master).
     masters: by full projection name, float32 (rows, cols); empty when packed.
     norms: by full tensor name, float32 (width,).
     embedding: float32 (vocab, hidden).
@@ -99,13 +99,13 @@ class Weights:
 
 
 def ternarise(master: np.ndarray) -> tuple[np.ndarray, np.float32]:
-    """The reference's rule: trits of round(W / mean|W|) clamped to [-1, 1], and mean|W|.
+    """The reference's rule: s = 1 / mean|W|, trits of round(W * s) clamped to [-1, 1], and 1 / s.
 
-    The mean is taken in float64 and rounded once.
+    The mean is taken in float64 and rounded once; s and 1 / s are binary32.
     """
     mean = np.float32(max(np.abs(master.astype(np.float64)).mean(), 1e-5))
     inverse = np.float32(1) / mean
-    return np.clip(np.rint(master * inverse), -1, 1).astype(np.int8), mean
+    return np.clip(np.rint(master * inverse), -1, 1).astype(np.int8), np.float32(1) / inverse
 
 
 def _gains(rng: np.random.RandomState, width: int, dtype: str) -> np.ndarray:

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes GGUF files with struct and NumPy, and BitNet models in them.
+
+The container is written by hand so that its version, its defects and its contents are free to
+choose; a live test reads it back with the ``gguf`` package.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hf_writer import BOS, CHAT_TEMPLATE, EOS, EOT, TOKENIZER
+from packing import bf16_bits, pack_i2s, quantize_q6_k, quantize_q8_0
+from tiny_models import Recipe, Weights
+
+F32, F16, Q8_0, Q6_K, TQ1_0, BF16 = 0, 1, 8, 14, 34, 30
+I2_S, TL1, TL2 = 36, 38, 39
+
+# Value types of metadata: (id in the file, struct code).
+_SCALARS = {"u32": (4, "I"), "i32": (5, "i"), "f32": (6, "f"), "bool": (7, "?")}
+_STRING, _ARRAY = 8, 9
+
+# What the conversion script of the official file wrote; its turns are not those of the model.
+WRONG_TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}{{ 'Human: ' + "
+    "message['content'] + '\\n\\nBITNETAssistant: ' + eos_token }}{% endif %}{% endfor %}"
+)
+_LINEARS = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_NORMS = {
+    "input_layernorm": "attn_norm",
+    "self_attn.attn_sub_norm": "attn_sub_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.ffn_sub_norm": "ffn_sub_norm",
+}
+
+
+@dataclass(frozen=True)
+class GgufTensor:
+    """ne: dimensions, fastest first; type_id: ggml type; data: the bytes as stored."""
+
+    ne: tuple[int, ...]
+    type_id: int
+    data: bytes
+
+
+@dataclass
+class Gguf:
+    """A GGUF file in memory. metadata: key -> (type name, value); arrays as ("[str]", list)."""
+
+    version: int = 3
+    alignment: int = 32
+    metadata: dict[str, tuple[str, object]] = field(default_factory=dict)
+    tensors: dict[str, GgufTensor] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """The bytes of the file; v2 and v3 differ in the version number alone."""
+        head = b"GGUF" + struct.pack("<IQQ", self.version, len(self.tensors), len(self.metadata))
+        for key, (kind, value) in self.metadata.items():
+            head += _string(key) + _value(kind, value)
+        data = b""
+        for name, tensor in self.tensors.items():
+            dimensions = struct.pack(f"<I{len(tensor.ne)}Q", len(tensor.ne), *tensor.ne)
+            head += _string(name) + dimensions + struct.pack("<IQ", tensor.type_id, len(data))
+            data += tensor.data + bytes(-len(tensor.data) % self.alignment)
+        return head + bytes(-len(head) % self.alignment) + data
+
+
+def _string(text: str) -> bytes:
+    raw = text.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def _value(kind: str, value: object) -> bytes:
+    """Type id and payload of one metadata value."""
+    if kind == "str":
+        return struct.pack("<I", _STRING) + _string(value)
+    if kind == "[str]":
+        head = struct.pack("<IIQ", _ARRAY, _STRING, len(value))
+        return head + b"".join(_string(item) for item in value)
+    if kind.startswith("["):
+        type_id, code = _SCALARS[kind[1:-1]]
+        return struct.pack(f"<IIQ{len(value)}{code}", _ARRAY, type_id, len(value), *value)
+    type_id, code = _SCALARS[kind]
+    return struct.pack(f"<I{code}", type_id, value)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a model is put into GGUF.
+
+    embedding: "F32", "F16", "BF16", "Q8_0" or "Q6_K". i2s_layout: see packing.pack_i2s.
+    official_defects: no pre-tokenizer key, no end-of-turn id, the wrong chat template.
+    duplicate_head: output.weight repeats token_embd.weight.
+    """
+
+    arch: str = "bitnet-b1.58"
+    embedding: str = "F16"
+    i2s_layout: str = "128"
+    version: int = 3
+    official_defects: bool = False
+    duplicate_head: bool = False
+
+
+def float_tensor(values: np.ndarray, type_name: str) -> GgufTensor:
+    """A float tensor (rows, cols) or (cols,) in one of the types an embedding may have."""
+    type_id, encode = {
+        "F32": (F32, lambda v: v.astype("<f4")),
+        "F16": (F16, lambda v: v.astype("<f2")),
+        "BF16": (BF16, bf16_bits),
+        "Q8_0": (Q8_0, quantize_q8_0),
+        "Q6_K": (Q6_K, quantize_q6_k),
+    }[type_name]
+    return GgufTensor(tuple(reversed(values.shape)), type_id, encode(values).tobytes())
+
+
+def tokenizer_metadata(vocab: int, official_defects: bool) -> dict[str, tuple[str, object]]:
+    """tokenizer.ggml.* of the tiny tokenizer, padded with unused tokens up to ``vocab``."""
+    source = json.loads(TOKENIZER.read_text())
+    special = {token["content"]: token["id"] for token in source["added_tokens"]}
+    ids = source["model"]["vocab"] | special
+    tokens = [f"[PAD{index}]" for index in range(vocab)]
+    kinds = [5] * vocab  # unused
+    for text, index in ids.items():
+        tokens[index] = text
+        kinds[index] = 3 if text in special else 1  # control or normal
+    merges = [m if isinstance(m, str) else " ".join(m) for m in source["model"]["merges"]]
+    result: dict[str, tuple[str, object]] = {
+        "tokenizer.ggml.model": ("str", "gpt2"),
+        "tokenizer.ggml.tokens": ("[str]", tokens),
+        "tokenizer.ggml.scores": ("[f32]", [0.0] * vocab),
+        "tokenizer.ggml.token_type": ("[i32]", kinds),
+        "tokenizer.ggml.merges": ("[str]", merges),
+        "tokenizer.ggml.bos_token_id": ("u32", special[BOS]),
+        "tokenizer.ggml.eos_token_id": ("u32", special[EOS]),
+        "tokenizer.ggml.padding_token_id": ("u32", special[EOS]),
+        "tokenizer.ggml.add_bos_token": ("bool", True),
+    }
+    if official_defects:
+        result["tokenizer.chat_template"] = ("str", WRONG_TEMPLATE)
+        return result
+    result["tokenizer.ggml.pre"] = ("str", "llama-bpe")
+    result["tokenizer.ggml.eot_token_id"] = ("u32", special[EOT])
+    result["tokenizer.chat_template"] = ("str", CHAT_TEMPLATE)
+    return result
+
+
+def model_metadata(recipe: Recipe, form: Form) -> dict[str, tuple[str, object]]:
+    """general.* and {arch}.* keys, as the converters write them."""
+    arch = form.arch
+    result: dict[str, tuple[str, object]] = {
+        "general.architecture": ("str", arch),
+        "general.name": ("str", recipe.name),
+        f"{arch}.vocab_size": ("u32", recipe.vocab),
+        f"{arch}.context_length": ("u32", recipe.max_positions),
+        f"{arch}.embedding_length": ("u32", recipe.hidden),
+        f"{arch}.block_count": ("u32", recipe.layers),
+        f"{arch}.feed_forward_length": ("u32", recipe.ffn),
+        f"{arch}.rope.dimension_count": ("u32", recipe.head_dim),
+        f"{arch}.attention.head_count": ("u32", recipe.heads),
+        f"{arch}.attention.head_count_kv": ("u32", recipe.kv_heads),
+        f"{arch}.attention.layer_norm_rms_epsilon": ("f32", 1e-5),
+        f"{arch}.rope.freq_base": ("f32", recipe.theta),
+        "general.file_type": ("u32", 40),
+        "general.quantization_version": ("u32", 2),
+    }
+    if arch == "bitnet" and recipe.hidden_act != "silu":
+        result[f"{arch}.hidden_activation"] = ("str", recipe.hidden_act)
+    return result
+
+
+def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
+    """The model as a GGUF file in the given form."""
+    file = Gguf(version=form.version)
+    file.metadata = model_metadata(recipe, form)
+    file.metadata |= tokenizer_metadata(recipe.vocab, form.official_defects)
+    embedding = float_tensor(weights.embedding, form.embedding)
+    file.tensors["token_embd.weight"] = embedding
+    for layer in range(recipe.layers):
+        source, target = f"model.layers.{layer}.", f"blk.{layer}."
+        for norm, name in _NORMS.items():
+            gains = weights.norms[f"{source}{norm}.weight"]
+            file.tensors[f"{target}{name}.weight"] = float_tensor(gains, "F32")
+        for projection, name in _LINEARS.items():
+            full = source + projection
+            trits = weights.trits[full]
+            data = pack_i2s(trits, weights.multiplier(full, recipe), form.i2s_layout)
+            ne = tuple(reversed(trits.shape))
+            file.tensors[f"{target}{name}.weight"] = GgufTensor(ne, I2_S, data.tobytes())
+    final = weights.norms["model.norm.weight"]
+    file.tensors["output_norm.weight"] = float_tensor(final, "F32")
+    if form.duplicate_head:
+        file.tensors["output.weight"] = embedding
+    return file

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One set of weights gives one set of bits: over containers, ISA levels and thread counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import checks
+import gguf_writer
+import golden
+import hf_writer
+import numpy_bitnet
+import packing
+import tiny_models
+from engine import ISA_FLAGS, Engine, isa_levels
+from gguf_writer import Form
+from tiny_models import RECIPES, Recipe, Weights
+
+ModelDir = Callable[[Recipe], Path]
+THREADS = (1, 2, 5)
+BLOCK_MULTIPLE = [  # I2_S needs rows * cols to be a multiple of 128
+    name
+    for name, recipe in RECIPES.items()
+    if all(np.prod(recipe.shape(p)) % 128 == 0 for p in tiny_models.PROJECTIONS)
+]
+
+
+def long_tokens(name: str) -> list[int]:
+    return golden.load(name).sequences[2].tokens
+
+
+@pytest.mark.parametrize("isa", ISA_FLAGS)
+@pytest.mark.parametrize("name", ["packed-multiply", "odd-packed", "gqa-5-1", "master-f16"])
+def test_isa_levels_and_threads(name: str, isa: str, engine: Engine, model_dir: ModelDir) -> None:
+    if isa not in isa_levels():
+        pytest.skip(f"this machine has no {isa}")
+    folder, tokens = model_dir(RECIPES[name]), long_tokens(name)
+    expected = engine.logits(folder, tokens, "-t", 1, isa="scalar")
+    for threads in THREADS:
+        np.testing.assert_array_equal(
+            engine.logits(folder, tokens, "-t", threads, isa=isa), expected
+        )
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_rotor_file(name: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+    folder, tokens = model_dir(RECIPES[name]), long_tokens(name)
+    file = tmp_path / "model.rotor"
+    engine.check("convert", folder, file)
+    engine.check("verify", file)
+    expected = engine.logits(folder, tokens)
+    np.testing.assert_array_equal(engine.logits(file, tokens), expected)
+
+
+def write_gguf(path: Path, recipe: Recipe, weights: Weights, form: Form) -> Path:
+    path.write_bytes(gguf_writer.build(recipe, weights, form).encode())
+    return path
+
+
+@pytest.mark.parametrize("name", BLOCK_MULTIPLE)
+def test_gguf(name: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+    recipe = RECIPES[name]
+    tokens = long_tokens(name)
+    file = write_gguf(tmp_path / "m.gguf", recipe, tiny_models.make_weights(recipe), Form())
+    expected = engine.logits(model_dir(recipe), tokens)
+    np.testing.assert_array_equal(engine.logits(file, tokens), expected)
+    converted = tmp_path / "m.rotor"
+    engine.check("convert", file, converted)
+    np.testing.assert_array_equal(engine.logits(converted, tokens), expected)
+
+
+FORMS = {
+    "v2": Form(version=2),
+    "bitnet": Form(arch="bitnet"),
+    "bitnet-25": Form(arch="bitnet-25"),
+    "f32-embedding": Form(embedding="F32"),
+    "bf16-embedding": Form(embedding="BF16"),
+    "official-defects": Form(official_defects=True),
+    "first-upload": Form(arch="bitnet-25", official_defects=True, duplicate_head=True),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gguf_forms(form: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+    recipe = RECIPES["packed-multiply"]
+    weights = tiny_models.make_weights(recipe)
+    file = write_gguf(tmp_path / "m.gguf", recipe, weights, FORMS[form])
+    tokens = golden.load(recipe.name).sequences[1].tokens
+    expected = engine.logits(model_dir(recipe), tokens)
+    np.testing.assert_array_equal(engine.logits(file, tokens), expected)
+
+
+@pytest.mark.parametrize("layout", packing.I2S_LAYOUTS)
+def test_i2s_layouts(layout: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+    recipe = RECIPES["packed-divide"]
+    weights = tiny_models.make_weights(recipe)
+    file = write_gguf(tmp_path / "m.gguf", recipe, weights, Form(i2s_layout=layout))
+    tokens = golden.load(recipe.name).sequences[1].tokens
+    expected = engine.logits(model_dir(recipe), tokens)
+    got = engine.logits(file, tokens, "--i2s-layout", layout)
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("kind", ["Q8_0", "Q6_K"])
+def test_quantised_embedding(kind: str, engine: Engine, tmp_path: Path) -> None:
+    """The same as the float32 model whose embedding is what the blocks stand for."""
+    recipe = replace(RECIPES["wide-256"], storage="packed", dtype="F32")
+    weights = tiny_models.make_weights(RECIPES["wide-256"])
+    file = write_gguf(tmp_path / "m.gguf", recipe, weights, Form(embedding=kind))
+    if kind == "Q8_0":
+        stored = packing.dequantize_q8_0(packing.quantize_q8_0(weights.embedding))
+    else:
+        stored = packing.dequantize_q6_k(packing.quantize_q6_k(weights.embedding))
+    weights.embedding = stored
+    folder = hf_writer.write_model(tmp_path / "dir", recipe, weights)
+    tokens = golden.load("wide-256").sequences[1].tokens
+    got = engine.logits(file, tokens)
+    np.testing.assert_array_equal(got, engine.logits(folder, tokens))
+    oracle = numpy_bitnet.forward(numpy_bitnet.load_hf(folder), tokens)
+    assert checks.kl_per_token(oracle, got) < checks.MAX_KL
+
+
+def test_silu_of_the_older_architecture(engine: Engine, tmp_path: Path) -> None:
+    """Architecture `bitnet` without an activation key means silu."""
+    recipe = replace(RECIPES["packed-multiply"], hidden_act="silu")
+    weights = tiny_models.make_weights(recipe)
+    file = write_gguf(tmp_path / "m.gguf", recipe, weights, Form(arch="bitnet"))
+    folder = hf_writer.write_model(tmp_path / "dir", recipe, weights)
+    tokens = golden.load(recipe.name).sequences[1].tokens
+    oracle = numpy_bitnet.forward(numpy_bitnet.load_hf(folder), tokens)
+    assert checks.kl_per_token(oracle, engine.logits(file, tokens)) < checks.MAX_KL
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("official-defects", ["pre-tokenizer", "template", "eot"]),
+        ("first-upload", ["output.weight"]),
+    ],
+)
+def test_repaired_defects_are_reported(
+    form: str, words: list[str], engine: Engine, tmp_path: Path
+) -> None:
+    recipe = RECIPES["packed-multiply"]
+    weights = tiny_models.make_weights(recipe)
+    file = write_gguf(tmp_path / "m.gguf", recipe, weights, FORMS[form])
+    text = engine.check("inspect", file).text
+    for word in words:
+        assert word in text, f"no word of {word!r} in:\n{text}"
+    assert (
+        "BITNETAssistant"
+        not in engine.check("template", file, "--context", write_context(tmp_path)).stdout
+    )
+
+
+def write_context(folder: Path) -> Path:
+    """A conversation for `rotor template`."""
+    path = folder / "context.json"
+    path.write_text(
+        '{"messages": [{"role": "system", "content": "be brief"},'
+        ' {"role": "user", "content": " Who\'s there? <|eot_id|> "}],'
+        ' "add_generation_prompt": true}'
+    )
+    return path
+
+
+def test_prompt_text_is_the_same_from_each_container(
+    engine: Engine, model_dir: ModelDir, tmp_path: Path
+) -> None:
+    recipe = RECIPES["packed-multiply"]
+    weights = tiny_models.make_weights(recipe)
+    context = write_context(tmp_path)
+    expected = "System: be brief<|eot_id|>User: Who's there? <|eot_id|><|eot_id|>Assistant: "
+    converted = tmp_path / "m.rotor"
+    engine.check("convert", model_dir(recipe), converted)
+    files = [model_dir(recipe), converted]
+    for form in ("v2", "official-defects"):
+        files.append(write_gguf(tmp_path / f"{form}.gguf", recipe, weights, FORMS[form]))
+    for file in files:
+        got = engine.check("template", file, "--context", context).stdout
+        assert got.removesuffix("\n") == expected, file

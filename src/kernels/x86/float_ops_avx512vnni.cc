@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The float kernels of vec_ops/ for AVX-512.
+#include "kernels/x86/vec_avx512.h"
+#include "kernels/exp_constants.h"
+#include "kernels/kernel_types.h"
+
+#define ROTOR_KERNEL_NAME(name) name##_avx512vnni
+#include "kernels/vec_ops/arithmetic.inc"
+#include "kernels/vec_ops/attention.inc"
+#include "kernels/vec_ops/dot_rows.inc"
+#include "kernels/vec_ops/elementwise.inc"
+#include "kernels/vec_ops/norm.inc"

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hash table of token pairs and the derivation of merges from ranks.
+#include "text/bpe_merge_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "text/unicode.h"
+
+namespace rotor {
+namespace {
+
+// Trained vocabularies have a little over two splits per token and tokens of a few hundred bytes at
+// most; the bounds keep memory and time proportional to the size of a hostile file.
+constexpr size_t kMaxSplitsPerToken = 8;
+constexpr size_t kMaxRankedTokenBytes = 1024;
+
+constexpr uint64_t pair_key(TokenId left, TokenId right) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+}
+
+Status bad_merge(const std::string& source, size_t index, const std::string& what) {
+  return format_error(fmt::format("{}: merge {}: {}", source, index, what));
+}
+
+}  // namespace
+
+MergeTable::MergeTable(size_t merges, uint32_t rank_limit, uint64_t seed)
+    : slots_(std::bit_ceil(2 * merges + 1)), seed_(seed), rank_limit_(rank_limit) {}
+
+size_t MergeTable::first_slot(uint64_t key) const {
+  return mix_bits(key ^ seed_, 0x9E3779B97F4A7C15) & (slots_.size() - 1);
+}
+
+bool MergeTable::insert(TokenId left, TokenId right, Merge merge) {
+  const uint64_t key = pair_key(left, right);
+  size_t at = first_slot(key);
+  for (; slots_[at].merge.rank != kNoRank; at = (at + 1) & (slots_.size() - 1)) {
+    if (slots_[at].key == key) {
+      return false;
+    }
+  }
+  slots_[at] = {key, merge};
+  ++size_;
+  return true;
+}
+
+Merge MergeTable::find(TokenId left, TokenId right) const {
+  if (slots_.empty()) {
+    return {};
+  }
+  const uint64_t key = pair_key(left, right);
+  size_t at = first_slot(key);
+  while (slots_[at].merge.rank != kNoRank && slots_[at].key != key) {
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  return slots_[at].merge;
+}
+
+Result<MergeTable> MergeTable::from_list(std::span<const MergePair> merges,
+                                         const TokenTable& tokens, const std::string& source) {
+  if (merges.size() >= kNoRank / 2) {
+    return format_error(fmt::format("{}: {} merges; expected fewer than 2^31", source, merges.size()));
+  }
+  MergeTable table(merges.size(), static_cast<uint32_t>(merges.size()), tokens.seed());
+  std::string joined;
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const auto [left, right] = merges[i];
+    for (const TokenId id : {left, right}) {
+      if (id < 0 || static_cast<size_t>(id) >= tokens.size() || tokens.bytes(id).empty()) {
+        return bad_merge(source, i, fmt::format("token id {} names no token with bytes; the "
+                                                "vocabulary has {}", id, tokens.size()));
+      }
+    }
+    joined.assign(tokens.bytes(left)).append(tokens.bytes(right));
+    const TokenId merged = tokens.find(joined);
+    if (merged == kNoToken) {
+      return bad_merge(source, i, fmt::format("expected {} joined with {} to be in the vocabulary; "
+                                              "it is not", printable(tokens.bytes(left)),
+                                              printable(tokens.bytes(right))));
+    }
+    if (!table.insert(left, right, {static_cast<uint32_t>(i), merged})) {
+      return bad_merge(source, i, fmt::format("{} with {} is already merge {}",
+                                              printable(tokens.bytes(left)),
+                                              printable(tokens.bytes(right)),
+                                              table.find(left, right).rank));
+    }
+  }
+  return table;
+}
+
+Result<std::vector<MergePair>> merges_from_ranks(const TokenTable& tokens,
+                                                 const std::string& source) {
+  const size_t most = kMaxSplitsPerToken * tokens.size();
+  std::vector<MergePair> merges;
+  for (TokenId id = 0; id < static_cast<TokenId>(tokens.size()); ++id) {
+    const std::string_view token = tokens.bytes(id);
+    if (tokens.find(token) != id) {
+      continue;
+    }
+    if (token.size() > kMaxRankedTokenBytes) {
+      return format_error(fmt::format("{}: token {} has {} bytes; expected at most {}", source, id,
+                                      token.size(), kMaxRankedTokenBytes));
+    }
+    const size_t first = merges.size();
+    for (size_t cut = 1; cut < token.size(); ++cut) {
+      const TokenId left = tokens.find(token.substr(0, cut));
+      const TokenId right = left == kNoToken ? kNoToken : tokens.find(token.substr(cut));
+      if (right != kNoToken) {
+        merges.push_back({left, right});
+      }
+    }
+    if (merges.size() > most) {
+      return format_error(fmt::format("{}: the first {} tokens split into pairs of tokens in {} "
+                                      "ways; expected at most {} for the whole vocabulary",
+                                      source, id + 1, merges.size(), most));
+    }
+    std::sort(merges.begin() + static_cast<std::ptrdiff_t>(first), merges.end(),
+              [](MergePair a, MergePair b) {
+                return a.left != b.left ? a.left < b.left : a.right < b.right;
+              });
+  }
+  return merges;
+}
+
+Result<MergeTable> MergeTable::from_ranks(const TokenTable& tokens, const std::string& source) {
+  ROTOR_ASSIGN(const std::vector<MergePair> merges, merges_from_ranks(tokens, source));
+  MergeTable table(merges.size(), static_cast<uint32_t>(tokens.size()), tokens.seed());
+  std::string joined;
+  for (const auto [left, right] : merges) {
+    joined.assign(tokens.bytes(left)).append(tokens.bytes(right));
+    const TokenId merged = tokens.find(joined);
+    table.insert(left, right, {static_cast<uint32_t>(merged), merged});
+  }
+  return table;
+}
+
+}  // namespace rotor

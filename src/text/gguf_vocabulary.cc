@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// The meaning of tokenizer.ggml.* for model "gpt2", with the defects of the published BitNet file
+// repaired: no pre-tokenizer named, no end-of-turn id.
+#include "text/gguf_vocabulary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "text/bpe_alphabet.h"
+#include "text/tokenizer_merge_list.h"
+#include "text/unicode.h"
+
+namespace rotor {
+namespace {
+
+constexpr size_t kLlama3Vocabulary = 128'256;
+constexpr size_t kLlama3Eot = 128'009;
+
+struct PreTokenizer {
+  std::string_view name;
+  SplitKind split;
+  bool ignore_merges;
+  bool add_bos;
+};
+
+// The names that llama.cpp writes, and what it does by default for each.
+constexpr std::array<PreTokenizer, 11> kPreTokenizers = {{
+    {"llama-bpe", SplitKind::kLlama3, true, true},
+    {"llama3", SplitKind::kLlama3, true, true},
+    {"llama-v3", SplitKind::kLlama3, true, true},
+    {"falcon3", SplitKind::kLlama3, true, true},
+    {"falcon-h1", SplitKind::kLlama3, true, true},
+    {"falcon_e", SplitKind::kLlama3, true, true},
+    {"qwen2", SplitKind::kQwen2, false, false},
+    {"gpt-2", SplitKind::kGpt2, false, false},
+    {"gpt2", SplitKind::kGpt2, false, false},
+    {"olmo", SplitKind::kGpt2, false, false},
+    {"gpt-neox", SplitKind::kGpt2, false, false},
+}};
+
+bool looks_like_llama3(const GgufVocabulary& v) {
+  return v.tokens.size() == kLlama3Vocabulary && v.tokens[kLlama3Eot] == "<|eot_id|>";
+}
+
+Status choose_pre_tokenizer(const GgufVocabulary& v, TokenizerSpec& spec) {
+  std::string_view wanted = v.pre;
+  if (wanted.empty() || wanted == "default") {
+    wanted = looks_like_llama3(v) ? "llama-bpe" : "gpt-2";
+    spec.notes.push_back(fmt::format("tokenizer.ggml.pre is {}: the {} rule is used{}",
+                                     v.pre.empty() ? "missing" : "\"default\"", wanted,
+                                     looks_like_llama3(v) ? " (the vocabulary is Llama 3's)" : ""));
+  }
+  const auto found = std::find_if(kPreTokenizers.begin(), kPreTokenizers.end(),
+                                  [&](const PreTokenizer& p) { return p.name == wanted; });
+  if (found == kPreTokenizers.end()) {
+    std::string known;
+    for (const PreTokenizer& p : kPreTokenizers) {
+      known += known.empty() ? "" : ", ";
+      known += p.name;
+    }
+    return unsupported(fmt::format("{}: tokenizer.ggml.pre: unsupported pre-tokenizer {}; expected "
+                                   "one of {}", v.name, printable(v.pre), known));
+  }
+  spec.splits = {{found->split, {}}};
+  spec.ignore_merges = found->ignore_merges;
+  spec.add_bos = v.add_bos.value_or(found->add_bos);
+  spec.add_eos = v.add_eos.value_or(false);
+  return Status::ok_status();
+}
+
+Result<TokenKind> token_kind(const GgufVocabulary& v, size_t id) {
+  if (v.types.empty()) {
+    return TokenKind::kNormal;
+  }
+  switch (v.types[id]) {
+    case 1: return TokenKind::kNormal;
+    case 2:
+    case 3: return TokenKind::kControl;
+    case 4: return TokenKind::kUserDefined;
+    case 5: return TokenKind::kUnused;
+    case 6: return TokenKind::kByte;
+    default:
+      return format_error(fmt::format("{}: tokenizer.ggml.token_type[{}] is {}; expected 1 to 6",
+                                      v.name, id, v.types[id]));
+  }
+}
+
+Status add_tokens(const GgufVocabulary& v, TokenizerSpec& spec) {
+  if (!v.types.empty() && v.types.size() != v.tokens.size()) {
+    return format_error(fmt::format("{}: tokenizer.ggml.token_type has {} elements; expected {}, as "
+                                    "tokenizer.ggml.tokens", v.name, v.types.size(),
+                                    v.tokens.size()));
+  }
+  spec.tokens.reserve(v.tokens.size());
+  spec.kinds.reserve(v.tokens.size());
+  for (size_t id = 0; id < v.tokens.size(); ++id) {
+    ROTOR_ASSIGN(TokenKind kind, token_kind(v, id));
+    std::optional<std::string> bytes;
+    if (kind == TokenKind::kNormal) {
+      bytes = bytes_from_alphabet(v.tokens[id]);
+      // Not in the byte alphabet: text that no merge can reach.
+      kind = bytes ? kind : TokenKind::kUnused;
+    }
+    spec.tokens.push_back(bytes ? *std::move(bytes) : v.tokens[id]);
+    spec.kinds.push_back(kind);
+  }
+  return Status::ok_status();
+}
+
+Status set_id(const GgufVocabulary& v, std::string_view key, std::optional<int64_t> value,
+              TokenId& id) {
+  if (!value) {
+    return Status::ok_status();
+  }
+  // Writers spell "none" as -1, in 32 bits without sign.
+  if (*value == -1 || *value == UINT32_MAX) {
+    return Status::ok_status();
+  }
+  if (*value < 0 || static_cast<uint64_t>(*value) >= v.tokens.size()) {
+    return format_error(fmt::format("{}: tokenizer.ggml.{} is {}; expected below {}, the number of "
+                                    "tokens", v.name, key, *value, v.tokens.size()));
+  }
+  id = static_cast<TokenId>(*value);
+  return Status::ok_status();
+}
+
+Status set_ids(const GgufVocabulary& v, TokenizerSpec& spec) {
+  TokenId eom = kNoToken;
+  ROTOR_TRY(set_id(v, "bos_token_id", v.bos, spec.bos));
+  ROTOR_TRY(set_id(v, "eos_token_id", v.eos, spec.eos));
+  ROTOR_TRY(set_id(v, "eot_token_id", v.eot, spec.eot));
+  ROTOR_TRY(set_id(v, "eom_token_id", v.eom, eom));
+  ROTOR_TRY(set_id(v, "unknown_token_id", v.unk, spec.unk));
+  if (eom != kNoToken) {
+    spec.end_of_generation.push_back(eom);
+  }
+  if (spec.eot == kNoToken && looks_like_llama3(v)) {
+    spec.eot = static_cast<TokenId>(kLlama3Eot);
+    spec.notes.push_back(fmt::format(
+        "tokenizer.ggml.eot_token_id is missing: {} (<|eot_id|>) ends a turn", kLlama3Eot));
+  }
+  return Status::ok_status();
+}
+
+}  // namespace
+
+Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
+  if (v.model == "llama") {
+    return unsupported(v.name + ": unsupported tokenizer model 'llama' (SentencePiece)");
+  }
+  if (v.model != "gpt2") {
+    return unsupported(fmt::format("{}: tokenizer.ggml.model: unsupported tokenizer model {}; "
+                                   "expected \"gpt2\"", v.name, printable(v.model)));
+  }
+  TokenizerSpec spec;
+  spec.source = v.name + " (GGUF)";
+  ROTOR_TRY(choose_pre_tokenizer(v, spec));
+  ROTOR_TRY(add_tokens(v, spec));
+  ROTOR_TRY(set_ids(v, spec));
+  MergeListReader reader(spec);
+  for (const std::string& merge : v.merges) {
+    ROTOR_TRY(reader.add(merge));
+  }
+  return spec;
+}
+
+}  // namespace rotor

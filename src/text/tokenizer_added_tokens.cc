@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Longest match by narrowing a range of the sorted added tokens, a byte at a time.
+#include "text/tokenizer_added_tokens.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "text/unicode.h"
+
+namespace rotor {
+
+Result<AddedTokenMatcher> AddedTokenMatcher::create(const TokenizerSpec& spec) {
+  AddedTokenMatcher matcher;
+  for (size_t i = 0; i < spec.tokens.size(); ++i) {
+    const std::string& bytes = spec.tokens[i];
+    const TokenKind kind = spec.kinds[i];
+    if ((kind != TokenKind::kControl && kind != TokenKind::kUserDefined) || bytes.empty()) {
+      continue;
+    }
+    if (bytes.size() > kMaxAddedTokenBytes) {
+      return format_error(fmt::format("{}: added token {} has {} bytes; expected at most {}",
+                                      spec.source, i, bytes.size(), kMaxAddedTokenBytes));
+    }
+    matcher.entries_.push_back({bytes, static_cast<TokenId>(i), kind == TokenKind::kControl});
+    matcher.first_[static_cast<uint8_t>(bytes[0])] = true;
+  }
+  std::stable_sort(matcher.entries_.begin(), matcher.entries_.end(),
+                   [](const Entry& a, const Entry& b) { return a.bytes < b.bytes; });
+  const auto twin = std::adjacent_find(
+      matcher.entries_.begin(), matcher.entries_.end(),
+      [](const Entry& a, const Entry& b) { return a.bytes == b.bytes; });
+  if (twin != matcher.entries_.end()) {
+    return format_error(fmt::format("{}: added tokens {} and {} are both {}", spec.source, twin->id,
+                                    std::next(twin)->id, printable(twin->bytes)));
+  }
+  return matcher;
+}
+
+AddedTokenMatcher::Match AddedTokenMatcher::longest(std::string_view text, size_t at,
+                                                    size_t trusted_end) const {
+  Match best;
+  if (!may_start(text[at])) {
+    return best;
+  }
+  auto begin = entries_.begin();
+  auto end = entries_.end();
+  for (size_t depth = 0; at + depth < text.size() && begin != end; ++depth) {
+    // All of [begin, end) share `depth` bytes, and those that have no more are gone.
+    const auto byte_of = [depth](const Entry& e) { return static_cast<uint8_t>(e.bytes[depth]); };
+    const uint8_t wanted = static_cast<uint8_t>(text[at + depth]);
+    begin = std::partition_point(begin, end, [&](const Entry& e) { return byte_of(e) < wanted; });
+    end = std::partition_point(begin, end, [&](const Entry& e) { return byte_of(e) == wanted; });
+    if (begin != end && begin->bytes.size() == depth + 1) {
+      if (!begin->control || at + depth + 1 <= trusted_end) {
+        best = {begin->id, depth + 1};
+      }
+      ++begin;
+    }
+  }
+  return best;
+}
+
+TokenId AddedTokenMatcher::find(std::string_view bytes) const {
+  const auto at = std::lower_bound(entries_.begin(), entries_.end(), bytes,
+                                   [](const Entry& e, std::string_view b) { return e.bytes < b; });
+  return at != entries_.end() && at->bytes == bytes ? at->id : kNoToken;
+}
+
+}  // namespace rotor

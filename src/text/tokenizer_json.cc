@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sections of tokenizer.json that say what the tokens are: model and added_tokens. The pipeline
+// around them (normalizer, pre_tokenizer, post_processor, decoder) is in tokenizer_json_pipeline.cc.
+#include "text/tokenizer_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+#include "base/json.h"
+#include "text/bpe_alphabet.h"
+#include "text/tokenizer_json_pipeline.h"
+#include "text/tokenizer_merge_list.h"
+#include "text/unicode.h"
+
+namespace rotor {
+namespace {
+
+Status bad(const TokenizerSpec& spec, std::string_view key, const std::string& what) {
+  return format_error(fmt::format("{}: {}: {}", spec.source, key, what));
+}
+
+// Keys of "model" that must be absent, null, false or empty: each would change the ids.
+Status check_model_options(JsonValue model, const std::string& where) {
+  for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    ROTOR_ASSIGN(const auto text, json_string(model, key, where));
+    if (text && !text->empty()) {
+      return unsupported(fmt::format("{}: model.{}: {}; expected null or empty: Rotor reads "
+                                     "byte-level BPE", where, key, printable(*text)));
+    }
+  }
+  ROTOR_ASSIGN(const auto fallback, json_bool(model, "byte_fallback", where));
+  if (fallback.value_or(false)) {
+    return unsupported(where + ": model.byte_fallback is true (SentencePiece in the form of BPE); "
+                               "expected false: Rotor reads byte-level BPE");
+  }
+  ROTOR_ASSIGN(const auto dropout, json_number(model, "dropout", where));
+  if (dropout.value_or(0) != 0) {
+    return unsupported(fmt::format("{}: model.dropout is {}; expected null: ids would be random",
+                                   where, *dropout));
+  }
+  return Status::ok_status();
+}
+
+Status check_model_kind(JsonValue model, const std::string& where) {
+  ROTOR_ASSIGN(const auto type, json_string(model, "type", where));
+  const bool looks_like_bpe = !type && json_member(model, "merges").has_value();
+  if (looks_like_bpe || (type && *type == "BPE")) {
+    return check_model_options(model, where);
+  }
+  return unsupported(fmt::format("{}: model.type: unsupported tokenizer model {}; expected \"BPE\"",
+                                 where, type ? printable(*type) : "without a type"));
+}
+
+// Where a token's id says it goes; ids may leave holes, but not so many that the file is small
+// beside its vocabulary.
+Status place_token(TokenizerSpec& spec, size_t id_limit, std::string_view key, std::string bytes,
+                   TokenKind kind, int64_t id) {
+  if (id < 0 || static_cast<uint64_t>(id) >= id_limit) {
+    return bad(spec, key, fmt::format("token {} has id {}; expected 0 to {}", printable(bytes), id,
+                                      id_limit - 1));
+  }
+  const size_t index = static_cast<size_t>(id);
+  if (index >= spec.tokens.size()) {
+    spec.tokens.resize(index + 1);
+    spec.kinds.resize(index + 1, TokenKind::kUnused);
+  }
+  spec.tokens[index] = std::move(bytes);
+  spec.kinds[index] = kind;
+  return Status::ok_status();
+}
+
+Status read_vocabulary(const JsonObject& vocabulary, size_t id_limit, TokenizerSpec& spec) {
+  constexpr std::string_view kKey = "model.vocab";
+  std::vector<bool> taken;
+  for (const auto& [text, value] : vocabulary) {
+    int64_t id = 0;
+    if (value.get(id) != simdjson::SUCCESS) {
+      return bad(spec, kKey, fmt::format("token {}: expected an integer id", printable(text)));
+    }
+    std::optional<std::string> bytes = bytes_from_alphabet(text);
+    // A token outside the byte alphabet is text that no merge can reach.
+    const TokenKind kind = bytes ? TokenKind::kNormal : TokenKind::kUnused;
+    ROTOR_TRY(place_token(spec, id_limit, kKey, bytes ? *std::move(bytes) : std::string(text), kind,
+                          id));
+    taken.resize(spec.tokens.size());
+    if (taken[static_cast<size_t>(id)]) {
+      return bad(spec, kKey, fmt::format("token {} has id {}, which another token has",
+                                         printable(text), id));
+    }
+    taken[static_cast<size_t>(id)] = true;
+  }
+  return Status::ok_status();
+}
+
+Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec) {
+  constexpr std::string_view kKey = "added_tokens";
+  const std::string where = spec.source + ": added_tokens";
+  ROTOR_ASSIGN(const auto id, json_integer(token, "id", where));
+  ROTOR_ASSIGN(const auto content, json_string(token, "content", where));
+  ROTOR_ASSIGN(const auto special, json_bool(token, "special", where));
+  ROTOR_ASSIGN(const auto single_word, json_bool(token, "single_word", where));
+  ROTOR_ASSIGN(const auto lstrip, json_bool(token, "lstrip", where));
+  ROTOR_ASSIGN(const auto rstrip, json_bool(token, "rstrip", where));
+  if (!id || !content || content->empty()) {
+    return bad(spec, kKey, "expected objects with \"id\" and \"content\"");
+  }
+  if (single_word.value_or(false)) {
+    return unsupported(fmt::format("{}: added_tokens: {} has single_word true; expected false",
+                                   spec.source, printable(*content)));
+  }
+  ROTOR_TRY(place_token(spec, id_limit, kKey, *content,
+                        special.value_or(false) ? TokenKind::kControl : TokenKind::kUserDefined,
+                        *id));
+  if (lstrip.value_or(false)) {
+    spec.strip_left.push_back(static_cast<TokenId>(*id));
+  }
+  if (rstrip.value_or(false)) {
+    spec.strip_right.push_back(static_cast<TokenId>(*id));
+  }
+  return Status::ok_status();
+}
+
+Status read_merge(JsonValue merge, MergeListReader& reader, const TokenizerSpec& spec) {
+  std::string_view text;
+  if (merge.get(text) == simdjson::SUCCESS) {
+    return reader.add(text);
+  }
+  JsonArray pair;
+  std::string_view left;
+  std::string_view right;
+  if (merge.get(pair) == simdjson::SUCCESS && pair.size() == 2 &&
+      pair.at(0).get(left) == simdjson::SUCCESS && pair.at(1).get(right) == simdjson::SUCCESS) {
+    return reader.add(left, right);
+  }
+  return bad(spec, "model.merges",
+             fmt::format("element {}: expected \"left right\" or [\"left\", \"right\"]",
+                         spec.merges.size()));
+}
+
+Status read_model(JsonValue model, const JsonArray& added, TokenizerSpec& spec) {
+  JsonObject vocabulary;
+  JsonArray merges;
+  if (model["vocab"].get(vocabulary) != simdjson::SUCCESS) {
+    return bad(spec, "model.vocab", "expected an object of tokens and ids");
+  }
+  if (model["merges"].get(merges) != simdjson::SUCCESS) {
+    return bad(spec, "model.merges", "expected an array");
+  }
+  const size_t id_limit = 2 * (vocabulary.size() + added.size()) + 65'536;
+  ROTOR_TRY(read_vocabulary(vocabulary, id_limit, spec));
+  {
+    // Before the added tokens are placed: a merge may name what is also one of them.
+    MergeListReader reader(spec);
+    for (const JsonValue merge : merges) {
+      ROTOR_TRY(read_merge(merge, reader, spec));
+    }
+  }
+  for (const JsonValue token : added) {
+    ROTOR_TRY(read_added_token(token, id_limit, spec));
+  }
+  ROTOR_ASSIGN(const auto ignore_merges, json_bool(model, "ignore_merges", spec.source));
+  ROTOR_ASSIGN(const auto unknown, json_string(model, "unk_token", spec.source));
+  spec.ignore_merges = ignore_merges.value_or(false);
+  if (unknown) {
+    const auto found = std::find(spec.tokens.begin(), spec.tokens.end(), *unknown);
+    if (found == spec.tokens.end()) {
+      return bad(spec, "model.unk_token", fmt::format("{} is not in the vocabulary",
+                                                      printable(*unknown)));
+    }
+    spec.unk = static_cast<TokenId>(found - spec.tokens.begin());
+  }
+  return Status::ok_status();
+}
+
+Result<TokenizerSpec> parse(std::string_view json, const std::string& name) {
+  ROTOR_ASSIGN(const JsonDocument document, JsonDocument::parse(json, name));
+  TokenizerSpec spec;
+  spec.source = name + " (tokenizer.json)";
+  const std::optional<JsonValue> model = json_member(document.root(), "model");
+  if (!model || !model->is_object()) {
+    return bad(spec, "model", "expected an object");
+  }
+  ROTOR_TRY(check_model_kind(*model, spec.source));
+  JsonArray added;
+  const std::optional<JsonValue> added_tokens = json_member(document.root(), "added_tokens");
+  if (added_tokens && added_tokens->get(added) != simdjson::SUCCESS) {
+    return bad(spec, "added_tokens", "expected an array");
+  }
+  ROTOR_TRY(read_model(*model, added, spec));
+  ROTOR_TRY(read_json_pipeline(document.root(), spec));
+  return spec;
+}
+
+}  // namespace
+
+Result<TokenizerSpec> parse_tokenizer_json(std::string_view json, const std::string& name) {
+  try {
+    return parse(json, name);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory(name + ": no memory for its tokenizer");
+  }
+}
+
+}  // namespace rotor

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pipeline of a tokenizer.json: what happens to text before the merges and to ids after them.
+#pragma once
+
+#include <rotor/status.h>
+
+#include "base/json.h"
+#include "text/tokenizer_spec.h"
+
+namespace rotor {
+
+// Reads normalizer, pre_tokenizer, post_processor and decoder of `root` into `spec`, whose tokens are
+// complete. kUnsupported names every kind or option that Rotor does not follow.
+Status read_json_pipeline(JsonValue root, TokenizerSpec& spec);
+
+}  // namespace rotor

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training of BitNet b1.58 language models: tokenizer, data, model, recipe, export.
+
+`python -m rotor.train --help` trains, `python -m rotor.train.export --help` writes a
+Hugging Face directory. Every module here needs torch; the rest of `rotor` does not.
+"""

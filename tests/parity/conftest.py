@@ -8,6 +8,7 @@ collected only where torch is installed.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ import hf_writer
 import tiny_models
 from engine import Engine, find_program, isa_levels
 
+# Read when torch is imported, whoever imports it first; see reference.py.
+os.environ["TORCHDYNAMO_DISABLE"] = "1"
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 collect_ignore_glob = [] if HAS_TORCH else ["live_*_test.py"]
 

@@ -16,6 +16,7 @@ import golden
 import hf_writer
 import numpy_bitnet
 import packing
+import rotor_file
 import tiny_models
 from engine import ISA_FLAGS, Engine, isa_levels
 from gguf_writer import Form
@@ -55,6 +56,20 @@ def test_rotor_file(name: str, engine: Engine, model_dir: ModelDir, tmp_path: Pa
     engine.check("verify", file)
     expected = engine.logits(folder, tokens)
     np.testing.assert_array_equal(engine.logits(file, tokens), expected)
+    assert_same_model(rotor_file.load(file), numpy_bitnet.load_hf(folder))
+
+
+def assert_same_model(got: numpy_bitnet.Model, expected: numpy_bitnet.Model) -> None:
+    """Every trit, multiplier, gain and embedding value is the same."""
+    np.testing.assert_array_equal(got.embedding, expected.embedding)
+    np.testing.assert_array_equal(got.final_norm, expected.final_norm)
+    assert len(got.layers) == len(expected.layers)
+    for ours, theirs in zip(got.layers, expected.layers, strict=True):
+        for name, linear in theirs.linears.items():
+            np.testing.assert_array_equal(ours.linears[name].trits, linear.trits)
+            assert ours.linears[name].multiplier == linear.multiplier
+        for name, gains in theirs.norms.items():
+            np.testing.assert_array_equal(ours.norms[name], gains)
 
 
 def write_gguf(path: Path, recipe: Recipe, weights: Weights, form: Form) -> Path:

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program against transformers itself, on models made for the occasion.
+
+Needs tests/parity/requirements.txt. Fresh seeds come from $ROTOR_PARITY_SEED (default 1), so that a
+failure can be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer
+from transformers.integrations.bitnet import pack_weights
+
+import checks
+import gguf_writer
+import golden
+import packing
+import reference
+import rotor_file
+import tiny_models
+from engine import ROOT, Engine
+from tiny_models import RECIPES, Recipe
+
+ModelDir = Callable[[Recipe], Path]
+SEED = int(os.environ.get("ROTOR_PARITY_SEED", "1"))
+FRESH = [recipe.with_seed(100 * SEED + i) for recipe in RECIPES.values() for i in (1, 2)]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_committed_golden_values_are_what_the_reference_gives(
+    name: str, model_dir: ModelDir
+) -> None:
+    made = golden.make(RECIPES[name], model_dir(RECIPES[name]))
+    with np.load(golden.GOLDEN / f"{name}.npz") as committed:
+        assert set(committed) == set(made)
+        for key, value in committed.items():
+            np.testing.assert_array_equal(made[key], value, err_msg=key)
+
+
+def assert_parity(
+    engine: Engine, model: Path, network: reference.BitNetForCausalLM, tokens: list[int]
+) -> None:
+    """Injected and free passes of the program against one traced pass of the reference."""
+    expected = reference.run(network, tokens, traced=True)
+    trace: dict[str, np.ndarray] = {}
+    logits = engine.logits(model, tokens, inject=expected.trace, trace=trace)
+    checks.assert_same_sums(trace, expected.trace)
+    checks.assert_injected_logits(logits, expected.logits)
+    own: dict[str, np.ndarray] = {}
+    free = engine.logits(model, tokens, trace=own)
+    checks.assert_explained_by_rounding(own, expected.trace)
+    assert checks.kl_per_token(expected.logits, free) < checks.MAX_KL
+
+
+@pytest.mark.parametrize("recipe", FRESH, ids=lambda recipe: recipe.name)
+def test_fresh_models(recipe: Recipe, engine: Engine, model_dir: ModelDir) -> None:
+    folder = model_dir(recipe)
+    network = golden.reference_network(recipe, folder)
+    for tokens in golden.sequences_of(recipe):
+        assert_parity(engine, folder, network, tokens)
+
+
+def shipped_models() -> list[Path]:
+    """The models that come with the project, and those $ROTOR_PARITY_MODELS names."""
+    extra = os.environ.get("ROTOR_PARITY_MODELS", "").split(os.pathsep)
+    return [*sorted((ROOT / "models").glob("*.rotor")), *(Path(path) for path in extra if path)]
+
+
+@pytest.mark.parametrize("model", shipped_models(), ids=lambda path: path.name)
+def test_shipped_model(model: Path, engine: Engine) -> None:
+    if model.is_dir():
+        network = reference.load(model)
+    else:
+        network = reference.from_numpy(rotor_file.load(model))
+    vocab = network.config.vocab_size
+    text = "Once upon a time there was a miller who had three sons, and the youngest of them"
+    ids = engine.check("tokenize", model, "--json", stdin=text.encode()).stdout
+    tokens = json.loads(ids)
+    assert_parity(engine, model, network, tokens)
+    random = np.random.RandomState(SEED).randint(0, vocab, size=300).tolist()
+    assert_parity(engine, model, network, random)
+
+
+@pytest.mark.parametrize("rows", [4, 6, 8, 201])
+def test_our_packing_is_the_reference_packing(rows: int) -> None:
+    trits = np.random.RandomState(rows).randint(-1, 2, size=(rows, 10)).astype(np.int8)
+    expected = pack_weights(torch.from_numpy(trits.copy())).numpy()
+    np.testing.assert_array_equal(packing.pack_hf(trits), expected)
+
+
+def test_our_embedding_formats_are_those_of_the_gguf_package() -> None:
+    values = np.random.RandomState(5).standard_normal((4, 512)).astype(np.float32)
+    q8 = packing.quantize_q8_0(values)
+    np.testing.assert_array_equal(q8, gguf.quantize(values, gguf.GGMLQuantizationType.Q8_0))
+    np.testing.assert_array_equal(
+        packing.dequantize_q8_0(q8), gguf.dequantize(q8, gguf.GGMLQuantizationType.Q8_0)
+    )
+    q6 = packing.quantize_q6_k(values)
+    np.testing.assert_array_equal(
+        packing.dequantize_q6_k(q6), gguf.dequantize(q6, gguf.GGMLQuantizationType.Q6_K)
+    )
+    bf16 = gguf.quantize(values, gguf.GGMLQuantizationType.BF16)
+    np.testing.assert_array_equal(packing.bf16_bits(values).view(np.uint8), bf16)
+
+
+@pytest.mark.parametrize("embedding", ["F32", "F16", "BF16", "Q8_0", "Q6_K"])
+def test_the_gguf_package_reads_our_container(embedding: str, tmp_path: Path) -> None:
+    recipe = RECIPES["wide-256"]
+    weights = tiny_models.make_weights(recipe)
+    file = gguf_writer.build(recipe, weights, gguf_writer.Form(embedding=embedding))
+    for name, tensor in file.tensors.items():
+        if tensor.type_id == gguf_writer.I2_S:  # unknown to the package: show it as bytes
+            file.tensors[name] = gguf_writer.GgufTensor((len(tensor.data),), 24, tensor.data)
+    path = tmp_path / "m.gguf"
+    path.write_bytes(file.encode())
+    reader = gguf.GGUFReader(path)
+    assert [tensor.name for tensor in reader.tensors] == list(file.tensors)
+    for tensor in reader.tensors:
+        assert tensor.data.tobytes() == file.tensors[tensor.name].data, tensor.name
+    for key, (_, value) in file.metadata.items():
+        got = reader.fields[key].contents()
+        assert got == pytest.approx(value) if isinstance(value, float) else got == value, key
+
+
+def test_tokenizer_and_template_are_what_transformers_reads(
+    engine: Engine, model_dir: ModelDir, tmp_path: Path
+) -> None:
+    folder = model_dir(RECIPES["packed-multiply"])
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    messages = [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": " Who's there? "},
+    ]
+    expected = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    context = tmp_path / "context.json"
+    context.write_text(
+        '{"messages": [{"role": "system", "content": "be brief"},'
+        ' {"role": "user", "content": " Who\'s there? "}], "add_generation_prompt": true}'
+    )
+    got = engine.check("template", folder, "--context", context).stdout
+    assert got.removesuffix("\n") == expected
+    ids = engine.check("tokenize", folder, "--json", stdin=b"The miller's 42 sacks").stdout
+    assert [int(i) for i in ids.strip("[] \n").split(",")] == tokenizer(
+        "The miller's 42 sacks"
+    ).input_ids

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a .rotor file with NumPy alone, from the description in docs/formats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import safetensors_io
+from numpy_bitnet import Layer, Linear, Model
+from packing import dequantize_q6_k, dequantize_q8_0
+from safetensors_io import Tensor
+
+_NORMS = {
+    "attn": "attn_norm",
+    "attn_sub": "attn_sub_norm",
+    "ffn": "ffn_norm",
+    "ffn_sub": "ffn_sub_norm",
+}
+
+
+def unpack_dense243(data: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """int8 trits (rows, cols) of dense243 row blocks, uint8 (ceil(rows / 16), tiles * 64).
+
+    A tile is 16 rows by 20 columns; its byte 4r + j is the sum over d of code[r, 4d + j] * 3^d.
+    """
+    assert data.max(initial=0) < 243, "a byte is no five trits"
+    bytes_of = data.reshape(len(data), -1, 16, 1, 4)  # (block, tile, row, digit, lane)
+    powers = 3 ** np.arange(5).reshape(1, 1, 1, 5, 1)
+    codes = bytes_of // powers % 3
+    trits = codes.transpose(0, 2, 1, 3, 4).reshape(len(data) * 16, -1).astype(np.int8) - 1
+    assert not trits[rows:].any() and not trits[:, cols:].any(), "padding is not zero"
+    return trits[:rows, :cols]
+
+
+def load(path: Path) -> Model:
+    """The model of a .rotor file with a tied head."""
+    stored, metadata = safetensors_io.read(path)
+    assert metadata["rotor.version"] == "1"
+    config = json.loads(stored["config"].array.tobytes())
+    assert config["tied_head"], "an own head is not read here"
+    kv_rows = config["num_key_value_heads"] * config["head_dim"]
+    hidden, ffn = config["hidden_size"], config["intermediate_size"]
+    shapes = {
+        "q": (hidden, hidden),
+        "k": (kv_rows, hidden),
+        "v": (kv_rows, hidden),
+        "o": (hidden, hidden),
+        "gate": (ffn, hidden),
+        "up": (ffn, hidden),
+        "down": (hidden, ffn),
+    }
+    layers = []
+    for index in range(config["num_hidden_layers"]):
+        prefix = f"layers.{index}."
+        linears = {
+            name: Linear(
+                unpack_dense243(stored[f"{prefix}{name}.weight"].array, *shape),
+                stored[f"{prefix}{name}.scale"].array[0],
+            )
+            for name, shape in shapes.items()
+        }
+        norms = {k: stored[f"{prefix}{name}.weight"].floats() for k, name in _NORMS.items()}
+        layers.append(Layer(linears, norms))
+    return Model(
+        heads=config["num_attention_heads"],
+        kv_heads=config["num_key_value_heads"],
+        theta=config["rope_theta"],
+        eps=config["rms_norm_eps"],
+        hidden_act=config["activation"],
+        embedding=_embedding(stored["embed.weight"], config["embed_type"]),
+        layers=layers,
+        final_norm=stored["output_norm.weight"].floats(),
+    )
+
+
+def _embedding(tensor: Tensor, kind: str) -> np.ndarray:
+    """float32 (vocab, hidden)."""
+    if kind == "q8_0":
+        return dequantize_q8_0(tensor.array)
+    if kind == "q6_k":
+        return dequantize_q6_k(tensor.array)
+    return tensor.floats()

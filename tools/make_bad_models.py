@@ -1,0 +1,367 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes models that contradict themselves, with a manifest of what must be said about them.
+
+    python tools/make_bad_models.py DIR
+
+DIR/manifest.json is a list of {name, file, verdict, words}: `file` (a folder or a file in DIR) must
+be refused with exit code 3, or accepted with 0; `words` must occur in what is printed, in any case.
+The files are valid containers, safetensors or GGUF; broken containers are other tests' business.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "parity"))
+
+import numpy as np
+
+import gguf_writer
+import hf_writer
+import tiny_models
+from gguf_writer import Form, Gguf, GgufTensor
+from safetensors_io import Tensor
+
+RECIPE = tiny_models.RECIPES["packed-multiply"]
+WEIGHTS = tiny_models.make_weights(RECIPE)
+LAYER = "model.layers.1."
+Tensors = dict[str, Tensor]
+Config = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """write(path) makes the model; words: what the message must contain."""
+
+    name: str
+    write: Callable[[Path], None]
+    words: tuple[str, ...]
+    accept: bool = False
+
+
+def hf(
+    name: str,
+    *words: str,
+    tensors: Callable[[Tensors], None] | None = None,
+    config: Callable[[Config], None] | None = None,
+    files: Callable[[Path], None] | None = None,
+    shards: int = 1,
+    accept: bool = False,
+) -> Case:
+    """A Hugging Face directory, changed before (tensors, config) or after (files) it is written."""
+
+    def write(path: Path) -> None:
+        path.mkdir()
+        hf_writer.write_config(path, RECIPE)
+        stored = hf_writer.tensors(RECIPE, WEIGHTS)
+        if tensors is not None:
+            tensors(stored)
+        hf_writer.write_tensors(path, stored, shards)
+        if config is not None:
+            values = json.loads((path / "config.json").read_text())
+            config(values)
+            (path / "config.json").write_text(json.dumps(values))
+        if files is not None:
+            files(path)
+
+    return Case(f"hf-{name}", write, words, accept)
+
+
+def gguf(
+    name: str,
+    *words: str,
+    change: Callable[[Gguf], None] | None = None,
+    cut: int = 0,
+    recipe: tiny_models.Recipe = RECIPE,
+    accept: bool = False,
+) -> Case:
+    """A GGUF file, changed before it is written and shortened by ``cut`` bytes."""
+
+    def write(path: Path) -> None:
+        file = gguf_writer.build(recipe, tiny_models.make_weights(recipe), Form())
+        if change is not None:
+            change(file)
+        raw = file.encode()
+        path.write_bytes(raw[: len(raw) - cut])
+
+    return Case(f"{name}.gguf", write, words, accept)
+
+
+def put(name: str, make: Callable[[Tensor], Tensor]) -> Callable[[Tensors], None]:
+    """Replaces one safetensors tensor."""
+    return lambda stored: stored.update({name: make(stored[name])})
+
+
+def drop(name: str) -> Callable[[dict[str, object]], None]:
+    """Removes one tensor or key."""
+    return lambda values: values.pop(name)
+
+
+def values(index: int, value: float) -> Callable[[Tensor], Tensor]:
+    """Sets one element of a float tensor."""
+
+    def make(tensor: Tensor) -> Tensor:
+        floats = tensor.floats().copy()
+        floats.flat[index] = value
+        return Tensor.of(floats, tensor.dtype)
+
+    return make
+
+
+def byte(index: int, value: int) -> Callable[[Tensor], Tensor]:
+    """Sets one byte of a packed tensor."""
+
+    def make(tensor: Tensor) -> Tensor:
+        array = tensor.array.copy()
+        array.flat[index] = value
+        return Tensor(tensor.dtype, array)
+
+    return make
+
+
+def setting(**changes: object) -> Callable[[Config], None]:
+    """Sets keys of config.json."""
+    return lambda config: config.update(changes)
+
+
+def quantization(**changes: object) -> Callable[[Config], None]:
+    """Sets keys of quantization_config."""
+    return lambda config: config["quantization_config"].update(changes)
+
+
+def as_masters(stored: Tensors) -> None:
+    """Turns every packed tensor into float weights."""
+    for name, trits in WEIGHTS.trits.items():
+        del stored[f"{name}.weight_scale"]
+        stored[f"{name}.weight"] = Tensor.of(trits * WEIGHTS.scales[name], "BF16")
+
+
+def rewrite(file: str, edit: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """Changes the bytes of one file of a directory."""
+
+    def change(folder: Path) -> None:
+        (folder / file).write_bytes(edit((folder / file).read_bytes()))
+
+    return change
+
+
+def remap(shard: str) -> Callable[[Path], None]:
+    """Lets the shard index send one tensor to ``shard``."""
+
+    def change(folder: Path) -> None:
+        path = folder / "model.safetensors.index.json"
+        index = json.loads(path.read_text())
+        index["weight_map"]["model.norm.weight"] = shard
+        path.write_text(json.dumps(index))
+
+    return change
+
+
+UP, SCALE = f"{LAYER}mlp.up_proj.weight", f"{LAYER}mlp.up_proj.weight_scale"
+NORM = f"{LAYER}self_attn.attn_sub_norm.weight"
+WEIGHT_FILE = "model.safetensors"
+ALL_ZERO = 0b01010101  # four codes of the trit 0
+
+HF_CASES = [
+    hf("good", accept=True),
+    hf("missing-weight", UP, "missing", tensors=drop(UP)),
+    hf("missing-scale", SCALE, "missing", tensors=drop(SCALE)),
+    hf("missing-norm", NORM, "missing", tensors=drop(NORM)),
+    hf("missing-embedding", "embed_tokens", tensors=drop("model.embed_tokens.weight")),
+    hf("short-weight", UP, "50", "49", tensors=put(UP, lambda t: Tensor("U8", t.array[:-1]))),
+    hf("narrow-weight", UP, "96", "95", tensors=put(UP, lambda t: Tensor("U8", t.array[:, 1:]))),
+    hf("flat-weight", UP, tensors=put(UP, lambda t: Tensor("U8", t.array.reshape(-1)))),
+    hf("signed-weight", UP, "I8", tensors=put(UP, lambda t: Tensor("I8", t.array.view(np.int8)))),
+    hf("integer-norm", NORM, "I32", tensors=put(NORM, lambda t: Tensor("I32", t.array * 0))),
+    hf("short-norm", NORM, "96", tensors=put(NORM, lambda t: Tensor(t.dtype, t.array[1:]))),
+    hf("code-3", UP, "3", tensors=put(UP, byte(777, 0b01110101))),
+    hf("nan-scale", SCALE, "finite", tensors=put(SCALE, values(0, np.nan))),
+    hf("infinite-scale", SCALE, "finite", tensors=put(SCALE, values(0, np.inf))),
+    hf("negative-scale", SCALE, tensors=put(SCALE, values(0, -0.5))),
+    hf("zero-scale", SCALE, tensors=put(SCALE, values(0, 0))),
+    hf("two-scales", SCALE, tensors=put(SCALE, lambda t: Tensor(t.dtype, t.array.repeat(2)))),
+    hf("nan-norm", NORM, "finite", tensors=put(NORM, values(5, np.nan))),
+    hf("all-zero", UP, "zero", accept=True,
+       tensors=put(UP, lambda t: Tensor("U8", t.array * 0 + ALL_ZERO))),
+    hf("unknown-architecture", "gpt2", config=setting(model_type="gpt2")),
+    hf("no-model-type", "model_type", config=drop("model_type")),
+    hf("other-hidden", "shape", config=setting(hidden_size=192)),
+    hf("other-ffn", "proj", config=setting(intermediate_size=204)),
+    hf("other-vocab", "embed_tokens", "400", config=setting(vocab_size=400)),
+    hf("more-layers", "layers.2", config=setting(num_hidden_layers=3)),
+    hf("other-kv-heads", "k_proj", config=setting(num_key_value_heads=3)),
+    hf("kv-heads-do-not-divide", "head", config=setting(num_key_value_heads=4)),
+    hf("zero-heads", "head", config=setting(num_attention_heads=0)),
+    hf("odd-head-dim", "head_dim", config=setting(head_dim=15)),
+    hf("zero-layers", "layers", config=setting(num_hidden_layers=0)),
+    hf("negative-size", "hidden_size", config=setting(hidden_size=-96)),
+    hf("huge-size", "hidden", config=setting(hidden_size=10**15)),
+    hf("huge-layers", "layers", config=setting(num_hidden_layers=2**31 - 1)),
+    hf("text-size", "hidden_size", config=setting(hidden_size="96")),
+    hf("fractional-size", "hidden_size", config=setting(hidden_size=96.5)),
+    hf("no-hidden-size", "hidden_size", config=drop("hidden_size")),
+    hf("negative-epsilon", "eps", config=setting(rms_norm_eps=-1.0)),
+    hf("zero-theta", "theta", config=setting(rope_theta=0.0)),
+    hf("scaled-rope", "yarn", config=setting(rope_scaling={"rope_type": "yarn", "factor": 4.0})),
+    hf("attention-bias", "attention_bias", config=setting(attention_bias=True)),
+    hf("gelu", "gelu", config=setting(hidden_act="gelu")),
+    hf("awq", "awq", config=quantization(quant_method="awq")),
+    hf("unknown-linear-class", "linear_class", config=quantization(linear_class="other")),
+    hf("unknown-mode", "quantization_mode", config=quantization(quantization_mode="later")),
+    hf("masters-unannounced", "quantization_config", tensors=as_masters,
+       config=drop("quantization_config")),
+    hf("masters-said-to-be-offline", "quantization_mode", tensors=as_masters),
+    hf("packed-said-to-be-online", "quantization_mode",
+       config=quantization(quantization_mode="online")),
+    hf("untied-without-head", "lm_head", config=setting(tie_word_embeddings=False)),
+    hf("truncated-config", "config.json", files=rewrite("config.json", lambda b: b[:-20])),
+    hf("array-config", "config.json", files=rewrite("config.json", lambda b: b"[" + b + b"]")),
+    hf("deep-config", "config.json",
+       files=rewrite("config.json", lambda b: b"[" * 100000 + b"]" * 100000)),
+    hf("no-config", "config.json", files=lambda folder: (folder / "config.json").unlink()),
+    hf("no-weights", "safetensors", files=lambda folder: (folder / WEIGHT_FILE).unlink()),
+    hf("truncated-weights", WEIGHT_FILE, files=rewrite(WEIGHT_FILE, lambda b: b[:-1])),
+    hf("trailing-weights", WEIGHT_FILE, files=rewrite(WEIGHT_FILE, lambda b: b + b"x")),
+    hf("truncated-tokenizer", "tokenizer.json", files=rewrite("tokenizer.json", lambda b: b[:-30])),
+    hf("good-shards", accept=True, shards=3),
+    hf("missing-shard", "00002-of-00003", shards=3,
+       files=lambda folder: (folder / "model-00002-of-00003.safetensors").unlink()),
+    hf("wrong-shard", "model.norm.weight", shards=3,
+       files=remap("model-00001-of-00003.safetensors")),
+    hf("unknown-shard", "model-9.safetensors", shards=3, files=remap("model-9.safetensors")),
+    hf("shard-outside", "..", shards=3, files=remap("../outside.safetensors")),
+    hf("truncated-index", "index.json", shards=3,
+       files=rewrite("model.safetensors.index.json", lambda b: b[:-9])),
+]  # fmt: skip
+
+WIDE = tiny_models.RECIPES["wide-256"]
+G_UP, G_NORM = "blk.1.ffn_up.weight", "blk.1.attn_sub_norm.weight"
+
+
+def tensor(name: str, **changes: object) -> Callable[[Gguf], None]:
+    """Replaces fields of one GGUF tensor."""
+    return lambda file: file.tensors.update({name: replace(file.tensors[name], **changes)})
+
+
+def tail(name: str, value: float) -> Callable[[Gguf], None]:
+    """Sets the scale in the tail of an I2_S tensor."""
+
+    def change(file: Gguf) -> None:
+        data = bytearray(file.tensors[name].data)
+        data[-32:-28] = np.float32(value).tobytes()
+        file.tensors[name] = replace(file.tensors[name], data=bytes(data))
+
+    return change
+
+
+def codes(name: str, fill: Callable[[int], bytes]) -> Callable[[Gguf], None]:
+    """Replaces the leading bytes of an I2_S tensor by fill(bytes before the tail)."""
+
+    def change(file: Gguf) -> None:
+        data = file.tensors[name].data
+        new = fill(len(data) - 32)
+        file.tensors[name] = replace(file.tensors[name], data=new + data[len(new) :])
+
+    return change
+
+
+def meta(key: str, kind: str, value: object) -> Callable[[Gguf], None]:
+    """Sets one metadata value; ``{}`` in the key is the architecture."""
+    return lambda file: file.metadata.update({key.format(Form().arch): (kind, value)})
+
+
+def unset(key: str) -> Callable[[Gguf], None]:
+    """Removes one metadata value; ``{}`` in the key is the architecture."""
+    return lambda file: file.metadata.pop(key.format(Form().arch))
+
+
+def forget(name: str) -> Callable[[Gguf], None]:
+    """Removes one tensor."""
+    return lambda file: file.tensors.pop(name)
+
+
+def align(file: Gguf) -> None:
+    """Aligns tensors to 64 bytes instead of 32."""
+    file.alignment = 64
+    file.metadata["general.alignment"] = ("u32", 64)
+
+
+def tl2(file: Gguf) -> None:
+    """Stores one matrix of 256 columns as TL2 of the old fork: all of it is the two-weight tail."""
+    rows = WIDE.ffn
+    data = bytes(256 * rows // 4 + 32)
+    file.tensors[G_UP] = GgufTensor((256, rows), gguf_writer.TL2, data)
+
+
+def tq1_0(file: Gguf) -> None:
+    """Stores one matrix of 256 columns as TQ1_0."""
+    file.tensors[G_UP] = GgufTensor((256, WIDE.ffn), gguf_writer.TQ1_0, bytes(54 * WIDE.ffn))
+
+
+GGUF_CASES = [
+    gguf("good", accept=True),
+    gguf("good-alignment-64", change=align, accept=True),
+    gguf("unknown-architecture", "mamba", change=meta("general.architecture", "str", "mamba")),
+    gguf("no-architecture", "general.architecture", change=unset("general.architecture")),
+    gguf("tl1", "TL1", G_UP, change=tensor(G_UP, type_id=gguf_writer.TL1)),
+    gguf("tl2", "TL2", change=tl2, recipe=WIDE),
+    gguf("tq1_0", "TQ1_0", G_UP, change=tq1_0, recipe=WIDE),
+    gguf("unknown-type", G_UP, "200", change=tensor(G_UP, type_id=200)),
+    gguf("missing-weight", G_UP, change=forget(G_UP)),
+    gguf("missing-norm", G_NORM, change=forget(G_NORM)),
+    gguf("missing-embedding", "token_embd.weight", change=forget("token_embd.weight")),
+    gguf("wrong-shape", G_UP, change=tensor(G_UP, ne=(200, 96))),
+    gguf("flat-weight", G_UP, change=tensor(G_UP, ne=(200 * 96,))),
+    gguf("float-linear", G_UP,
+         change=tensor(G_UP, type_id=gguf_writer.F16, data=bytes(2 * 200 * 96))),
+    gguf("no-tail", change=codes(G_UP, lambda n: b"")),
+    gguf("code-3", G_UP, "3", change=codes(G_UP, lambda n: b"\x5d")),
+    gguf("nan-scale", G_UP, "finite", change=tail(G_UP, np.nan)),
+    gguf("infinite-scale", G_UP, "finite", change=tail(G_UP, -np.inf)),
+    gguf("all-zero", G_UP, "zero", accept=True, change=codes(G_UP, lambda n: b"\x55" * n)),
+    gguf("nan-norm", G_NORM, "finite",
+         change=tensor(G_NORM, data=np.full(96, np.nan, np.float32).tobytes())),
+    gguf("no-embedding-length", "embedding_length", change=unset("{}.embedding_length")),
+    gguf("text-block-count", "block_count", change=meta("{}.block_count", "str", "2")),
+    gguf("more-blocks", "blk.2", change=meta("{}.block_count", "u32", 3)),
+    gguf("huge-block-count", "block_count", change=meta("{}.block_count", "u32", 2**32 - 1)),
+    gguf("zero-heads", "head", change=meta("{}.attention.head_count", "u32", 0)),
+    gguf("kv-heads-do-not-divide", "head", change=meta("{}.attention.head_count_kv", "u32", 4)),
+    gguf("other-ffn", "ffn", change=meta("{}.feed_forward_length", "u32", 208)),
+    gguf("negative-epsilon", "eps",
+         change=meta("{}.attention.layer_norm_rms_epsilon", "f32", -1.0)),
+    gguf("nan-epsilon", "eps",
+         change=meta("{}.attention.layer_norm_rms_epsilon", "f32", float("nan"))),
+    gguf("truncated-by-one", "output_norm.weight", cut=1),
+    gguf("truncated-by-half", cut=20000),
+]  # fmt: skip
+
+
+def make_all(out: Path) -> list[dict[str, object]]:
+    """Writes every case under ``out`` and returns the manifest."""
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = []
+    for case in HF_CASES + GGUF_CASES:
+        case.write(out / case.name)
+        verdict = "accept" if case.accept else "refuse"
+        manifest.append({"file": case.name, "verdict": verdict, "words": list(case.words)})
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="folder to create")
+    make_all(parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()

@@ -53,7 +53,7 @@ using GgufValue =
 
 struct GgufEntry {
   std::string key;
-  uint64_t offset = 0;  // of the value, in the file
+  uint64_t offset = 0;  // of the value type, in the file
   GgufValue value;
 };
 

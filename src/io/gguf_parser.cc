@@ -70,10 +70,11 @@ class GgufParser {
  private:
   Status header();
   Status entry();
-  Status value(uint32_t type, std::string_view field, GgufValue& out);
+  Status value(std::string_view field, GgufValue& out);
   template <typename T>
   Status scalar(std::string_view field, GgufValue& out);
   Status boolean(std::string_view field, GgufValue& out);
+  Status string(std::string_view field, GgufValue& out);
   Status array(std::string_view field, GgufValue& out);
   Status string_elements(std::string_view field, GgufArray& array);
   Status alignment();
@@ -146,9 +147,8 @@ Status GgufParser::entry() {
   ROTOR_ASSIGN(const uint64_t length, reader_.number<uint64_t>("length of a metadata key"));
   ROTOR_TRY(reader_.append("metadata key", length, kMaxKeyBytes, entry.key));
   const std::string field = "value of " + quote_name(entry.key);
-  ROTOR_ASSIGN(const uint32_t type, reader_.number<uint32_t>("type of the " + field));
   entry.offset = reader_.offset();
-  ROTOR_TRY(value(type, field, entry.value));
+  ROTOR_TRY(value(field, entry.value));
   result_.metadata_.push_back(std::move(entry));
   return Status();
 }
@@ -170,40 +170,25 @@ Status GgufParser::boolean(std::string_view field, GgufValue& out) {
   return Status();
 }
 
-Status GgufParser::value(uint32_t type, std::string_view field, GgufValue& out) {
-  switch (type) {
-    case 0:
-      return scalar<uint8_t>(field, out);
-    case 1:
-      return scalar<int8_t>(field, out);
-    case 2:
-      return scalar<uint16_t>(field, out);
-    case 3:
-      return scalar<int16_t>(field, out);
-    case 4:
-      return scalar<uint32_t>(field, out);
-    case 5:
-      return scalar<int32_t>(field, out);
-    case 6:
-      return scalar<float>(field, out);
-    case kBool:
-      return boolean(field, out);
-    case kString: {
-      ROTOR_ASSIGN(const uint64_t length, reader_.number<uint64_t>(field));
-      return reader_.append(field, length, kMaxStringBytes, out.emplace<std::string>());
-    }
-    case kArray:
-      return array(field, out);
-    case 10:
-      return scalar<uint64_t>(field, out);
-    case 11:
-      return scalar<int64_t>(field, out);
-    case 12:
-      return scalar<double>(field, out);
-    default:
-      return reader_.error(field, reader_.offset() - sizeof(uint32_t),
-                           fmt::format("unknown value type {}", type));
+Status GgufParser::string(std::string_view field, GgufValue& out) {
+  ROTOR_ASSIGN(const uint64_t length, reader_.number<uint64_t>(field));
+  return reader_.append(field, length, kMaxStringBytes, out.emplace<std::string>());
+}
+
+Status GgufParser::value(std::string_view field, GgufValue& out) {
+  using Read = Status (GgufParser::*)(std::string_view, GgufValue&);
+  constexpr std::array<Read, kValueTypes> kReaders = {
+      &GgufParser::scalar<uint8_t>, &GgufParser::scalar<int8_t>,   &GgufParser::scalar<uint16_t>,
+      &GgufParser::scalar<int16_t>, &GgufParser::scalar<uint32_t>, &GgufParser::scalar<int32_t>,
+      &GgufParser::scalar<float>,   &GgufParser::boolean,          &GgufParser::string,
+      &GgufParser::array,           &GgufParser::scalar<uint64_t>, &GgufParser::scalar<int64_t>,
+      &GgufParser::scalar<double>};
+  const uint64_t start = reader_.offset();
+  ROTOR_ASSIGN(const uint32_t type, reader_.number<uint32_t>(field));
+  if (type >= kReaders.size()) {
+    return reader_.error(field, start, fmt::format("unknown value type {}", type));
   }
+  return (this->*kReaders[type])(field, out);
 }
 
 Status GgufParser::array(std::string_view field, GgufValue& out) {

@@ -141,6 +141,19 @@ TEST(Safetensors, SurvivesDamage) {
   EXPECT_GT(accepted, 0u);  // flips in the data and in names are no contradiction
 }
 
+// The seeds of safetensors_fuzz say in their names what they are.
+TEST(Safetensors, OwnCorpus) {
+  size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(test::corpus("safetensors"))) {
+    const std::string name = entry.path().filename();
+    const auto file = SafetensorsFile::open(entry.path());
+    const bool sound = name.starts_with("ok_") || name.starts_with("bad_code_3");
+    EXPECT_EQ(file.ok(), sound) << name << ": " << file.status().message();
+    ++files;
+  }
+  EXPECT_GE(files, 40u);
+}
+
 TEST(Safetensors, HostileFiles) {
   const std::filesystem::path folder = test::test_data() / "hostile/made-here";
   if (!std::filesystem::exists(folder)) {

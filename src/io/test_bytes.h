@@ -101,10 +101,40 @@ struct GgufBytes {
   }
 };
 
+// A file with every kind of value and of tensor.
+inline GgufBytes sample_gguf() {
+  GgufBytes file;
+  file.add("general.architecture", "bitnet-b1.58");
+  file.add<uint32_t>("u32", 4, 7);
+  file.add<int64_t>("i64", 11, -7);
+  file.add<uint64_t>("u64", 10, UINT64_MAX);
+  file.add<float>("f32", 6, 0.5f);
+  file.add<double>("f64", 12, 0.25);
+  file.add<uint8_t>("bool", 7, 1);
+  file.add_strings("tokens", {"a", "", "ccc"});
+  file.add_array<float>("scores", 6, {1.0f, -2.0f});
+  file.add_array<int32_t>("types", 5, {1, -3});
+  file.add_array<uint64_t>("huge", 10, {UINT64_MAX});
+  file.add_tensor("first", {3, 2}, 0, std::string(24, 'a'));
+  file.add_tensor("second", {128, 2}, 36, std::string(96, 'b'));
+  file.add_tensor("third", {2}, 1, "wxyz");
+  return file;
+}
+
 inline std::string safetensors_bytes(std::string_view header, std::string_view data) {
   std::string bytes;
   put_string(bytes, header);
   return bytes + std::string(data);
+}
+
+inline std::filesystem::path source_folder() {
+  const char* source = std::getenv("ROTOR_SOURCE_DIR");
+  return source == nullptr ? "." : source;
+}
+
+// Seeds of a fuzz target, written by tools/make_io_corpus.py.
+inline std::filesystem::path corpus(std::string_view name) {
+  return source_folder() / "src/io/fuzz" / name;
 }
 
 // ../shared/data beside the sources, or ROTOR_TEST_DATA.
@@ -112,8 +142,7 @@ inline std::filesystem::path test_data() {
   if (const char* folder = std::getenv("ROTOR_TEST_DATA")) {
     return folder;
   }
-  const char* source = std::getenv("ROTOR_SOURCE_DIR");
-  return std::filesystem::path(source == nullptr ? "." : source) / "../shared/data";
+  return source_folder() / "../shared/data";
 }
 
 // Calls parse(bytes) for `count` copies of `bytes` with one to four random bits flipped.

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Times every row of kernel_list.inc that this CPU can run: bytes of weights (or of input) a second
+// and the ratio to the scalar row, if that was timed too. Weights are a stream larger than the caches of a core, as in
+// decoding. Run it on an idle machine: kernels_bench --benchmark_filter=ternary
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <ctime>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "kernels/kernel_list.h"
+
+namespace rotor {
+namespace {
+
+constexpr size_t kStreamBytes = size_t{128} << 20;
+constexpr size_t kCols = 2560;
+
+// Random bits where `mask` has ones, the bits of `fixed` elsewhere.
+Buffer random_words(size_t bytes, uint32_t mask, uint32_t fixed) {
+  Buffer buffer = std::move(*Buffer::allocate(bytes));
+  std::minstd_rand random(1);
+  for (uint32_t& word : buffer.as<uint32_t>()) {
+    word = (static_cast<uint32_t>(random() * 2654435761u) & mask) | fixed;
+  }
+  return buffer;
+}
+
+// Magnitudes around 1, read as binary16, bfloat16 or binary32: subnormal numbers would be slow.
+Buffer random_floats_of_any_type(size_t bytes) {
+  return random_words(bytes, 0x807f807fu, 0x3f003f00u);
+}
+
+std::vector<float> random_floats(size_t n) {
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(n);
+  std::generate(values.begin(), values.end(), [&] { return normal(random); });
+  return values;
+}
+
+// Runs `call`, which reads `bytes`, and reports its rate and its ratio to the scalar row, which the
+// list, and so the benchmark, has first.
+template <typename Call>
+void measure(benchmark::State& state, const std::string& key, size_t bytes, Call call) {
+  static std::map<std::string, double> scalar_seconds;
+  const std::clock_t start = std::clock();
+  for (auto iteration : state) {
+    call();
+    benchmark::ClobberMemory();
+  }
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC /
+                         static_cast<double>(state.iterations());
+  state.SetBytesProcessed(static_cast<int64_t>(bytes * state.iterations()));
+  if (scalar_seconds.count(key) == 0) {
+    scalar_seconds[key] = seconds;
+  }
+  state.counters["x_scalar"] = scalar_seconds[key] / seconds;
+}
+
+void run(benchmark::State& state, const std::string& name, TernaryMatmul kernel) {
+  const TernaryFormat format = *parse_format(name.substr(std::string("ternary_matmul_").size()));
+  const size_t batch = static_cast<size_t>(state.range(0));
+  const size_t block_bytes = row_block_bytes(format, kCols);
+  // A large batch computes more than it reads: a slice of the stream is enough.
+  const size_t blocks = kStreamBytes / block_bytes / std::min<size_t>(batch, 16);
+  const Buffer weights = random_words(blocks * block_bytes, 0x55555555u, 0);
+  const std::vector<int8_t> x(batch * kCols, 3);
+  const std::vector<int32_t> x_sum(batch, 3 * static_cast<int32_t>(kCols));
+  std::vector<int32_t> out(batch * blocks * kTileRows);
+  const TernaryMatmulArgs args = {weights.as<uint8_t>().data(), blocks, block_bytes, 0,
+                                  tiles_per_row_block(format, kCols), x.data(), kCols,
+                                  x_sum.data(), batch, out.data(), blocks * kTileRows};
+  measure(state, name + std::to_string(batch), weights.size(), [&] { kernel(args); });
+  state.counters["multiply_adds"] =
+      benchmark::Counter(static_cast<double>(blocks * kTileRows * kCols * batch),
+                         benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void run(benchmark::State& state, const std::string& name, DotRows kernel) {
+  const size_t batch = static_cast<size_t>(state.range(0));
+  const size_t element = name == "dot_rows_f32" ? 4 : 2;
+  const size_t rows = kStreamBytes / (kCols * element) / std::min<size_t>(batch, 16);
+  const Buffer w = random_floats_of_any_type(rows * kCols * element);
+  const std::vector<float> x = random_floats(batch * kCols);
+  std::vector<float> out(batch * rows);
+  measure(state, name + std::to_string(batch), w.size(), [&] {
+    kernel({w.data(), rows, kCols, x.data(), kCols, batch, out.data(), rows});
+  });
+}
+
+void run(benchmark::State& state, const std::string& name, Attend kernel) {
+  constexpr size_t kDim = 128;
+  constexpr size_t kPages = 64;
+  const size_t queries = static_cast<size_t>(state.range(0));
+  const size_t page = kPagePositions * kDim * (name == "attend_f32" ? 4 : 2);
+  const Buffer keys = random_floats_of_any_type(kPages * page);
+  const Buffer values = random_floats_of_any_type(kPages * page);
+  const std::vector<float> q(queries * kDim, 0.5f);
+  std::vector<float> scores(kPagePositions);
+  std::vector<float> result(2 * queries + queries * kDim);
+  measure(state, name + std::to_string(queries), 2 * kPages * page, [&] {
+    for (size_t p = 0; p < kPages; ++p) {
+      kernel({keys.data() + p * page, values.data() + p * page, 0, kPagePositions, q.data(),
+              queries, kDim, 0.088f, scores.data(), result.data(), result.data() + queries,
+              result.data() + 2 * queries});
+    }
+  });
+}
+
+void run(benchmark::State& state, const std::string& name, RmsNormQuantize kernel) {
+  const std::vector<float> x = random_floats(kCols);
+  std::vector<float> normed(kCols);
+  std::vector<int8_t> q(kCols);
+  measure(state, name, kCols * sizeof(float), [&] {
+    kernel(x.data(), x.data(), kCols, 1e-5f, normed.data(), q.data(), kCols);
+  });
+}
+
+void run(benchmark::State& state, const std::string& name, ExpSum kernel) {
+  std::vector<float> x = random_floats(kCols);
+  measure(state, name, kCols * sizeof(float),
+          [&] { benchmark::DoNotOptimize(kernel(x.data(), kCols, 6.0f)); });
+}
+
+// The other operations move a few kilobytes per token; they are not worth a row.
+template <typename Kernel>
+void run(benchmark::State& state, const std::string&, Kernel) {
+  state.SkipWithError("not timed");
+}
+
+// What every load of a .rotor file does; items are trits.
+void repack(benchmark::State& state) {
+  const size_t bytes_in = row_block_bytes(TernaryFormat::kDense243, kCols);
+  const size_t bytes_out = row_block_bytes(TernaryFormat::kI2, kCols);
+  const size_t blocks = (size_t{16} << 20) / bytes_in;
+  const Buffer packed = random_words(blocks * bytes_in, 0x7f7f7f7fu, 0);
+  Buffer out = std::move(*Buffer::allocate(blocks * bytes_out));
+  for (auto iteration : state) {
+    for (size_t block = 0; block < blocks; ++block) {
+      repack_row_block(TernaryFormat::kDense243, packed.as<uint8_t>().data() + block * bytes_in,
+                       TernaryFormat::kI2, kCols, out.as<uint8_t>().data() + block * bytes_out);
+    }
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * blocks * kTileRows * kCols));
+}
+BENCHMARK(repack)->Name("repack_dense243_to_i2");
+
+template <typename Kernel>
+void add_row(const std::string& name, const std::string& isa, IsaLevel level, Kernel kernel) {
+  constexpr bool kBatched = std::is_same_v<Kernel, TernaryMatmul> ||
+                            std::is_same_v<Kernel, DotRows> || std::is_same_v<Kernel, Attend>;
+  constexpr bool kTimed =
+      kBatched || std::is_same_v<Kernel, RmsNormQuantize> || std::is_same_v<Kernel, ExpSum>;
+  if (!kTimed || !cpu_features().supports(level)) {
+    return;
+  }
+  auto* row = benchmark::RegisterBenchmark(
+      (name + "/" + isa).c_str(),
+      [=](benchmark::State& state) { run(state, name, kernel); });
+  if (kBatched) {
+    row->ArgName("batch")->Arg(1)->Arg(4)->Arg(64);
+  }
+}
+
+}  // namespace
+}  // namespace rotor
+
+int main(int argc, char** argv) {
+#define ROTOR_KERNEL(type, slot, name, isa_name)                                            \
+  rotor::add_row<rotor::type>(#name, #isa_name, rotor::kernels::isa::isa_name,              \
+                              rotor::kernels::name##_##isa_name);
+#include "kernels/kernel_list.inc"
+#undef ROTOR_KERNEL
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+    return 2;
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

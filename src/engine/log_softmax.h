@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Log-probabilities of the model's own distribution, in binary64.
+// Log-probabilities of the tokens from a row of logits, in binary64.
 #pragma once
+
+#include <rotor/status.h>
 
 #include <algorithm>
 #include <span>
@@ -17,5 +19,8 @@ struct LogSoftmax {
 
 // Sums from the first logit to the last. Logits are finite or -infinity, at least one is finite.
 LogSoftmax log_softmax(std::span<const float> logits);
+
+// kNotFinite, naming the first token whose logit is infinite or NaN.
+Status check_finite(std::span<const float> logits);
 
 }  // namespace rotor

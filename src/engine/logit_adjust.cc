@@ -4,36 +4,19 @@
 #include "engine/logit_adjust.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <string>
 #include <utility>
 
+#include "engine/log_softmax.h"
+
 namespace rotor {
 namespace {
-
-bool all_finite(std::span<const float> values) {
-  constexpr uint32_t kExponent = 0x7f800000;
-  uint32_t infinite = 0;  // without a branch, so that the loop is vectorised
-  for (const float value : values) {
-    infinite |= static_cast<uint32_t>((std::bit_cast<uint32_t>(value) & kExponent) == kExponent);
-  }
-  return infinite == 0;
-}
 
 Status not_finite(std::string_view what, size_t token, float value) {
   return Status(Code::kNotFinite, std::string(what) + " of token " + std::to_string(token) +
                                       " is " + std::to_string(value) +
                                       ", expected a finite number");
-}
-
-Status check_finite(std::span<const float> logits) {
-  if (all_finite(logits)) {
-    return Status();
-  }
-  const auto bad = std::find_if_not(logits.begin(), logits.end(),
-                                    [](float value) { return std::isfinite(value); });
-  return not_finite("the logit", static_cast<size_t>(bad - logits.begin()), *bad);
 }
 
 }  // namespace

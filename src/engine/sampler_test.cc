@@ -175,63 +175,6 @@ TEST(Sampler, DrawsAreFrozen) {
   EXPECT_EQ(drawn, (std::vector<TokenId>{508, 388, 212, 831, 803, 268, 692, 859}));
 }
 
-TEST(Sampler, BiasesMoveAndBan) {
-  SamplingParams params = plain(0);
-  params.logit_bias = {{2, 10.0f}};
-  EXPECT_EQ(draw(params, {1, 5, 2}), 2);
-  params.logit_bias = {{1, -INFINITY}};
-  EXPECT_EQ(draw(params, {1, 5, 2}), 2);
-  params = plain(5);
-  params.logit_bias = {{1, -INFINITY}};
-  EXPECT_EQ(count_draws(params, {1, 5, 2}, 1000)[1], 0);
-}
-
-TEST(Sampler, EverythingBannedIsAnError) {
-  SamplingParams params = plain(1);
-  params.logit_bias = {{0, -INFINITY}, {1, -INFINITY}};
-  const Result<TokenId> token = Sampler::create(params, 2)->draw(std::vector<float>{1, 2}, {}, 0);
-  EXPECT_EQ(token.status().code(), Code::kInvalidArgument);
-}
-
-TEST(Sampler, RepeatPenaltyDividesPositiveAndMultipliesNegative) {
-  SamplingParams params = plain(0);
-  params.repeat_penalty = 2;
-  EXPECT_EQ(draw(params, {4, 3, 1}, {0}), 1);        // 2, 3, 1
-  EXPECT_EQ(draw(params, {-4, -3, -9}, {1}), 0);     // -4, -6, -9
-  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 0, 0}), 1);  // once, however often it was seen
-}
-
-TEST(Sampler, PresenceCountsOnceFrequencyEachTime) {
-  SamplingParams params = plain(0);
-  params.presence_penalty = 1.5f;
-  EXPECT_EQ(draw(params, {4, 3}, {0}), 1);
-  EXPECT_EQ(draw(params, {4.75f, 3}, {0, 0, 0}), 0);
-  params.presence_penalty = 0;
-  params.frequency_penalty = 0.5f;
-  EXPECT_EQ(draw(params, {4, 3}, {0}), 0);
-  EXPECT_EQ(draw(params, {4, 3}, {0, 0, 0}), 1);
-}
-
-TEST(Sampler, PenaltiesForgetWhatIsFarBack) {
-  SamplingParams params = plain(0);
-  params.repeat_penalty = 2;
-  params.repeat_last_n = 2;
-  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 2, 2}), 0);
-  params.repeat_last_n = -1;
-  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 2, 2}), 1);
-  params.repeat_last_n = 0;
-  EXPECT_EQ(draw(params, {4, 3, 1}, {0, 2, 2}), 0);
-}
-
-TEST(Sampler, PenaltiesLeaveNoTraceForTheNextCall) {
-  SamplingParams params = plain(0);
-  params.frequency_penalty = 1;
-  Sampler sampler = *Sampler::create(params, 2);
-  const std::vector<float> logits = {2.5f, 1};
-  EXPECT_EQ(*sampler.draw(logits, std::vector<TokenId>{0, 0}, 0), 1);
-  EXPECT_EQ(*sampler.draw(logits, std::vector<TokenId>{0}, 0), 0);
-}
-
 TEST(Sampler, NonFiniteLogitsAreRefused) {
   Sampler sampler = *Sampler::create(plain(1), 3);
   for (const float bad : {NAN, INFINITY, -INFINITY}) {
@@ -239,28 +182,6 @@ TEST(Sampler, NonFiniteLogitsAreRefused) {
     EXPECT_EQ(token.status().code(), Code::kNotFinite);
     EXPECT_THAT(token.status().message(), HasSubstr("token 1"));
   }
-}
-
-TEST(Sampler, PenaltyThatOverflowsIsReported) {
-  SamplingParams params = plain(1);
-  params.frequency_penalty = -std::numeric_limits<float>::max();
-  const Result<TokenId> token =
-      Sampler::create(params, 2)->draw(std::vector<float>{1, 2}, std::vector<TokenId>{0, 0}, 0);
-  EXPECT_EQ(token.status().code(), Code::kNotFinite);
-}
-
-TEST(Sampler, HistoryOutsideTheVocabularyIsRefused) {
-  SamplingParams params = plain(1);
-  params.repeat_penalty = 2;
-  Sampler sampler = *Sampler::create(params, 2);
-  const std::vector<float> logits = {1, 2};
-  for (const TokenId bad : {2, -1}) {
-    EXPECT_EQ(sampler.draw(logits, std::vector<TokenId>{0, bad}, 0).status().code(),
-              Code::kInvalidArgument);
-  }
-  // And nothing of it stays behind.
-  EXPECT_EQ(*sampler.draw(logits, std::vector<TokenId>{}, 0),
-            *Sampler::create(params, 2)->draw(logits, std::vector<TokenId>{}, 0));
 }
 
 TEST(Sampler, ExtremeTemperaturesStayFinite) {

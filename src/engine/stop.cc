@@ -9,12 +9,14 @@
 namespace rotor {
 
 Result<StopMatcher> StopMatcher::create(const std::vector<std::string>& stops) {
-  for (const std::string& stop : stops) {
-    if (stop.empty()) {
-      return invalid_argument("a stop string is empty");
+  for (size_t i = 0; i < stops.size(); ++i) {
+    if (stops[i].empty()) {
+      return invalid_argument("stop string " + std::to_string(i) + " is empty");
     }
-    if (valid_utf8_prefix(stop) != stop.size()) {
-      return invalid_argument("the stop string " + quoted(stop) + " is not valid UTF-8");
+    const size_t valid = valid_utf8_prefix(stops[i]);
+    if (valid != stops[i].size()) {
+      return invalid_argument("stop string " + std::to_string(i) + " is not UTF-8 at byte " +
+                              std::to_string(valid));
     }
   }
   return StopMatcher(stops);

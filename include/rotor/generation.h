@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// What text generation takes and gives: a request, events while it runs, answers and statistics.
+// Plain values.
+#pragma once
+
+#include <rotor/sampling.h>
+#include <rotor/status.h>
+#include <rotor/token.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rotor {
+
+// When beam search ends before its length limit; the values of Hugging Face's `early_stopping`.
+enum class EarlyStopping : uint8_t {
+  kHeuristic,  // false: the best running beam, ended now, would not beat the worst finished one
+  kFirst,      // true: as soon as `beam_width` answers are finished
+  kNever,      // "never": when no running beam could still beat the worst finished one
+};
+
+struct GenerationRequest {
+  // The whole text so far; at least one token, at most the context.
+  std::vector<TokenId> prompt;
+  // An answer also ends where prompt and answer fill the context. 0: only computes the prompt.
+  size_t max_new_tokens = SIZE_MAX;
+  SamplingParams sampling;
+  // Answers to give, 1 .. kMaxAnswers. Answer i draws with (seed, i), so it is the same whatever the
+  // number of answers. With beam search: the best ones, at most beam_width.
+  size_t answers = 1;
+  // An answer ends before any of these strings (valid UTF-8, not empty). Not with beam search.
+  std::vector<std::string> stop;
+  // An answer ends with any of these tokens; their text is not shown. Empty: none ends it.
+  std::vector<TokenId> end_of_generation;
+  // Report the log-probability of each token, of the model's own distribution: before penalties,
+  // filters and temperature.
+  bool log_probabilities = false;
+
+  // 2 .. kMaxAnswers: beam search, which looks for likely answers instead of drawing one. It heeds
+  // the biases and penalties of `sampling`, but no filter, temperature or seed.
+  size_t beam_width = 1;
+  // A beam's score is (sum of log-probabilities) / (tokens ^ length_penalty); -8 .. 8, larger favours
+  // long answers.
+  float length_penalty = 1.0f;
+  EarlyStopping early_stopping = EarlyStopping::kHeuristic;
+};
+
+inline constexpr size_t kMaxAnswers = 256;
+
+enum class FinishReason : uint8_t {
+  kNone,             // still running
+  kStop,             // a stop string
+  kEndOfGeneration,  // a token of end_of_generation
+  kLength,           // max_new_tokens, or the context is full
+  kCancelled,
+};
+
+// "none", "stop", "end_of_generation", "length", "cancelled".
+std::string_view finish_reason_name(FinishReason reason);
+
+// One per token of an answer, in order; answers interleave. The last event of an answer, and only
+// that, has a finish reason; it may come without a token. Beam search gives one event an answer.
+struct GenerationEvent {
+  size_t answer;
+  TokenId token;            // kNoToken when the answer ends without another token
+  std::string_view text;    // whole characters that are now certain, maybe none; valid in the call
+  double log_probability;   // natural logarithm; 0 unless asked for
+  FinishReason finish_reason;
+};
+using GenerationCallback = std::function<void(const GenerationEvent&)>;
+
+struct GeneratedAnswer {
+  std::vector<TokenId> tokens;  // as drawn, an end-of-generation token included
+  std::string text;             // the texts of all events
+  std::vector<double> log_probabilities;  // one a token, or empty unless asked for
+  double score = 0;             // beam search only
+  FinishReason finish_reason = FinishReason::kNone;
+};
+
+struct GenerationStats {
+  size_t prompt_tokens = 0;
+  size_t cached_tokens = 0;     // of the prompt: not computed again
+  size_t generated_tokens = 0;  // of all answers
+  size_t decoded_tokens = 0;    // rows computed after the prompt; its last row gives first tokens
+  double prompt_seconds = 0;
+  double generation_seconds = 0;
+
+  // Tokens a second, 0 when nothing was computed.
+  double prompt_rate() const {
+    return prompt_seconds > 0 ? static_cast<double>(prompt_tokens - cached_tokens) / prompt_seconds
+                              : 0;
+  }
+  double generation_rate() const {
+    return generation_seconds > 0 ? static_cast<double>(decoded_tokens) / generation_seconds : 0;
+  }
+};
+
+struct GenerationResult {
+  std::vector<GeneratedAnswer> answers;  // by index; beam search: best score first
+  GenerationStats stats;
+};
+
+// kInvalidArgument for what the comments above exclude, given the model's vocabulary and the context
+// (positions) of the session. A prompt that is too long is reported with both numbers.
+Status validate(const GenerationRequest& request, size_t vocab, size_t context);
+
+}  // namespace rotor

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Draw, step, draw, until every answer has ended.
+#include "engine/sample_loop.h"
+
+#include <vector>
+
+#include "engine/log_softmax.h"
+#include "engine/running_answer.h"
+#include "engine/sampler.h"
+
+namespace rotor {
+namespace {
+
+// Logits are those of the model: a log-probability does not depend on the sampling parameters.
+Status draw(const GenerationRun& run, Sampler& sampler, std::span<const float> logits,
+            RunningAnswer& answer) {
+  ROTOR_ASSIGN(const TokenId token,
+               sampler.draw(logits, answer.tokens(), static_cast<uint32_t>(answer.index())));
+  double log_probability = 0;
+  if (run.request.log_probabilities) {
+    log_probability = log_softmax(logits)(logits[static_cast<size_t>(token)]);
+  }
+  answer.accept(token, log_probability);
+  return Status();
+}
+
+void end_all(std::vector<RunningAnswer>& answers, FinishReason reason) {
+  for (RunningAnswer& answer : answers) {
+    if (answer.live()) {
+      answer.end(reason);
+    }
+  }
+}
+
+// One token for every live answer until none is left.
+Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
+              std::vector<RunningAnswer>& answers, size_t& decoded) {
+  std::vector<RunningAnswer*> live;
+  std::vector<Step> steps;
+  for (;;) {
+    live.clear();
+    steps.clear();
+    for (RunningAnswer& answer : answers) {
+      if (answer.live()) {
+        live.push_back(&answer);
+        steps.push_back({&answer.cache(), answer.tokens().back()});
+      } else if (answer.index() > 0) {
+        answer.cache().truncate(0);  // its pages serve the others
+      }
+    }
+    if (live.empty()) {
+      return Status();
+    }
+    ROTOR_TRY(stepper.step(steps, run.cancel, [&](size_t i, std::span<const float> logits) {
+      ++decoded;
+      return draw(run, sampler, logits, *live[i]);
+    }));
+  }
+}
+
+Status draw_all(const GenerationRun& run, Stepper& stepper, std::span<const float> logits,
+                std::vector<RunningAnswer>& answers, size_t& decoded) {
+  if (run.max_answer() == 0) {
+    end_all(answers, FinishReason::kLength);
+    return Status();
+  }
+  ROTOR_ASSIGN(Sampler sampler, Sampler::create(run.request.sampling, run.vocab));
+  for (RunningAnswer& answer : answers) {
+    ROTOR_TRY(draw(run, sampler, logits, answer));
+  }
+  return decode(run, stepper, sampler, answers, decoded);
+}
+
+}  // namespace
+
+Status sample_answers(const GenerationRun& run, Stepper& stepper, std::span<const float> logits,
+                      KvSequence& cache, GenerationResult& result) {
+  const StopMatcher stops = *StopMatcher::create(run.request.stop);  // validated
+  std::vector<RunningAnswer> answers;
+  answers.reserve(run.request.answers);
+  answers.emplace_back(run, 0, stops, std::move(cache));
+  while (answers.size() < run.request.answers) {
+    answers.emplace_back(run, answers.size(), stops, answers.front().cache().fork());
+  }
+  Status status = draw_all(run, stepper, logits, answers, result.stats.decoded_tokens);
+  if (status.code() == Code::kCancelled) {
+    end_all(answers, FinishReason::kCancelled);
+    status = Status();
+  }
+  cache = std::move(answers.front().cache());
+  for (RunningAnswer& answer : answers) {
+    result.answers.push_back(answer.take());
+    result.stats.generated_tokens += result.answers.back().tokens.size();
+  }
+  return status;
+}
+
+}  // namespace rotor

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request from prompt to answers: reuse the cached beginning, compute the rest, then the loop the
+// request asks for.
+#include "engine/session.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/beam.h"
+#include "engine/generation_run.h"
+#include "engine/sample_loop.h"
+
+namespace rotor {
+namespace {
+
+// Adds the seconds of its life to `total`.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& total) : total_(total) {}
+  ~Stopwatch() { total_ += std::chrono::duration<double>(Clock::now() - start_).count(); }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& total_;
+  Clock::time_point start_ = Clock::now();
+};
+
+void end_before_the_first_token(const GenerationRun& run, GenerationResult& result) {
+  for (size_t i = 0; i < run.request.answers; ++i) {
+    result.answers.emplace_back().finish_reason = FinishReason::kCancelled;
+    run.emit({i, kNoToken, {}, 0, FinishReason::kCancelled});
+  }
+}
+
+}  // namespace
+
+Session::Session(Executor& executor, SessionOptions options)
+    : options_(std::move(options)), stepper_(executor), cache_(&executor.kv_pool()) {}
+
+Result<GenerationResult> Session::generate(const GenerationRequest& request,
+                                           const GenerationCallback& on_event,
+                                           const CancelFlag* cancel) {
+  ROTOR_TRY(validate(request, options_.vocab, options_.context));
+  if (!request.stop.empty() && options_.tokenizer == nullptr) {
+    return invalid_argument("stop strings need a tokenizer, and this model has none");
+  }
+  GenerationResult result;
+  ROTOR_TRY(answer(request, on_event, cancel, result));
+  return result;
+}
+
+Status Session::answer(const GenerationRequest& request, const GenerationCallback& on_event,
+                       const CancelFlag* cancel, GenerationResult& result) {
+  const GenerationRun run{request,  options_.vocab, options_.context, options_.tokenizer.get(),
+                          on_event, cancel};
+  const Result<std::span<const float>> logits = prefill(request.prompt, cancel, result.stats);
+  if (logits.status().code() == Code::kCancelled) {
+    end_before_the_first_token(run, result);
+    return Status();
+  }
+  ROTOR_TRY(logits.status());
+  const Stopwatch stopwatch(result.stats.generation_seconds);
+  if (request.beam_width > 1) {
+    return search_beams(run, stepper_, *logits, cache_, result);
+  }
+  const Status status = sample_answers(run, stepper_, *logits, cache_, result);
+  const std::vector<TokenId>& answered = result.answers.front().tokens;
+  tokens_.insert(tokens_.end(), answered.begin(), answered.end());
+  tokens_.resize(cache_.length());
+  return status;
+}
+
+Result<std::span<const float>> Session::prefill(const std::vector<TokenId>& prompt,
+                                                const CancelFlag* cancel, GenerationStats& stats) {
+  const Stopwatch stopwatch(stats.prompt_seconds);
+  const size_t most = std::min(tokens_.size(), prompt.size() - 1);  // one row must give logits
+  const auto differ = std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<ptrdiff_t>(most),
+                                    prompt.begin());
+  truncate(static_cast<size_t>(differ.first - tokens_.begin()));
+  stats.prompt_tokens = prompt.size();
+  stats.cached_tokens = tokens_.size();
+  Result<std::span<const float>> logits =
+      stepper_.prefill(cache_, std::span(prompt).subspan(tokens_.size()), cancel);
+  tokens_.assign(prompt.begin(), prompt.begin() + static_cast<ptrdiff_t>(cache_.length()));
+  return logits;
+}
+
+void Session::truncate(size_t length) {
+  cache_.truncate(length);
+  tokens_.resize(cache_.length());
+}
+
+}  // namespace rotor

@@ -37,6 +37,10 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
               std::vector<RunningAnswer>& answers, size_t& decoded) {
   std::vector<RunningAnswer*> live;
   std::vector<Step> steps;
+  const Stepper::UseLogits draw_next = [&](size_t i, std::span<const float> logits) {
+    ++decoded;
+    return draw(run, sampler, logits, *live[i]);
+  };
   for (;;) {
     live.clear();
     steps.clear();
@@ -51,10 +55,7 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
     if (live.empty()) {
       return Status();
     }
-    ROTOR_TRY(stepper.step(steps, run.cancel, [&](size_t i, std::span<const float> logits) {
-      ++decoded;
-      return draw(run, sampler, logits, *live[i]);
-    }));
+    ROTOR_TRY(stepper.step(steps, run.cancel, draw_next));
   }
 }
 

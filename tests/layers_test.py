@@ -157,7 +157,7 @@ def check_tests_exist(root):
     used = set()
     for path in sorted(root.glob("src/**/*.cc")):
         name = path.relative_to(root).as_posix()
-        if name.endswith(("_test.cc", "_fuzz.cc")):
+        if name.endswith(("_test.cc", "_fuzz.cc", "_bench.cc")):
             continue
         if path.with_name(path.stem + "_test.cc").is_file():
             continue

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// LanguageModel: a model file, loaded and ready to write text. The way into the library: open() it,
+// encode() a prompt, generate().
+#pragma once
+
+#include <rotor/generation.h>
+#include <rotor/status.h>
+#include <rotor/token.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rotor {
+
+struct OpenOptions {
+  size_t threads = 0;    // 0: what the affinity mask and the control group allow
+  size_t context = 0;    // most positions of prompt and answer; 0: the model's own, at most 4096
+  size_t sequences = 1;  // room for so many answers at once; beam search needs two a beam
+};
+
+// Owns the weights, the cache and a team of threads. Objects are independent of each other; one object
+// is used by one thread at a time. A model whose file has no tokenizer generates tokens without text.
+class LanguageModel {
+ public:
+  // Opens a Hugging Face directory, a .safetensors, .gguf or .rotor file. kNotFound, kIoError,
+  // kFormatError, kUnsupported or kOutOfMemory say which file, tensor and byte, and what to do.
+  static Result<LanguageModel> open(const std::string& path, const OpenOptions& options = {});
+
+  LanguageModel(LanguageModel&&) noexcept;
+  LanguageModel& operator=(LanguageModel&&) noexcept;
+  ~LanguageModel();
+
+  // What was odd about the file and was repaired or guessed.
+  const std::vector<std::string>& warnings() const;
+  // Tokens with which the model says that it is done; for GenerationRequest::end_of_generation.
+  const std::vector<TokenId>& end_of_generation() const;
+  size_t vocabulary() const;
+  size_t context() const;
+
+  // The text as tokens, begin-of-text first if the model wants it. Text never becomes a special token.
+  Result<std::vector<TokenId>> encode(std::string_view text) const;
+  // The bytes of the tokens joined, special tokens left out; need not be UTF-8.
+  Result<std::string> decode(std::span<const TokenId> tokens) const;
+
+  // Answers request.prompt. What it has in common with the last prompt and answer is not computed
+  // again. `on_event` is called from this thread, once a token. Errors: see validate();
+  // kOutOfPages when `sequences` was too small; kNotFinite.
+  Result<GenerationResult> generate(const GenerationRequest& request,
+                                    const GenerationCallback& on_event = {});
+
+ private:
+  struct Parts;
+  explicit LanguageModel(std::unique_ptr<Parts> parts);
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace rotor

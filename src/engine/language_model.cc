@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public entrance: a loaded model, an executor on the CPU and one session, put together.
+#include <rotor/language_model.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "base/cpu_features.h"
+#include "base/thread_pool.h"
+#include "device/cpu/cpu_executor.h"
+#include "engine/session.h"
+#include "model/loader.h"
+#include "model/model.h"
+
+namespace rotor {
+namespace {
+
+constexpr size_t kDefaultContext = 4096;
+
+// No exception leaves the library: where memory runs out inside `work`, that is its result.
+template <typename Work>
+auto without_exceptions(const Work& work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return out_of_memory("the system has no more memory");
+  }
+}
+
+}  // namespace
+
+struct LanguageModel::Parts {
+  Parts(std::shared_ptr<const Model> loaded, std::unique_ptr<Executor> made, size_t positions)
+      : model(std::move(loaded)), executor(std::move(made)),
+        session(*executor, {model->config.vocab, positions, model->tokenizer}),
+        context(positions) {}
+
+  std::shared_ptr<const Model> model;
+  std::unique_ptr<Executor> executor;
+  Session session;  // refers to the executor
+  size_t context;
+};
+
+LanguageModel::LanguageModel(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+LanguageModel::LanguageModel(LanguageModel&&) noexcept = default;
+LanguageModel& LanguageModel::operator=(LanguageModel&&) noexcept = default;
+LanguageModel::~LanguageModel() = default;
+
+Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOptions& options) {
+  return without_exceptions([&]() -> Result<LanguageModel> {
+    CpuExecutorOptions executor_options;
+    executor_options.threads = options.threads != 0 ? options.threads : default_thread_count();
+    ROTOR_ASSIGN(executor_options.isa, selected_isa());
+    std::shared_ptr<const Model> model;
+    {
+      ThreadPool pool(executor_options.threads);
+      ROTOR_ASSIGN(model, load_model(path, LoadOptions{}, pool));
+    }
+    const size_t context =
+        options.context != 0 ? options.context : std::min(model->config.context, kDefaultContext);
+    executor_options.kv_positions = context;
+    executor_options.kv_sequences = std::max<size_t>(1, options.sequences);
+    ROTOR_ASSIGN(std::unique_ptr<Executor> executor, make_cpu_executor(model, executor_options));
+    return LanguageModel(
+        std::make_unique<Parts>(std::move(model), std::move(executor), context));
+  });
+}
+
+const std::vector<std::string>& LanguageModel::warnings() const { return parts_->model->warnings; }
+
+const std::vector<TokenId>& LanguageModel::end_of_generation() const {
+  return parts_->model->end_of_generation;
+}
+
+size_t LanguageModel::vocabulary() const { return parts_->model->config.vocab; }
+
+size_t LanguageModel::context() const { return parts_->context; }
+
+Result<std::vector<TokenId>> LanguageModel::encode(std::string_view text) const {
+  if (parts_->model->tokenizer == nullptr) {
+    return unsupported(parts_->model->path + ": holds no tokenizer");
+  }
+  return without_exceptions([&] { return parts_->model->tokenizer->encode(text); });
+}
+
+Result<std::string> LanguageModel::decode(std::span<const TokenId> tokens) const {
+  if (parts_->model->tokenizer == nullptr) {
+    return unsupported(parts_->model->path + ": holds no tokenizer");
+  }
+  return without_exceptions([&] { return parts_->model->tokenizer->decode(tokens, true); });
+}
+
+Result<GenerationResult> LanguageModel::generate(const GenerationRequest& request,
+                                                 const GenerationCallback& on_event) {
+  return without_exceptions([&] { return parts_->session.generate(request, on_event); });
+}
+
+}  // namespace rotor

@@ -101,6 +101,7 @@ Status GgufParser::parse() {
     ROTOR_TRY(entry());
   }
   ROTOR_TRY(reader_.expect("tensor descriptions", tensors_, kMinTensorBytes));
+  result_.tensors_.reserve(static_cast<size_t>(tensors_));
   for (uint64_t i = 0; i < tensors_; ++i) {
     ROTOR_TRY(tensor());
   }
@@ -139,7 +140,9 @@ Status GgufParser::header() {
     return reader_.error("number of metadata entries", 16,
                          fmt::format("{}; at most {} are accepted", entries_, kMaxEntries));
   }
-  return reader_.expect("metadata", entries_, kMinEntryBytes);
+  ROTOR_TRY(reader_.expect("metadata", entries_, kMinEntryBytes));
+  result_.metadata_.reserve(static_cast<size_t>(entries_));
+  return Status();
 }
 
 Status GgufParser::entry() {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <simdjson.h>
 
 #include <array>
 #include <cstring>
@@ -28,8 +29,10 @@ std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
-// The text between the quotes of a JSON string.
+// The text between the quotes of a JSON string. In text that is no UTF-8, such as a file's name,
+// each byte above 127 becomes the replacement character.
 std::string json_escaped(std::string_view text) {
+  const bool is_utf8 = simdjson::validate_utf8(text);
   std::string escaped;
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -37,6 +40,8 @@ std::string json_escaped(std::string_view text) {
       escaped += c;
     } else if (static_cast<unsigned char>(c) < 0x20) {
       escaped += fmt::format("\\u{:04x}", static_cast<int>(c));
+    } else if (static_cast<unsigned char>(c) > 127 && !is_utf8) {
+      escaped += "\\ufffd";
     } else {
       escaped += c;
     }

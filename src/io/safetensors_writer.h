@@ -30,7 +30,7 @@ class SafetensorsWriter {
     std::vector<uint64_t> shape;
   };
 
-  // Writes the header. Keys and tensor names must be valid UTF-8. kInvalidArgument for a name used
+  // Writes the header. Bytes that are no UTF-8 become U+FFFD. kInvalidArgument for a name used
   // twice or reserved ("rotor.pad.*", "sha256.*" as a key) and for sizes that overflow.
   static Result<SafetensorsWriter> create(const std::string& path, std::vector<Tensor> tensors,
                                           const std::map<std::string, std::string>& metadata);

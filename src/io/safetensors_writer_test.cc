@@ -78,6 +78,16 @@ TEST_F(SafetensorsWriterTest, IsReadBack) {
   EXPECT_EQ(pads, 2u);
 }
 
+TEST_F(SafetensorsWriterTest, TextThatIsNoUtf8) {
+  auto writer = SafetensorsWriter::create(path_, {}, {{"utf8", "\xc3\xa9"}, {"latin1", "caf\xe9"}});
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE(writer->commit().ok());
+  const auto file = SafetensorsFile::open(path_);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(file->metadata().at("utf8"), "\xc3\xa9");
+  EXPECT_EQ(file->metadata().at("latin1"), "caf\xef\xbf\xbd");
+}
+
 TEST_F(SafetensorsWriterTest, MisuseIsAnErrorAndLeavesNothing) {
   const std::vector<SafetensorsWriter::Tensor> two = {{"a", DType::kU8, {2}},
                                                       {"b", DType::kU8, {2}}};

@@ -15,7 +15,8 @@ function(rotor_module name)
   set_property(GLOBAL APPEND PROPERTY ROTOR_LIBRARIES rotor_${name})
 endfunction()
 
-# Adds a GoogleTest program and registers it with ctest under its own name.
+# Adds a GoogleTest program and registers it with ctest under its own name. Label `threads` for tests
+# of code that several threads run at once: the target thread_tests builds those.
 function(rotor_test name)
   if(NOT ROTOR_TESTS)
     return()
@@ -27,6 +28,9 @@ function(rotor_test name)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "ROTOR_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROTOR_BINARY_DIR=${PROJECT_BINARY_DIR}"
     TIMEOUT 300 LABELS "${ARG_LABELS}")
+  if(threads IN_LIST ARG_LABELS)
+    add_dependencies(thread_tests ${name})
+  endif()
 endfunction()
 
 # Adds a libFuzzer target and registers it with ctest. With ROTOR_FUZZ it fuzzes for

@@ -133,7 +133,7 @@ def make_all(out: Path, names: list[str]) -> None:
             if name in tiny_models.COMMITTED_MODELS:
                 shutil.rmtree(out / "models" / name, ignore_errors=True)
                 shutil.copytree(folder, out / "models" / name)
-            print(f"{name}: noise {float(values['noise']):.2e} of the spread", file=sys.stderr)
+            print(f"{name}: {values['greedy.sure'].mean():.0%} sure", file=sys.stderr)
     made_with = {"transformers": transformers.__version__, "tokenizers": tokenizers.__version__}
     text = json.dumps({"made_with": made_with, "sha256": manifest}, indent=2)
     (out / "golden" / "manifest.json").write_text(text + "\n")

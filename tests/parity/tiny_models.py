@@ -114,13 +114,13 @@ def _gains(rng: np.random.RandomState, width: int, dtype: str) -> np.ndarray:
     kind = rng.random_sample(width)
     gains = np.where(kind < 0.06, -gains, gains)
     gains = np.where((kind >= 0.06) & (kind < 0.12), gains * 1e-8, gains)
-    gains = np.where((kind >= 0.12) & (kind < 0.15), gains * 3, gains)
+    gains = np.where((kind >= 0.12) & (kind < 0.15), gains * 2, gains)
     return round_to(gains.astype(np.float32), dtype)
 
 
 def _embedding(rng: np.random.RandomState, recipe: Recipe) -> np.ndarray:
     """Gaussian rows that binary32, binary16 and bfloat16 all hold exactly (tiny values are 0)."""
-    size = 0.8 / np.sqrt(recipe.hidden)
+    size = 0.28 / np.sqrt(recipe.hidden)
     values = round_to(size * rng.standard_normal((recipe.vocab, recipe.hidden)), "BF16")
     return np.where(np.abs(values) < 2.0**-14, np.float32(0), values)
 
@@ -150,7 +150,7 @@ def _add_projection(
     """Draws one projection: sharp attention, blocks that add about as much as is there."""
     rows, cols = recipe.shape(name)
     kind = name.split(".")[-1]
-    gain = {"q_proj": 1.7, "k_proj": 1.7, "o_proj": 0.15, "down_proj": 0.15}.get(kind, 1.0)
+    gain = {"q_proj": 1.7, "k_proj": 1.7, "o_proj": 0.05, "down_proj": 0.05}.get(kind, 1.0)
     size = gain * (0.5 + rng.random_sample()) / np.sqrt(cols)
     master = round_to((size * rng.standard_normal((rows, cols))).astype(np.float32), recipe.dtype)
     trits, mean = ternarise(master)
@@ -203,7 +203,7 @@ RECIPES = {
             dtype="F32",
         ),
         Recipe("wide-256", hidden=256, ffn=320, heads=4, kv_heads=1, vocab=304),
-        Recipe("gqa-5-1", hidden=640, ffn=144, heads=5, kv_heads=1, vocab=300),
+        Recipe("gqa-5-1", hidden=640, ffn=320, heads=5, kv_heads=1, vocab=300),
     )
 }
 COMMITTED_MODELS = ("packed-multiply", "packed-divide", "master-bf16")

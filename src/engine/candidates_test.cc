@@ -90,6 +90,10 @@ TEST(Candidates, TypicalPrefersTokensNearTheEntropy) {
   EXPECT_EQ(filtered(logits, [](Candidates& c) { c.keep_typical(0.9); }), (Tokens{0, 1, 2}));
 }
 
+TEST(Candidates, TypicalOfEqualTokensTakesTheLowerIds) {
+  EXPECT_EQ(filtered({7, 7, 7, 7}, [](Candidates& c) { c.keep_typical(0.5); }), (Tokens{0, 1}));
+}
+
 TEST(Candidates, FiltersChainOnWhatIsLeft) {
   // After top-k 2 the probabilities are 2/3 and 1/3, so a mass of 0.6 is reached by the first.
   const std::vector<float> logits = logs({0.2, 0.4, 0.2, 0.2});

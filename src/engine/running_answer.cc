@@ -51,12 +51,13 @@ bool RunningAnswer::append_text(TokenId token) {
   return detokenizer_.has_value() && stops_.append(detokenizer_->push(token), shown_);
 }
 
-// At the end, shows what was held back. Broken bytes may still complete a stop string.
+// At the end, shows what was held back; after a stop string, nothing. Broken bytes may still
+// complete one.
 FinishReason RunningAnswer::flush_text(FinishReason reason) {
   if (reason == FinishReason::kNone || !detokenizer_.has_value()) {
     return reason;
   }
-  if (reason != FinishReason::kStop && stops_.append(detokenizer_->flush(), shown_)) {
+  if (stops_.append(detokenizer_->flush(), shown_)) {
     return FinishReason::kStop;
   }
   stops_.finish(shown_);

@@ -87,12 +87,29 @@ TEST(SampleLoop, AnswersDoNotDependOnTheirNumberNorTheBatch) {
   }
 }
 
-TEST(SampleLoop, TheFirstAnswerStaysInTheCacheAndOthersGiveTheirPagesBack) {
+size_t pages_of(size_t positions) { return (positions + kPagePositions - 1) / kPagePositions; }
+
+TEST(SampleLoop, OnlyTheFirstAnswerAndLiveOnesHoldPages) {
   const GenerationRequest request = make_request(6);
-  FakeExecutor executor(kVocab, 64, 30);
+  FakeExecutor executor(kVocab, 256, 30);
+  std::vector<size_t> used;  // by pass; pass 0 is the prompt
+  executor.before_pass = [&](size_t) { used.push_back(30 - executor.kv_pool().free_pages()); };
   const Outcome outcome = sample(request, executor);
-  EXPECT_EQ(outcome.cache_length, 250 + outcome.result.answers[0].tokens.size() - 1);
-  EXPECT_EQ(outcome.free_pages, 30 - (outcome.cache_length + kPagePositions - 1) / kPagePositions);
+  const std::vector<GeneratedAnswer>& answers = outcome.result.answers;
+  for (size_t pass = 1; pass < used.size(); ++pass) {
+    size_t want = 0;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      const size_t drawn = answers[i].tokens.size();
+      if (drawn > pass) {
+        want += pages_of(250 + pass);
+      } else if (i == 0) {
+        want += pages_of(250 + drawn - 1);
+      }
+    }
+    EXPECT_EQ(used[pass], want) << pass;
+  }
+  EXPECT_EQ(outcome.cache_length, 250 + answers[0].tokens.size() - 1);
+  EXPECT_EQ(outcome.free_pages, 30 - pages_of(outcome.cache_length));
 }
 
 TEST(SampleLoop, EventsTellTheSameAsTheResult) {

@@ -184,6 +184,12 @@ TEST(Sampler, NonFiniteLogitsAreRefused) {
   }
 }
 
+TEST(Sampler, ATieOfTheSumGoesToTheLowerId) {
+  // At this temperature the noise is lost in rounding.
+  const SamplingParams params = plain(std::numeric_limits<float>::denorm_min());
+  EXPECT_EQ(draw(params, {1, 3e38f, 3e38f, 3e38f}), 1);
+}
+
 TEST(Sampler, ExtremeTemperaturesStayFinite) {
   EXPECT_EQ(draw(plain(std::numeric_limits<float>::denorm_min()), {1, 3e38f, 2, -3e38f}), 1);
   const TokenId token = draw(plain(std::numeric_limits<float>::max()), {1, 3e38f, 2});

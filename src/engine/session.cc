@@ -88,7 +88,7 @@ Result<std::span<const float>> Session::prefill(const std::vector<TokenId>& prom
 }
 
 void Session::truncate(size_t length) {
-  cache_.truncate(length);
+  cache_.truncate(std::min(length, tokens_.size()));  // an exception may have left it longer
   tokens_.resize(cache_.length());
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <tuple>
 
 #include "text/unicode.h"
 
@@ -23,6 +24,41 @@ constexpr uint64_t pair_key(TokenId left, TokenId right) {
 
 Status bad_merge(const std::string& source, size_t index, const std::string& what) {
   return format_error(fmt::format("{}: merge {}: {}", source, index, what));
+}
+
+struct RankedMerge {
+  MergePair pair;
+  TokenId merged;  // its id is the rank
+};
+
+// Every way to split a token in two tokens, in order of the tokens.
+Result<std::vector<RankedMerge>> splits_of_tokens(const TokenTable& tokens,
+                                                  const std::string& source) {
+  const size_t most = kMaxSplitsPerToken * tokens.size();
+  std::vector<RankedMerge> merges;
+  for (TokenId id = 0; id < static_cast<TokenId>(tokens.size()); ++id) {
+    const std::string_view token = tokens.bytes(id);
+    if (tokens.find(token) != id) {
+      continue;  // a control token
+    }
+    if (token.size() > kMaxRankedTokenBytes) {
+      return format_error(fmt::format("{}: token {} has {} bytes; expected at most {}", source, id,
+                                      token.size(), kMaxRankedTokenBytes));
+    }
+    for (size_t cut = 1; cut < token.size(); ++cut) {
+      const TokenId left = tokens.find(token.substr(0, cut));
+      const TokenId right = left == kNoToken ? kNoToken : tokens.find(token.substr(cut));
+      if (right != kNoToken) {
+        merges.push_back({{left, right}, id});
+      }
+    }
+    if (merges.size() > most) {
+      return format_error(fmt::format("{}: the first {} tokens split into pairs of tokens in {} "
+                                      "ways; expected at most {} for the whole vocabulary",
+                                      source, id + 1, merges.size(), most));
+    }
+  }
+  return merges;
 }
 
 }  // namespace
@@ -93,46 +129,24 @@ Result<MergeTable> MergeTable::from_list(std::span<const MergePair> merges,
 
 Result<std::vector<MergePair>> merges_from_ranks(const TokenTable& tokens,
                                                  const std::string& source) {
-  const size_t most = kMaxSplitsPerToken * tokens.size();
+  ROTOR_ASSIGN(std::vector<RankedMerge> ranked, splits_of_tokens(tokens, source));
+  std::sort(ranked.begin(), ranked.end(), [](const RankedMerge& a, const RankedMerge& b) {
+    return std::tie(a.merged, a.pair.left, a.pair.right) <
+           std::tie(b.merged, b.pair.left, b.pair.right);
+  });
   std::vector<MergePair> merges;
-  for (TokenId id = 0; id < static_cast<TokenId>(tokens.size()); ++id) {
-    const std::string_view token = tokens.bytes(id);
-    if (tokens.find(token) != id) {
-      continue;
-    }
-    if (token.size() > kMaxRankedTokenBytes) {
-      return format_error(fmt::format("{}: token {} has {} bytes; expected at most {}", source, id,
-                                      token.size(), kMaxRankedTokenBytes));
-    }
-    const size_t first = merges.size();
-    for (size_t cut = 1; cut < token.size(); ++cut) {
-      const TokenId left = tokens.find(token.substr(0, cut));
-      const TokenId right = left == kNoToken ? kNoToken : tokens.find(token.substr(cut));
-      if (right != kNoToken) {
-        merges.push_back({left, right});
-      }
-    }
-    if (merges.size() > most) {
-      return format_error(fmt::format("{}: the first {} tokens split into pairs of tokens in {} "
-                                      "ways; expected at most {} for the whole vocabulary",
-                                      source, id + 1, merges.size(), most));
-    }
-    std::sort(merges.begin() + static_cast<std::ptrdiff_t>(first), merges.end(),
-              [](MergePair a, MergePair b) {
-                return a.left != b.left ? a.left < b.left : a.right < b.right;
-              });
+  merges.reserve(ranked.size());
+  for (const RankedMerge& merge : ranked) {
+    merges.push_back(merge.pair);
   }
   return merges;
 }
 
 Result<MergeTable> MergeTable::from_ranks(const TokenTable& tokens, const std::string& source) {
-  ROTOR_ASSIGN(const std::vector<MergePair> merges, merges_from_ranks(tokens, source));
-  MergeTable table(merges.size(), static_cast<uint32_t>(tokens.size()), tokens.seed());
-  std::string joined;
-  for (const auto [left, right] : merges) {
-    joined.assign(tokens.bytes(left)).append(tokens.bytes(right));
-    const TokenId merged = tokens.find(joined);
-    table.insert(left, right, {static_cast<uint32_t>(merged), merged});
+  ROTOR_ASSIGN(const std::vector<RankedMerge> ranked, splits_of_tokens(tokens, source));
+  MergeTable table(ranked.size(), static_cast<uint32_t>(tokens.size()), tokens.seed());
+  for (const auto& [pair, merged] : ranked) {
+    table.insert(pair.left, pair.right, {static_cast<uint32_t>(merged), merged});
   }
   return table;
 }

@@ -141,6 +141,15 @@ Status set_ids(const GgufVocabulary& v, TokenizerSpec& spec) {
     spec.notes.push_back(fmt::format(
         "tokenizer.ggml.eot_token_id is missing: {} (<|eot_id|>) ends a turn", kLlama3Eot));
   }
+  if (v.types.empty()) {
+    // Nothing says which tokens are special; at least these are.
+    for (const TokenId id : {spec.bos, spec.eos, spec.eot, eom}) {
+      if (id != kNoToken) {
+        spec.tokens[static_cast<size_t>(id)] = v.tokens[static_cast<size_t>(id)];
+        spec.kinds[static_cast<size_t>(id)] = TokenKind::kControl;
+      }
+    }
+  }
   return Status::ok_status();
 }
 

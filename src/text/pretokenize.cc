@@ -12,6 +12,17 @@
 namespace rotor {
 namespace {
 
+constexpr std::array<std::pair<std::string_view, SplitKind>, 3> kPublishedPatterns = {{
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
+     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+     SplitKind::kLlama3},
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
+     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+     SplitKind::kQwen2},
+    {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+     SplitKind::kGpt2},
+}};
+
 struct Classified {
   CharClass kind = CharClass::kOther;
   uint32_t length = 0;  // 0: the text has ended
@@ -142,22 +153,21 @@ size_t llama3_piece_end(std::string_view text, size_t at, int digits) {
 }
 
 SplitRule split_rule_from_pattern(std::string_view pattern) {
-  static constexpr std::array<std::pair<std::string_view, SplitKind>, 3> kKnown = {{
-      {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}"
-       "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-       SplitKind::kLlama3},
-      {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
-       "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-       SplitKind::kQwen2},
-      {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-       SplitKind::kGpt2},
-  }};
-  for (const auto& [known, kind] : kKnown) {
+  for (const auto& [known, kind] : kPublishedPatterns) {
     if (pattern == known) {
       return {kind, {}};
     }
   }
   return {SplitKind::kRegex, std::string(pattern)};
+}
+
+std::string_view pattern_of_split_rule(const SplitRule& rule) {
+  for (const auto& [known, kind] : kPublishedPatterns) {
+    if (rule.kind == kind) {
+      return known;
+    }
+  }
+  return rule.kind == SplitKind::kDigits ? std::string_view("\\p{N}") : rule.pattern;
 }
 
 Result<Pretokenizer> Pretokenizer::create(std::span<const SplitRule> rules,

@@ -30,6 +30,8 @@ size_t llama3_piece_end(std::string_view text, size_t at, int digits);
 
 // The rule whose published pattern `pattern` is, else kRegex with the pattern.
 SplitRule split_rule_from_pattern(std::string_view pattern);
+// The reverse. Valid as long as the rule.
+std::string_view pattern_of_split_rule(const SplitRule& rule);
 
 // Immutable; split() may be called from several threads.
 class Pretokenizer {

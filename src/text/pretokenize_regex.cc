@@ -37,12 +37,25 @@ std::string error_text(int error) {
   return reinterpret_cast<const char*>(text.data());
 }
 
+// "{n,m}+" repeats a repetition in Oniguruma and makes it possessive in PCRE2. `at` is the brace
+// that closes; \p{..}+ and \x{..}+ are something else.
+bool is_repeated_repetition(std::string_view pattern, size_t at) {
+  const size_t open = pattern.substr(0, at).rfind('{');
+  if (pattern.substr(at, 2) != "}+" || open == std::string_view::npos) {
+    return false;
+  }
+  const bool has_name = open >= 2 && pattern[open - 2] == '\\' &&
+                        std::string_view("pPxo").find(pattern[open - 1]) != std::string_view::npos;
+  return !has_name;
+}
+
 // Spellings that Oniguruma and PCRE2 both accept but read differently.
 std::optional<std::string_view> foreign_spelling(std::string_view pattern) {
   bool in_class = false;
   for (size_t i = 0; i < pattern.size(); ++i) {
     const std::string_view two = pattern.substr(i, 2);
-    if (two == "\\h" || two == "\\H" || two == "}+" || (in_class && two == "&&")) {
+    if (two == "\\h" || two == "\\H" || (in_class && two == "&&") ||
+        is_repeated_repetition(pattern, i)) {
       return two;
     }
     if (pattern[i] == '\\') {
@@ -56,24 +69,39 @@ std::optional<std::string_view> foreign_spelling(std::string_view pattern) {
   return std::nullopt;
 }
 
-// What one split() needs: limits, a stack for compiled code, and a place for the match.
+// What one split() needs: limits, and a place for the match. Compiled code runs on 32 KiB of the
+// thread's stack; only where that is too little does it get a larger one.
 struct Matcher {
   MatchContext context;
-  JitStack stack;
   MatchData data;
+  JitStack stack;
 
   explicit Matcher(const pcre2_code* code)
       : context(pcre2_match_context_create(nullptr)),
-        stack(pcre2_jit_stack_create(kJitStackStart, kJitStackLimit, nullptr)),
         data(pcre2_match_data_create_from_pattern(code, nullptr)) {
     if (context != nullptr) {
       pcre2_set_match_limit(context.get(), kRegexMatchLimit);
       pcre2_set_depth_limit(context.get(), kRegexMatchLimit);
       pcre2_set_heap_limit(context.get(), kRegexHeapLimit);
-      pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
     }
   }
-  bool complete() const { return context != nullptr && stack != nullptr && data != nullptr; }
+
+  bool complete() const { return context != nullptr && data != nullptr; }
+
+  // The result of pcre2_match on valid UTF-8 from byte `at`.
+  int match(const pcre2_code* code, std::string_view text, size_t at) {
+    const auto run = [&] {
+      return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
+                         PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, data.get(), context.get());
+    };
+    const int result = run();
+    if (result != PCRE2_ERROR_JIT_STACKLIMIT || stack != nullptr) {
+      return result;
+    }
+    stack.reset(pcre2_jit_stack_create(kJitStackStart, kJitStackLimit, nullptr));
+    pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+    return run();
+  }
 };
 
 std::string limit_text(int error) {
@@ -132,7 +160,7 @@ Result<SplitRegex> SplitRegex::compile(const std::string& pattern, const std::st
 }
 
 Status SplitRegex::split(std::string_view text, size_t offset, std::vector<size_t>& ends) const {
-  const Matcher matcher(code_->code);
+  Matcher matcher(code_->code);
   if (!matcher.complete()) {
     return out_of_memory(source_ + ": no memory to match the split pattern");
   }
@@ -147,9 +175,7 @@ Status SplitRegex::split(std::string_view text, size_t offset, std::vector<size_
         text.substr(begin, valid_utf8_prefix(text.substr(begin)));
     size_t at = 0;
     while (at < valid.size()) {
-      const int result = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(valid.data()),
-                                     valid.size(), at, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY,
-                                     matcher.data.get(), matcher.context.get());
+      const int result = matcher.match(code_->code, valid, at);
       if (result == PCRE2_ERROR_NOMATCH) {
         break;
       }

@@ -15,7 +15,7 @@
 namespace rotor {
 
 // Backtracking steps that one match may take, and KiB of heap it may use.
-inline constexpr uint32_t kRegexMatchLimit = 10'000'000;
+inline constexpr uint32_t kRegexMatchLimit = 1'000'000;
 inline constexpr uint32_t kRegexHeapLimit = 64 * 1024;
 inline constexpr size_t kRegexMaxPattern = 16 * 1024;
 

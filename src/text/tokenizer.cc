@@ -109,6 +109,20 @@ Status check_spec(const TokenizerSpec& spec) {
   return Status::ok_status();
 }
 
+// Two normal tokens with the same bytes: one of them could never be produced.
+Status check_repeats(const TokenizerSpec& spec, const TokenTable& tokens) {
+  for (size_t i = 0; i < spec.tokens.size(); ++i) {
+    if (spec.kinds[i] != TokenKind::kNormal || spec.tokens[i].empty()) {
+      continue;
+    }
+    if (const TokenId first = tokens.find(spec.tokens[i]); static_cast<size_t>(first) != i) {
+      return format_error(fmt::format("{}: tokens {} and {} are both {}", spec.source, first, i,
+                                      printable(spec.tokens[i])));
+    }
+  }
+  return Status::ok_status();
+}
+
 }  // namespace
 
 // The state of one encode call.
@@ -218,6 +232,7 @@ Status Tokenizer::build(TokenizerSpec spec) {
   tokens_ = TokenTable(spec.tokens, [&](TokenId id) {
     return spec.kinds[static_cast<size_t>(id)] == TokenKind::kNormal;
   });
+  ROTOR_TRY(check_repeats(spec, tokens_));
   if (spec.ranks_are_ids) {
     ROTOR_ASSIGN(merges_, MergeTable::from_ranks(tokens_, spec.source));
   } else {

@@ -94,6 +94,23 @@ Status read_vocabulary(const JsonObject& vocabulary, size_t id_limit, TokenizerS
   return Status::ok_status();
 }
 
+// An added token may repeat a token of the vocabulary, but only the same one.
+Status check_free(const TokenizerSpec& spec, int64_t id, std::string_view content) {
+  if (id < 0 || static_cast<uint64_t>(id) >= spec.tokens.size()) {
+    return Status::ok_status();
+  }
+  const std::string& there = spec.tokens[static_cast<size_t>(id)];
+  const TokenKind kind = spec.kinds[static_cast<size_t>(id)];
+  const bool free = kind == TokenKind::kUnused && there.empty();
+  const bool same = there == content || alphabet_from_bytes(there) == content;
+  const bool added = kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
+  if (free || (same && !added)) {
+    return Status::ok_status();
+  }
+  return bad(spec, "added_tokens", fmt::format("{} has id {}, but that is {}", printable(content),
+                                               id, printable(there)));
+}
+
 Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec) {
   constexpr std::string_view kKey = "added_tokens";
   const std::string where = spec.source + ": added_tokens";
@@ -110,6 +127,7 @@ Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec) {
     return unsupported(fmt::format("{}: added_tokens: {} has single_word true; expected false",
                                    spec.source, printable(*content)));
   }
+  ROTOR_TRY(check_free(spec, *id, *content));
   ROTOR_TRY(place_token(spec, id_limit, kKey, *content,
                         special.value_or(false) ? TokenKind::kControl : TokenKind::kUserDefined,
                         *id));

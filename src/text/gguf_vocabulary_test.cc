@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/gguf_vocabulary.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "text/bpe_alphabet.h"
+#include "text/tokenizer_fixtures.h"
+
+namespace rotor {
+namespace {
+
+using testing::HasSubstr;
+
+// The arrays a converter would write for a tokenizer of testdata/.
+GgufVocabulary arrays_of(const std::string& name, std::string pre) {
+  const TokenizerSpec spec = fixture_spec(name);
+  GgufVocabulary v;
+  v.name = name;
+  v.model = "gpt2";
+  v.pre = std::move(pre);
+  for (size_t i = 0; i < spec.tokens.size(); ++i) {
+    const TokenKind kind = spec.kinds[i];
+    v.tokens.push_back(kind == TokenKind::kNormal ? alphabet_from_bytes(spec.tokens[i])
+                                                  : spec.tokens[i]);
+    v.types.push_back(kind == TokenKind::kNormal ? 1 : kind == TokenKind::kControl ? 3 : 4);
+  }
+  for (const auto [left, right] : spec.merges) {
+    v.merges.push_back(v.tokens[static_cast<size_t>(left)] + " " +
+                       v.tokens[static_cast<size_t>(right)]);
+  }
+  v.bos = spec.bos;
+  return v;
+}
+
+std::string error(const GgufVocabulary& v, Code code = Code::kFormatError) {
+  const auto spec = tokenizer_from_gguf(v);
+  EXPECT_EQ(spec.status().code(), code);
+  return spec.status().message();
+}
+
+TEST(GgufVocabulary, SameIdsAsFromJson) {
+  for (const auto& [name, pre] : {std::pair("llama3", "llama-bpe"), std::pair("gpt2", "gpt-2")}) {
+    const Tokenizer json = fixture_tokenizer(name);
+    const auto spec = tokenizer_from_gguf(arrays_of(name, pre));
+    ASSERT_TRUE(spec.ok()) << spec.status().message();
+    EXPECT_TRUE(spec->notes.empty());
+    const Tokenizer gguf = make_tokenizer(*spec);
+    const std::string text = read_testdata("golden.jsonl").substr(0, 50'000);
+    EXPECT_EQ(*gguf.encode(text, without_bos(true)), *json.encode(text, without_bos(true)));
+  }
+}
+
+TEST(GgufVocabulary, DefaultsOfTheNamedPreTokenizer) {
+  EXPECT_TRUE(tokenizer_from_gguf(arrays_of("llama3", "llama-v3"))->ignore_merges);
+  EXPECT_TRUE(tokenizer_from_gguf(arrays_of("llama3", "llama3"))->add_bos);
+  EXPECT_FALSE(tokenizer_from_gguf(arrays_of("gpt2", "gpt-2"))->add_bos);
+  GgufVocabulary v = arrays_of("llama3", "llama-bpe");
+  v.add_bos = false;
+  v.add_eos = true;
+  EXPECT_FALSE(tokenizer_from_gguf(v)->add_bos);
+  EXPECT_TRUE(tokenizer_from_gguf(v)->add_eos);
+}
+
+TEST(GgufVocabulary, AMissingPreTokenizerIsNoted) {
+  for (const char* pre : {"", "default"}) {
+    const auto spec = tokenizer_from_gguf(arrays_of("gpt2", pre));
+    ASSERT_TRUE(spec.ok()) << spec.status().message();
+    ASSERT_EQ(spec->notes.size(), 1u);
+    EXPECT_THAT(spec->notes[0], HasSubstr("the gpt-2 rule is used"));
+    EXPECT_EQ(spec->splits[0].kind, SplitKind::kGpt2);
+  }
+}
+
+// What the published BitNet b1.58 2B-4T file lacks. The vocabulary is only as large, not the same.
+TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
+  GgufVocabulary v;
+  v.name = "official";
+  v.model = "gpt2";
+  for (int i = 0; i < 128'256; ++i) {
+    v.tokens.push_back(std::string("t").append(std::to_string(i)));
+  }
+  v.tokens[128'009] = "<|eot_id|>";
+  v.types.assign(v.tokens.size(), 1);
+  std::fill(v.types.begin() + 128'000, v.types.end(), 3);
+  v.bos = 128'000;
+  v.eos = 128'001;
+  v.add_bos = true;
+  const auto spec = tokenizer_from_gguf(v);
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  ASSERT_EQ(spec->notes.size(), 2u);
+  EXPECT_EQ(spec->notes[0], "tokenizer.ggml.pre is missing: the llama-bpe rule is used (the "
+                            "vocabulary is Llama 3's)");
+  EXPECT_EQ(spec->notes[1],
+            "tokenizer.ggml.eot_token_id is missing: 128009 (<|eot_id|>) ends a turn");
+  EXPECT_TRUE(spec->ignore_merges);
+  EXPECT_EQ(make_tokenizer(*spec).end_of_generation(), (std::vector<TokenId>{128'001, 128'009}));
+}
+
+TEST(GgufVocabulary, WithoutTypesTheNamedIdsAreSpecial) {
+  GgufVocabulary v = arrays_of("llama3", "llama-bpe");
+  v.types.clear();
+  const auto spec = tokenizer_from_gguf(v);
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  EXPECT_EQ(spec->kinds[static_cast<size_t>(spec->bos)], TokenKind::kControl);
+}
+
+TEST(GgufVocabulary, OtherKindsAreRefusedByName) {
+  GgufVocabulary v = arrays_of("llama3", "llama-bpe");
+  v.pre = "no-such\n";
+  EXPECT_THAT(error(v, Code::kUnsupported),
+              HasSubstr("llama3: tokenizer.ggml.pre: unsupported pre-tokenizer \"no-such\\n\"; "
+                        "expected one of llama-bpe, "));
+  v.model = "llama";
+  EXPECT_EQ(error(v, Code::kUnsupported),
+            "llama3: unsupported tokenizer model 'llama' (SentencePiece)");
+  v.model = "bert";
+  EXPECT_THAT(error(v, Code::kUnsupported), HasSubstr("unsupported tokenizer model \"bert\""));
+}
+
+TEST(GgufVocabulary, ContradictionsAreNamed) {
+  const GgufVocabulary good = arrays_of("llama3", "llama-bpe");
+  GgufVocabulary v = good;
+  v.types.pop_back();
+  EXPECT_EQ(error(v), "llama3: tokenizer.ggml.token_type has 564 elements; expected 565, as "
+                      "tokenizer.ggml.tokens");
+  v = good;
+  v.types[7] = 9;
+  EXPECT_EQ(error(v), "llama3: tokenizer.ggml.token_type[7] is 9; expected 1 to 6");
+  v = good;
+  v.eos = 565;
+  EXPECT_EQ(error(v), "llama3: tokenizer.ggml.eos_token_id is 565; expected below 565, the number "
+                      "of tokens");
+  v.eos = -2;
+  EXPECT_THAT(error(v), HasSubstr("eos_token_id is -2"));
+  v.eos = UINT32_MAX;
+  EXPECT_EQ(tokenizer_from_gguf(v)->eos, kNoToken);
+  v = good;
+  v.merges[3] = "q";
+  EXPECT_EQ(error(v), "llama3 (GGUF): merge 3: expected two tokens and a space between; got \"q\"");
+  v = GgufVocabulary{};
+  v.model = "gpt2";
+  EXPECT_EQ(Tokenizer::create(*tokenizer_from_gguf(v)).status().code(), Code::kFormatError);
+}
+
+}  // namespace
+}  // namespace rotor

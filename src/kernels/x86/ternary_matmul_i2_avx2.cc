@@ -111,28 +111,28 @@ inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
   half_block<kBatch>(args, block, 1, b0);
 }
 
+// The vectors that are left, at most kBatch, as one tile of exactly that many.
+template <size_t kBatch>
+inline void last_columns(const TernaryMatmulArgs& args, size_t block, size_t b0) {
+  if constexpr (kBatch > 0) {
+    if (args.batch - b0 == kBatch) {
+      row_block<kBatch>(args, block, b0);
+    } else {
+      last_columns<kBatch - 1>(args, block, b0);
+    }
+  }
+}
+
 }  // namespace
 
 void ternary_matmul_i2_avx2(const TernaryMatmulArgs& args) {
-  constexpr size_t kBatchTile = 4;
+  constexpr size_t kBatchTile = 4;  // 8 accumulators, 4 fields
   for (size_t block = 0; block < args.row_blocks; ++block) {
     size_t b = 0;
     for (; b + kBatchTile <= args.batch; b += kBatchTile) {
       row_block<kBatchTile>(args, block, b);
     }
-    switch (args.batch - b) {
-      case 3:
-        row_block<3>(args, block, b);
-        break;
-      case 2:
-        row_block<2>(args, block, b);
-        break;
-      case 1:
-        row_block<1>(args, block, b);
-        break;
-      default:
-        break;
-    }
+    last_columns<kBatchTile - 1>(args, block, b);
   }
 }
 

@@ -26,6 +26,9 @@ inline __m512i broadcast4(const int8_t* x) {
   return _mm512_set1_epi32(four);
 }
 
+// GCC 12 copies accumulators to other registers and back unless it is told that they change here.
+inline void update_in_place(__m512i& sum) { __asm__("" : "+v"(sum)); }
+
 inline __m512i field_mask(size_t d) { return _mm512_set1_epi8(static_cast<char>(3 << (2 * d))); }
 
 // Accumulators by field, as (kBatch, kFields).
@@ -47,6 +50,7 @@ struct Sums {
       for (size_t b = 0; b < kBatch; ++b) {
         field[b][d] =
             _mm512_dpbusd_epi32(field[b][d], codes, broadcast4(x + b * x_stride + 4 * d));
+        update_in_place(field[b][d]);
       }
     }
   }
@@ -101,6 +105,18 @@ inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
   }
 }
 
+// The vectors that are left, at most kBatch, as one tile of exactly that many.
+template <size_t kBatch>
+inline void last_columns(const TernaryMatmulArgs& args, size_t block, size_t b0) {
+  if constexpr (kBatch > 0) {
+    if (args.batch - b0 == kBatch) {
+      row_block<kBatch>(args, block, b0);
+    } else {
+      last_columns<kBatch - 1>(args, block, b0);
+    }
+  }
+}
+
 }  // namespace
 
 void ternary_matmul_i2_avx512vnni(const TernaryMatmulArgs& args) {
@@ -110,12 +126,7 @@ void ternary_matmul_i2_avx512vnni(const TernaryMatmulArgs& args) {
     for (; b + kBatchTile <= args.batch; b += kBatchTile) {
       row_block<kBatchTile>(args, block, b);
     }
-    for (; b + 3 <= args.batch; b += 3) {
-      row_block<3>(args, block, b);
-    }
-    for (; b < args.batch; ++b) {
-      row_block<1>(args, block, b);
-    }
+    last_columns<kBatchTile - 1>(args, block, b);
   }
 }
 

@@ -62,9 +62,11 @@ def gguf_seeds():
          scalar("u64", 10, "Q", 2**64 - 1), scalar("i64", 11, "q", -1),
          scalar("f64", 12, "d", 0.5)])
     yield "ok_every_array", gguf(
-        [array("u8", 0, 2, b"ab"), array("i16", 3, 1, b"ab"), array("f32", 6, 1, b"abcd"),
-         array("bool", 7, 2, b"\0\1"), array("text", 8, 2, string("a") + string("")),
-         array("u64", 10, 1, bytes(8)), array("f64", 12, 1, bytes(8)), array("none", 8, 0, b"")])
+        [array(f"n{kind}", kind, 1, bytes(size)) for kind, size in
+         ((0, 1), (1, 1), (2, 2), (3, 2), (4, 4), (5, 4), (6, 4), (7, 1), (10, 8), (11, 8), (12, 8))]
+        + [array("text", 8, 2, string("a") + string("")), array("none", 8, 0, b""),
+           array("huge", 10, 1, b"\xff" * 8)])
+    yield "ok_i2s_layouts", gguf(small, [tensor("w", [64, 4], 36, 0)], i2s([0x64] * 64))
     yield "ok_i2s", gguf(small, [tensor("w", [128, 2], 36, 0)], i2s([0x95] * 64))
     yield "ok_i2s_straddling", gguf(small, [tensor("w", [80, 8], 36, 0)], i2s([0x24] * 160))
     yield "ok_embeddings", gguf(
@@ -147,6 +149,15 @@ def safetensors_seeds():
     yield "bad_three_offsets", safetensors({"w": entry("U8", [1], 0, 1) | {"data_offsets": [0, 1, 1]}},
                                            bytes(1))
     yield "bad_metadata", safetensors({"__metadata__": {"a": 1}})
+    yield "bad_metadata_list", safetensors({"__metadata__": []})
+    yield "bad_metadata_twice", safetensors(b'{"__metadata__":{},"__metadata__":{}}')
+    yield "bad_metadata_key_twice", safetensors(b'{"__metadata__":{"a":"","a":""}}')
+    yield "bad_dtype_number", safetensors({"w": entry(8, [6], 0, 6)}, bytes(6))
+    yield "bad_shape_number", safetensors({"w": entry("U8", 6, 0, 6)}, bytes(6))
+    yield "bad_description", safetensors({"w": []})
+    yield "bad_field_twice", safetensors(
+        b'{"w":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}}')
+    yield "ok_more_fields", safetensors({"w": packed | {"more": {}}}, bytes(6))
     yield "bad_name_twice", safetensors(
         b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},'
         b'"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}')

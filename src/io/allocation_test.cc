@@ -23,6 +23,7 @@ void* counted(size_t size) {
 
 }  // namespace
 
+// Not inlined: the compiler would see malloc and free where it expects new and delete.
 [[gnu::noinline]] void* operator new(size_t size) {
   void* const memory = counted(size);
   if (memory == nullptr) {
@@ -32,7 +33,6 @@ void* counted(size_t size) {
 }
 void* operator new(size_t size, const std::nothrow_t&) noexcept { return counted(size); }
 void* operator new[](size_t size, const std::nothrow_t&) noexcept { return counted(size); }
-// Not inlined: the compiler would see malloc and free where it expects new and delete.
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }

@@ -169,6 +169,15 @@ TEST(Gguf, LimitsOfStringsAndArrays) {
   EXPECT_THAT(message(huge), HasSubstr("at most 16000000"));
 }
 
+TEST(Gguf, LimitOfEntriesAndTensors) {
+  GgufBytes file;
+  for (int i = 0; i < 65'536; ++i) {
+    file.add<uint8_t>(std::to_string(i), 0, 0);
+    file.add_tensor(std::to_string(i), {1}, kGgufF32, "abcd");
+  }
+  EXPECT_EQ(message(file), "accepted");
+}
+
 TEST(Gguf, EveryPrefixIsRefusedWithFieldAndOffset) {
   const std::string bytes = test::sample_gguf().bytes();
   for (size_t size = 0; size < bytes.size(); ++size) {

@@ -19,6 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (file->find(tensor.name) != &tensor || tensor.offset + tensor.bytes > size) {
       __builtin_trap();
     }
+    std::vector<std::byte> content(tensor.bytes);
+    if (!file->read(tensor, 0, content).ok() || file->read(tensor, size, content).ok()) {
+      __builtin_trap();
+    }
     if (tensor.dtype != DType::kU8 || tensor.shape.size() != 2 || tensor.bytes == 0) {
       continue;
     }

@@ -124,6 +124,16 @@ TEST(Safetensors, RefusesLengthsWithoutReadingThem) {
               HasSubstr("header at offset 8: needs 3 bytes, but the file ends at 10"));
 }
 
+TEST(Safetensors, LimitOfTensors) {
+  std::string header = "{";
+  for (int i = 0; i < 65'536; ++i) {
+    header += "\"" + std::to_string(i) + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)";
+  }
+  EXPECT_EQ(message(header.substr(0, header.size() - 1) + "}", ""), "accepted");
+  header += R"("one more":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})";
+  EXPECT_THAT(message(header, ""), HasSubstr("more than 65536 tensors"));
+}
+
 TEST(Safetensors, EveryPrefixIsRefused) {
   for (size_t size = 0; size < kTwo.size(); ++size) {
     const auto file = parse(kTwo.substr(0, size));

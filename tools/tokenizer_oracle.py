@@ -27,7 +27,7 @@ import make_tokenizer_fixtures as fixtures
 
 def run(program: str, command: str, model: Path, lines: list[str]) -> list:
     """The lines that `rotor COMMAND MODEL --jsonl` answers with, as JSON values."""
-    flags = ["--no-bos"] if command == "tokenize" else []
+    flags = ["--no-bos", "--special"] if command == "tokenize" else []
     answer = subprocess.run(
         [program, command, str(model), *flags, "--jsonl"],
         input="".join(line + "\n" for line in lines),
@@ -37,7 +37,7 @@ def run(program: str, command: str, model: Path, lines: list[str]) -> list:
     )
     if answer.returncode != 0:
         sys.exit(f"{program} {command} {model}: exit {answer.returncode}: {answer.stderr}")
-    return [json.loads(line) for line in answer.stdout.splitlines()]
+    return [json.loads(line) for line in answer.stdout.split("\n")[:-1]]
 
 
 def llama3(ranks: Path) -> Tokenizer:
@@ -63,6 +63,10 @@ def llama3(ranks: Path) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(vocabulary, pairs, ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([fixtures.split(fixtures.LLAMA3), level])
     tokenizer.decoder = decoders.ByteLevel()
+    named = {0: "begin_of_text", 1: "end_of_text", 6: "start_header_id", 7: "end_header_id", 9: "eot_id"}
+    reserved = (f"reserved_special_token_{i}" for i in range(251))
+    names = [named.get(i) or next(reserved) for i in range(256)]
+    tokenizer.add_special_tokens([f"<|{name}|>" for name in names])
     return tokenizer
 
 
@@ -89,7 +93,7 @@ def compare(program: str, name: str, model: Path, tokenizer: Tokenizer, texts: l
         if ids != reference or decoded != tokenizer.decode(reference, skip_special_tokens=False):
             wrong += 1
             if wrong == 1:
-                print(f"{name}: {json.dumps(text)}\n  expected {reference}\n  got      {ids}")
+                print(f"{name}: {json.dumps(text)}\n  expected {reference}\n  got      {ids}"[:2000])
     print(f"{name}: {len(texts)} texts, {wrong} differ")
     return wrong
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <new>
+#include <vector>
 
 #include "base/json.h"
 #include "text/bpe_alphabet.h"
@@ -157,7 +158,7 @@ Status read_merge(JsonValue merge, MergeListReader& reader, const TokenizerSpec&
                          spec.merges.size()));
 }
 
-Status read_model(JsonValue model, const JsonArray& added, TokenizerSpec& spec) {
+Status read_model(JsonValue model, const std::vector<JsonValue>& added, TokenizerSpec& spec) {
   JsonObject vocabulary;
   JsonArray merges;
   if (model["vocab"].get(vocabulary) != simdjson::SUCCESS) {
@@ -201,10 +202,13 @@ Result<TokenizerSpec> parse(std::string_view json, const std::string& name) {
     return bad(spec, "model", "expected an object");
   }
   ROTOR_TRY(check_model_kind(*model, spec.source));
-  JsonArray added;
-  const std::optional<JsonValue> added_tokens = json_member(document.root(), "added_tokens");
-  if (added_tokens && added_tokens->get(added) != simdjson::SUCCESS) {
-    return bad(spec, "added_tokens", "expected an array");
+  std::vector<JsonValue> added;
+  if (const auto tokens = json_member(document.root(), "added_tokens")) {
+    JsonArray array;
+    if (tokens->get(array) != simdjson::SUCCESS) {
+      return bad(spec, "added_tokens", "expected an array");
+    }
+    added.assign(array.begin(), array.end());
   }
   ROTOR_TRY(read_model(*model, added, spec));
   ROTOR_TRY(read_json_pipeline(document.root(), spec));

@@ -68,6 +68,12 @@ TEST(TokenizerJson, TokensOutsideTheByteAlphabetAreUnused) {
   EXPECT_EQ(spec->kinds[2], TokenKind::kUnused);
 }
 
+TEST(TokenizerJson, AddedTokensMayBeAbsent) {
+  const std::string json = R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]},)" +
+                           std::string(kPipeline) + "}";
+  EXPECT_TRUE(parse_tokenizer_json(json, "t.json").ok());
+}
+
 TEST(TokenizerJson, UnknownToken) {
   const std::string model = R"({"type":"BPE","unk_token":"<unk>","vocab":{"a":0)";
   EXPECT_EQ(parse_tokenizer_json(with_model(model + R"(,"<unk>":1},"merges":[]})"), "t.json")->unk, 1);

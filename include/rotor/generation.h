@@ -36,8 +36,9 @@ struct GenerationRequest {
   std::vector<std::string> stop;
   // An answer ends with any of these tokens; their text is not shown. Empty: none ends it.
   std::vector<TokenId> end_of_generation;
-  // Report the log-probability of each token, of the model's own distribution: before penalties,
-  // filters and temperature.
+  // Report the log-probability of each token, of the model's own distribution: before biases,
+  // penalties, filters and temperature. Beam search: what its score adds up, so after biases and
+  // penalties.
   bool log_probabilities = false;
 
   // 2 .. kMaxAnswers: beam search, which looks for likely answers instead of drawing one. It heeds

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // exp and ln in binary64 from additions, multiplications and one division, all correctly rounded by
 // IEEE 754: the same bits on every machine, which the C library does not promise.
+// Holds with the default rounding and without contraction (all files are compiled so).
 #pragma once
 
 #include <bit>

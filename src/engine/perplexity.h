@@ -27,7 +27,7 @@ struct PerplexityResult {
   double standard_error = 0;  // of nats / tokens, taking tokens as independent; 0 for one token
 
   double mean() const { return nats / static_cast<double>(tokens); }
-  double perplexity() const;        // e^mean
+  double perplexity() const;        // e^mean, at most e^709
   double perplexity_error() const;  // standard error of it, to first order
   // Bits a byte of a text of `bytes` bytes: nats / (ln 2 * bytes). Without a begin-of-text token
   // leave out the bytes of the first token.

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// The header of a .rotor file is known before any tensor is read, so matrices are packed by the pool
+// a few at a time and written in order.
+#include "model/convert.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "io/safetensors_writer.h"
+#include "model/loader.h"
+#include "model/rotor_config.h"
+#include "model/rotor_names.h"
+#include "model/trit_hash.h"
+#include "text/tokenizer_json_writer.h"
+
+namespace rotor {
+namespace {
+
+constexpr TernaryFormat kStored = TernaryFormat::kDense243;
+constexpr size_t kChunkBytes = size_t{1} << 20;
+
+DType stored_dtype(FloatType type) {
+  switch (type) {
+    case FloatType::kF32: return DType::kF32;
+    case FloatType::kF16: return DType::kF16;
+    case FloatType::kBf16: return DType::kBF16;
+    case FloatType::kQ8_0:
+    case FloatType::kQ6K: break;
+  }
+  return DType::kU8;
+}
+
+// A matrix in its stored form.
+struct PackedMatrix {
+  std::vector<uint8_t> bytes;
+  std::string sha256;  // of its trits
+};
+
+Result<PackedMatrix> pack_matrix(const LinearSource& linear) {
+  const TritReader& reader = *linear.trits;
+  const TernaryFormatInfo& info = format_info(kStored);
+  const size_t cols = reader.cols();
+  const size_t block_bytes = row_block_bytes(kStored, cols);
+  const size_t blocks = row_blocks(reader.rows());
+  PackedMatrix packed;
+  packed.bytes.resize(blocks * block_bytes);
+  std::vector<int8_t> trits(kTileRows * cols);
+  std::vector<int8_t> again(kTileRows * cols);
+  Sha256 hash;
+  for (size_t block = 0; block < blocks; ++block) {
+    ROTOR_TRY(reader.read(block, block + 1, trits.data()));
+    uint8_t* out = packed.bytes.data() + block * block_bytes;
+    info.pack_row_block(trits.data(), cols, cols, out);
+    info.unpack_row_block(out, cols, again.data(), cols);
+    if (trits != again) {
+      return Status(Code::kVerificationFailed, "tensor '" + linear.tensor + "', rows from " +
+                                                   std::to_string(block * kTileRows) +
+                                                   ": packing changed the trits");
+    }
+    const size_t rows = std::min(kTileRows, reader.rows() - block * kTileRows);
+    hash.update(std::as_bytes(std::span(trits).first(rows * cols)));
+  }
+  packed.sha256 = hash.hex();
+  return packed;
+}
+
+class Writer {
+ public:
+  Writer(const ModelSource& source, ThreadPool& pool, const ProgressCallback& progress,
+         const CancelFlag* cancel)
+      : source_(source), pool_(pool), progress_(progress), cancel_(cancel) {}
+
+  Result<ConvertResult> write(const std::string& path) {
+    ROTOR_TRY(prepare_text());
+    ROTOR_ASSIGN(writer_, SafetensorsWriter::create(path, plan(), metadata()));
+    ROTOR_TRY(write_text());
+    ROTOR_TRY(write_layers());
+    ROTOR_TRY(write_rows(rotor_names::kEmbed, source_.embed));
+    if (source_.head) {
+      ROTOR_TRY(write_rows(rotor_names::kHead, *source_.head));
+    }
+    ConvertResult result;
+    result.trits_sha256 = trits_.hex();
+    ROTOR_TRY(writer_.set_metadata("rotor.trits_sha256", result.trits_sha256));
+    result.file_bytes = writer_.file_bytes();
+    ROTOR_TRY(writer_.commit());
+    return result;
+  }
+
+ private:
+  Status prepare_text() {
+    RotorConfig config;
+    config.model = source_.config;
+    config.embed_type = source_.embed.type;
+    config.head_type = source_.head ? source_.head->type : source_.embed.type;
+    config.end_of_generation = source_.end_of_generation;
+    config.generation_defaults = source_.generation_defaults;
+    config.notes = source_.notes;
+    config_ = write_rotor_config(config);
+    if (source_.tokenizer) {
+      ROTOR_ASSIGN(tokenizer_, write_tokenizer_json(*source_.tokenizer));
+    }
+    return {};
+  }
+
+  // Every tensor of the file in the order it is written.
+  std::vector<SafetensorsWriter::Tensor> plan() {
+    std::vector<SafetensorsWriter::Tensor> tensors;
+    const auto add = [&](std::string name, DType dtype, std::vector<uint64_t> shape) {
+      tensors.push_back({std::move(name), dtype, std::move(shape)});
+    };
+    add(rotor_names::kConfig, DType::kU8, {config_.size()});
+    if (!tokenizer_.empty()) {
+      add(rotor_names::kTokenizer, DType::kU8, {tokenizer_.size()});
+    }
+    if (!source_.chat_template.empty()) {
+      add(rotor_names::kChatTemplate, DType::kU8, {source_.chat_template.size()});
+    }
+    add(rotor_names::kOutputNorm, DType::kF32, {source_.output_norm.size()});
+    for (size_t i = 0; i < source_.layers.size(); ++i) {
+      for (const auto& [name, values] : norms(source_.layers[i])) {
+        add(rotor_names::layer_norm(i, name), DType::kF32, {values->size()});
+      }
+      for (size_t r = 0; r < kLinearRoles; ++r) {
+        const LinearRole role = static_cast<LinearRole>(r);
+        const LinearSource& linear = source_.layers[i].linear[r];
+        add(rotor_names::linear(i, role, "scale"), DType::kF32, {linear.scale.values.size()});
+        add(rotor_names::linear(i, role, "weight"), DType::kU8,
+            {row_blocks(linear.trits->rows()), row_block_bytes(kStored, linear.trits->cols())});
+      }
+    }
+    add_rows(rotor_names::kEmbed, source_.embed, tensors);
+    if (source_.head) {
+      add_rows(rotor_names::kHead, *source_.head, tensors);
+    }
+    return tensors;
+  }
+
+  static void add_rows(const char* name, const FloatSource& rows,
+                       std::vector<SafetensorsWriter::Tensor>& tensors) {
+    const DType dtype = stored_dtype(rows.type);
+    const size_t width = dtype == DType::kU8 ? float_row_bytes(rows.type, rows.cols) : rows.cols;
+    tensors.push_back({name, dtype, {rows.rows, width}});
+  }
+
+  // The norms a layer has, by their names in the file.
+  static std::vector<std::pair<const char*, const std::vector<float>*>> norms(
+      const LayerSource& layer) {
+    std::vector<std::pair<const char*, const std::vector<float>*>> all = {
+        {"attn_norm", &layer.attn_norm},
+        {"attn_sub_norm", &layer.attn_sub_norm},
+        {"ffn_norm", &layer.ffn_norm},
+        {"ffn_sub_norm", &layer.ffn_sub_norm}};
+    std::erase_if(all, [](const auto& norm) { return norm.second->empty(); });
+    return all;
+  }
+
+  std::map<std::string, std::string> metadata() const {
+    return {{rotor_names::kVersionKey, rotor_names::kVersion},
+            {"rotor.converter", "rotor " ROTOR_VERSION},
+            {"rotor.source", std::filesystem::path(source_.path).filename().string()},
+            {"rotor.source_container", source_.container},
+            {"rotor.trits_sha256", std::string(64, '0')}};
+  }
+
+  Status write_text() {
+    const auto put = [&](const char* name, const std::string& text) -> Status {
+      return text.empty() ? Status() : writer_.write(name, std::as_bytes(std::span(text)));
+    };
+    ROTOR_TRY(put(rotor_names::kConfig, config_));
+    ROTOR_TRY(put(rotor_names::kTokenizer, tokenizer_));
+    ROTOR_TRY(put(rotor_names::kChatTemplate, source_.chat_template));
+    return write_vector(rotor_names::kOutputNorm, source_.output_norm);
+  }
+
+  Status write_vector(const std::string& name, const std::vector<float>& values) {
+    return writer_.write(name, std::as_bytes(std::span(values)));
+  }
+
+  Status check_cancel() const {
+    return cancel_ != nullptr && cancel_->cancelled() ? Status(Code::kCancelled, "cancelled")
+                                                      : Status();
+  }
+
+  Status write_layers() {
+    const size_t matrices = source_.layers.size() * kLinearRoles;
+    std::vector<PackedMatrix> packed(kLinearRoles);
+    for (size_t i = 0; i < source_.layers.size(); ++i) {
+      ROTOR_TRY(check_cancel());
+      const LayerSource& layer = source_.layers[i];
+      ROTOR_TRY(for_each_task(
+          pool_, kLinearRoles,
+          [&](size_t r) -> Status {
+            ROTOR_ASSIGN(packed[r], pack_matrix(layer.linear[r]));
+            return {};
+          },
+          [](size_t) {}));
+      for (const auto& [name, values] : norms(layer)) {
+        ROTOR_TRY(write_vector(rotor_names::layer_norm(i, name), *values));
+      }
+      for (size_t r = 0; r < kLinearRoles; ++r) {
+        const LinearRole role = static_cast<LinearRole>(r);
+        ROTOR_TRY(write_vector(rotor_names::linear(i, role, "scale"),
+                               layer.linear[r].scale.values));
+        ROTOR_TRY(writer_.write(rotor_names::linear(i, role, "weight"),
+                                std::as_bytes(std::span(packed[r].bytes))));
+        trits_.update(std::as_bytes(std::span(packed[r].sha256)));
+      }
+      if (progress_) {
+        progress_("converting", (i + 1) * kLinearRoles, matrices);
+      }
+    }
+    return {};
+  }
+
+  Status write_rows(const char* name, const FloatSource& rows) {
+    const size_t row_bytes = float_row_bytes(rows.type, rows.cols);
+    const size_t step = std::max<size_t>(1, kChunkBytes / row_bytes);
+    std::vector<std::byte> chunk(step * row_bytes);
+    for (size_t begin = 0; begin < rows.rows; begin += step) {
+      ROTOR_TRY(check_cancel());
+      const size_t end = std::min(rows.rows, begin + step);
+      ROTOR_TRY(rows.reader->read(begin, end, chunk.data()));
+      ROTOR_TRY(writer_.write(name, std::span(chunk).first((end - begin) * row_bytes)));
+      if (progress_) {
+        progress_("writing embedding", end, rows.rows);
+      }
+    }
+    return {};
+  }
+
+  const ModelSource& source_;
+  ThreadPool& pool_;
+  const ProgressCallback& progress_;
+  const CancelFlag* cancel_;
+  SafetensorsWriter writer_;
+  Sha256 trits_;
+  std::string config_;
+  std::string tokenizer_;
+};
+
+}  // namespace
+
+Result<ConvertResult> convert_to_rotor(const ModelSource& source, const std::string& path,
+                                       ThreadPool& pool, const ProgressCallback& progress,
+                                       const CancelFlag* cancel) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return invalid_argument(path + ": the output is a folder; expected a file name");
+  }
+  if (same_file(source.path, path)) {
+    return invalid_argument(path + ": the output is the input; choose another name");
+  }
+  Writer writer(source, pool, progress, cancel);
+  return writer.write(path);
+}
+
+}  // namespace rotor

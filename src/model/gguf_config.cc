@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/gguf_config.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace rotor {
+namespace {
+
+constexpr std::array<std::string_view, 3> kArchitectures = {"bitnet", "bitnet-25", "bitnet-b1.58"};
+
+class Keys {
+ public:
+  Keys(const GgufFile& file, std::string arch) : file_(file), arch_(std::move(arch)) {}
+
+  Result<size_t> size(const std::string& key) const {
+    ROTOR_ASSIGN(const std::optional<int64_t> value, file_.integer(arch_ + "." + key));
+    if (!value) {
+      return format_error(file_.file().path() + ": required key '" + arch_ + "." + key +
+                          "' is missing");
+    }
+    return non_negative(key, *value);
+  }
+
+  Result<size_t> size_or(const std::string& key, size_t fallback) const {
+    ROTOR_ASSIGN(const std::optional<int64_t> value, file_.integer(arch_ + "." + key));
+    return value ? non_negative(key, *value) : Result<size_t>(fallback);
+  }
+
+ private:
+  Result<size_t> non_negative(const std::string& key, int64_t value) const {
+    if (value < 0) {
+      return format_error(file_.file().path() + ": key '" + arch_ + "." + key +
+                          "': expected a size, got " + std::to_string(value));
+    }
+    return static_cast<size_t>(value);
+  }
+
+  const GgufFile& file_;
+  std::string arch_;
+};
+
+Status read_activation(const GgufFile& file, const std::string& arch, ModelConfig& model,
+                       std::vector<std::string>& notes) {
+  if (arch != "bitnet") {
+    model.activation = Activation::kRelu2;
+    return {};
+  }
+  for (const char* key : {"bitnet.hidden_activation", "bitnet.hidden_act"}) {
+    ROTOR_ASSIGN(const std::optional<std::string_view> value, file.string(key));
+    if (!value) {
+      continue;
+    }
+    if (*value != "relu2" && *value != "silu") {
+      return unsupported(file.file().path() + ": key '" + key + "': '" + std::string(*value) +
+                         "' is not supported; expected relu2 or silu");
+    }
+    model.activation = *value == "relu2" ? Activation::kRelu2 : Activation::kSilu;
+    return {};
+  }
+  const bool shape_of_2b4t = model.hidden == 2560 && model.ffn == 6912 && model.vocab == 128256;
+  model.activation = shape_of_2b4t ? Activation::kRelu2 : Activation::kSilu;
+  notes.push_back(std::string("the file names no activation; arch 'bitnet' with these sizes means ") +
+                  (shape_of_2b4t ? "relu2 (BitNet b1.58 2B-4T)" : "silu"));
+  return {};
+}
+
+}  // namespace
+
+Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::string>& notes) {
+  const std::string& path = file.file().path();
+  ROTOR_ASSIGN(const std::optional<std::string_view> arch_value,
+               file.string("general.architecture"));
+  const std::string arch(arch_value.value_or(""));
+  if (std::find(kArchitectures.begin(), kArchitectures.end(), arch) == kArchitectures.end()) {
+    return unsupported(path + ": general.architecture '" + arch +
+                       "' is not supported; expected bitnet, bitnet-25 or bitnet-b1.58");
+  }
+  const Keys keys(file, arch);
+  ModelConfig model;
+  model.family = "bitnet";
+  ROTOR_ASSIGN(const std::optional<std::string_view> name, file.string("general.name"));
+  model.name = std::string(name.value_or(""));
+  ROTOR_ASSIGN(model.context, keys.size("context_length"));
+  ROTOR_ASSIGN(model.hidden, keys.size("embedding_length"));
+  ROTOR_ASSIGN(model.ffn, keys.size("feed_forward_length"));
+  ROTOR_ASSIGN(model.layers, keys.size("block_count"));
+  ROTOR_ASSIGN(model.heads, keys.size("attention.head_count"));
+  ROTOR_ASSIGN(model.kv_heads, keys.size_or("attention.head_count_kv", model.heads));
+  const size_t even_split = model.heads == 0 ? 0 : model.hidden / model.heads;
+  ROTOR_ASSIGN(const size_t rope_dims, keys.size_or("rope.dimension_count", even_split));
+  ROTOR_ASSIGN(model.head_dim, keys.size_or("attention.key_length", rope_dims));
+  if (rope_dims != model.head_dim) {
+    return unsupported(path + ": rotary embedding of " + std::to_string(rope_dims) + " of " +
+                       std::to_string(model.head_dim) + " dimensions is not supported");
+  }
+  ROTOR_ASSIGN(const std::optional<double> eps,
+               file.number(arch + ".attention.layer_norm_rms_epsilon"));
+  ROTOR_ASSIGN(const std::optional<double> theta, file.number(arch + ".rope.freq_base"));
+  ROTOR_ASSIGN(const std::optional<std::string_view> scaling,
+               file.string(arch + ".rope.scaling.type"));
+  if (scaling && *scaling != "none") {
+    return unsupported(path + ": rotary scaling '" + std::string(*scaling) + "' is not supported");
+  }
+  model.rms_eps = static_cast<float>(eps.value_or(1e-5));
+  model.rope_theta = theta.value_or(10000.0);
+  const GgufTensor* embed = file.find_tensor("token_embd.weight");
+  if (embed == nullptr) {
+    return format_error(path + ": tensor 'token_embd.weight' is missing");
+  }
+  model.vocab = embed->dims[1];
+  ROTOR_TRY(read_activation(file, arch, model, notes));
+  ROTOR_TRY(validate(model).with_context(path));
+  return model;
+}
+
+}  // namespace rotor

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads config.json, generation_config.json and tokenizer_config.json.
+#include "model/hf_config.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/json.h"
+
+namespace rotor {
+namespace {
+
+// A required non-negative integer field.
+Result<size_t> required_size(JsonValue root, std::string_view key, const std::string& name) {
+  ROTOR_ASSIGN(const std::optional<int64_t> value, json_integer(root, key, name));
+  if (!value) {
+    return format_error(name + ": required field '" + std::string(key) + "' is missing");
+  }
+  if (*value < 0) {
+    return format_error(name + ": '" + std::string(key) + "': expected a size, got " +
+                        std::to_string(*value));
+  }
+  return static_cast<size_t>(*value);
+}
+
+// eos_token_id: absent, one id, or a list of ids.
+Status read_token_ids(JsonValue root, std::string_view key, const std::string& name,
+                      std::vector<TokenId>& out) {
+  const std::optional<JsonValue> value = json_member(root, key);
+  if (!value) {
+    return {};
+  }
+  const auto push = [&](JsonValue element) -> Status {
+    int64_t id = 0;
+    if (element.get_int64().get(id) != simdjson::SUCCESS || id < 0 || id > INT32_MAX) {
+      return format_error(name + ": '" + std::string(key) + "': expected token ids");
+    }
+    out.push_back(static_cast<TokenId>(id));
+    return {};
+  };
+  JsonArray list;
+  if (value->get_array().get(list) != simdjson::SUCCESS) {
+    return push(*value);
+  }
+  for (JsonValue element : list) {
+    ROTOR_TRY(push(element));
+  }
+  return {};
+}
+
+Status read_rope(JsonValue root, const std::string& name, ModelConfig& model) {
+  const std::optional<JsonValue> parameters = json_member(root, "rope_parameters");
+  ROTOR_ASSIGN(std::optional<double> theta, json_number(root, "rope_theta", name));
+  for (const char* key : {"rope_parameters", "rope_scaling"}) {
+    const std::optional<JsonValue> scaling = json_member(root, key);
+    if (!scaling) {
+      continue;
+    }
+    for (const char* kind : {"rope_type", "type"}) {
+      ROTOR_ASSIGN(const std::optional<std::string> type, json_string(*scaling, kind, name));
+      if (type && *type != "default") {
+        return unsupported(name + ": rotary scaling '" + *type + "' is not supported");
+      }
+    }
+  }
+  if (!theta && parameters) {
+    ROTOR_ASSIGN(theta, json_number(*parameters, "rope_theta", name));
+  }
+  if (theta) {
+    model.rope_theta = *theta;
+  }
+  return {};
+}
+
+Status read_activation(JsonValue root, const std::string& name, ModelConfig& model) {
+  ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "hidden_act", name));
+  const std::string act = value ? *value : "relu2";
+  if (act != "relu2" && act != "silu") {
+    return unsupported(name + ": hidden_act '" + act + "' is not supported; expected relu2");
+  }
+  model.activation = act == "relu2" ? Activation::kRelu2 : Activation::kSilu;
+  return {};
+}
+
+Status read_quantization(JsonValue root, const std::string& name, HfQuantization& out) {
+  const std::optional<JsonValue> config = json_member(root, "quantization_config");
+  if (!config) {
+    return {};
+  }
+  ROTOR_ASSIGN(const std::optional<std::string> method, json_string(*config, "quant_method", name));
+  if (!method || *method != "bitnet") {
+    return unsupported(name + ": quantization_config.quant_method: expected 'bitnet', got '" +
+                       method.value_or("nothing") + "'");
+  }
+  ROTOR_ASSIGN(const std::optional<std::string> linear, json_string(*config, "linear_class", name));
+  ROTOR_ASSIGN(const std::optional<std::string> mode,
+               json_string(*config, "quantization_mode", name));
+  if (linear && *linear != "bitlinear" && *linear != "autobitlinear") {
+    return unsupported(name + ": quantization_config.linear_class '" + *linear +
+                       "' is not known; expected bitlinear or autobitlinear");
+  }
+  out.present = true;
+  out.scale_multiplies = linear && *linear == "autobitlinear";
+  out.online = mode && *mode == "online";
+  return {};
+}
+
+}  // namespace
+
+Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name) {
+  ROTOR_ASSIGN(const JsonDocument document, JsonDocument::parse(json, name));
+  const JsonValue root = document.root();
+  if (!root.is_object()) {
+    return format_error(name + ": expected a JSON object");
+  }
+  HfConfig config;
+  ModelConfig& model = config.model;
+  ROTOR_ASSIGN(const std::optional<std::string> type, json_string(root, "model_type", name));
+  if (!type || *type != "bitnet") {
+    return unsupported(name + ": model_type '" + type.value_or("") +
+                       "' is not supported; this version runs 'bitnet' (BitNetForCausalLM)");
+  }
+  model.family = "bitnet";
+  ROTOR_ASSIGN(model.vocab, required_size(root, "vocab_size", name));
+  ROTOR_ASSIGN(model.context, required_size(root, "max_position_embeddings", name));
+  ROTOR_ASSIGN(model.hidden, required_size(root, "hidden_size", name));
+  ROTOR_ASSIGN(model.ffn, required_size(root, "intermediate_size", name));
+  ROTOR_ASSIGN(model.layers, required_size(root, "num_hidden_layers", name));
+  ROTOR_ASSIGN(model.heads, required_size(root, "num_attention_heads", name));
+  ROTOR_ASSIGN(const std::optional<int64_t> kv_heads,
+               json_integer(root, "num_key_value_heads", name));
+  model.kv_heads = kv_heads ? static_cast<size_t>(std::max<int64_t>(*kv_heads, 0)) : model.heads;
+  ROTOR_ASSIGN(const std::optional<int64_t> head_dim, json_integer(root, "head_dim", name));
+  if (head_dim) {
+    model.head_dim = static_cast<size_t>(std::max<int64_t>(*head_dim, 0));
+  } else if (model.heads != 0) {
+    model.head_dim = model.hidden / model.heads;
+  }
+  ROTOR_ASSIGN(const std::optional<double> eps, json_number(root, "rms_norm_eps", name));
+  model.rms_eps = eps ? static_cast<float>(*eps) : 1e-6f;
+  ROTOR_TRY(read_rope(root, name, model));
+  ROTOR_TRY(read_activation(root, name, model));
+  ROTOR_TRY(read_quantization(root, name, config.quantization));
+  ROTOR_ASSIGN(const std::optional<bool> tied, json_bool(root, "tie_word_embeddings", name));
+  model.tied_head = tied.value_or(true);
+  ROTOR_ASSIGN(const std::optional<bool> bias, json_bool(root, "attention_bias", name));
+  if (bias.value_or(false)) {
+    return unsupported(name + ": attention_bias is not supported");
+  }
+  ROTOR_TRY(read_token_ids(root, "eos_token_id", name, config.eos));
+  ROTOR_TRY(validate(model).with_context(name));
+  return config;
+}
+
+Result<GenerationDefaults> parse_generation_config(std::string_view json, const std::string& name,
+                                                   std::vector<TokenId>& eos) {
+  ROTOR_ASSIGN(const JsonDocument document, JsonDocument::parse(json, name));
+  const JsonValue root = document.root();
+  GenerationDefaults defaults;
+  ROTOR_ASSIGN(const std::optional<double> temperature, json_number(root, "temperature", name));
+  ROTOR_ASSIGN(const std::optional<double> top_p, json_number(root, "top_p", name));
+  ROTOR_ASSIGN(const std::optional<int64_t> top_k, json_integer(root, "top_k", name));
+  ROTOR_ASSIGN(defaults.do_sample, json_bool(root, "do_sample", name));
+  if (temperature && *temperature >= 0.0 && *temperature <= 100.0) {
+    defaults.temperature = static_cast<float>(*temperature);
+  }
+  if (top_p && *top_p > 0.0 && *top_p <= 1.0) {
+    defaults.top_p = static_cast<float>(*top_p);
+  }
+  if (top_k && *top_k >= 0 && *top_k <= INT32_MAX) {
+    defaults.top_k = static_cast<int>(*top_k);
+  }
+  ROTOR_TRY(read_token_ids(root, "eos_token_id", name, eos));
+  return defaults;
+}
+
+Result<std::string> parse_chat_template(std::string_view json, const std::string& name) {
+  ROTOR_ASSIGN(const JsonDocument document, JsonDocument::parse(json, name));
+  const std::optional<JsonValue> value = json_member(document.root(), "chat_template");
+  if (!value) {
+    return std::string();
+  }
+  std::string_view text;
+  if (value->get_string().get(text) == simdjson::SUCCESS) {
+    return std::string(text);
+  }
+  JsonArray list;
+  if (value->get_array().get(list) != simdjson::SUCCESS) {
+    return format_error(name + ": 'chat_template': expected a string or a list of templates");
+  }
+  for (JsonValue entry : list) {
+    ROTOR_ASSIGN(const std::optional<std::string> entry_name, json_string(entry, "name", name));
+    if (entry_name && *entry_name == "default") {
+      ROTOR_ASSIGN(std::optional<std::string> body, json_string(entry, "template", name));
+      return body.value_or(std::string());
+    }
+  }
+  return std::string();
+}
+
+}  // namespace rotor

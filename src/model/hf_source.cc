@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// Maps the tensor names of transformers' BitNet to roles and checks every shape and type against
+// config.json before anything large is read.
+#include "model/hf_source.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/file.h"
+#include "base/half.h"
+#include "io/hf_packed.h"
+#include "io/safetensors_set.h"
+#include "model/hf_config.h"
+#include "model/master_reader.h"
+#include "model/text_source.h"
+
+namespace rotor {
+namespace {
+
+namespace fs = std::filesystem;
+using Shape = std::vector<uint64_t>;
+using Entry = SafetensorsSet::Entry;
+
+constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;
+constexpr std::array<const char*, kLinearRoles> kLinearNames = {
+    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
+
+std::optional<FloatType> float_type(DType dtype) {
+  switch (dtype) {
+    case DType::kF32: return FloatType::kF32;
+    case DType::kF16: return FloatType::kF16;
+    case DType::kBF16: return FloatType::kBf16;
+    default: return std::nullopt;
+  }
+}
+
+// Rows of a float tensor.
+class TensorRows final : public FloatReader {
+ public:
+  TensorRows(std::shared_ptr<const SafetensorsSet> set, Entry entry, size_t row_bytes)
+      : set_(std::move(set)), entry_(entry), row_bytes_(row_bytes) {}
+  Status read(size_t begin, size_t end, std::byte* out) const override {
+    return entry_.file->read(*entry_.tensor, begin * row_bytes_, {out, (end - begin) * row_bytes_});
+  }
+
+ private:
+  std::shared_ptr<const SafetensorsSet> set_;  // owns what entry_ points to
+  Entry entry_;
+  size_t row_bytes_;
+};
+
+// Opens the tensors of one directory by role.
+class Opener {
+ public:
+  Opener(std::shared_ptr<const SafetensorsSet> set, HfConfig config)
+      : set_(std::move(set)), config_(std::move(config)) {}
+
+  Status open(ModelSource& out) {
+    const ModelConfig& c = config_.model;
+    out.config = c;
+    ROTOR_ASSIGN(out.embed, open_rows("model.embed_tokens.weight", {c.vocab, c.hidden}));
+    ROTOR_TRY(open_head(out));
+    ROTOR_ASSIGN(out.output_norm, read_vector("model.norm.weight", c.hidden));
+    for (size_t i = 0; i < c.layers; ++i) {
+      ROTOR_ASSIGN(LayerSource layer, open_layer(i, out));
+      out.layers.push_back(std::move(layer));
+    }
+    report_unused(out);
+    return {};
+  }
+
+ private:
+  Result<Entry> find(const std::string& name) {
+    const Entry entry = set_->find(name);
+    if (!entry) {
+      return format_error(set_->files()[0].file().path() + ": tensor '" + name + "' is missing");
+    }
+    used_.insert(name);
+    return entry;
+  }
+
+  Status check_shape(const Entry& entry, const Shape& expected) const {
+    if (entry.tensor->shape == expected) {
+      return {};
+    }
+    return format_error(place(entry) + ": expected shape " + shape_text(expected) + ", got " +
+                        shape_text(entry.tensor->shape));
+  }
+
+  static std::string place(const Entry& entry) {
+    return entry.file->file().path() + ": tensor '" + entry.tensor->name + "' at byte " +
+           std::to_string(entry.tensor->offset);
+  }
+
+  Result<FloatType> check_float(const Entry& entry) const {
+    const std::optional<FloatType> type = float_type(entry.tensor->dtype);
+    if (!type) {
+      return format_error(place(entry) + ": expected F32, F16 or BF16, got " +
+                          std::string(dtype_name(entry.tensor->dtype)));
+    }
+    return *type;
+  }
+
+  Result<std::vector<float>> read_vector(const std::string& name, size_t size) {
+    ROTOR_ASSIGN(const Entry entry, find(name));
+    ROTOR_TRY(check_shape(entry, {size}));
+    ROTOR_ASSIGN(const FloatType type, check_float(entry));
+    return read_values(entry, type, size);
+  }
+
+  Result<std::vector<float>> read_values(const Entry& entry, FloatType type, size_t size) const {
+    std::vector<std::byte> bytes(entry.tensor->bytes);
+    ROTOR_TRY(entry.file->read(*entry.tensor, 0, bytes));
+    std::vector<float> values(size);
+    for (size_t i = 0; i < size; ++i) {
+      if (type == FloatType::kF32) {
+        std::memcpy(&values[i], bytes.data() + 4 * i, 4);
+      } else {
+        uint16_t half = 0;
+        std::memcpy(&half, bytes.data() + 2 * i, 2);
+        values[i] = type == FloatType::kBf16 ? bf16_to_float(half) : f16_to_float(half);
+      }
+      if (!std::isfinite(values[i])) {
+        return format_error(place(entry) + ": value " + std::to_string(i) +
+                            ": expected a finite number, got infinity or NaN");
+      }
+    }
+    return values;
+  }
+
+  Result<FloatSource> open_rows(const std::string& name, const Shape& shape) {
+    ROTOR_ASSIGN(const Entry entry, find(name));
+    ROTOR_TRY(check_shape(entry, shape));
+    ROTOR_ASSIGN(const FloatType type, check_float(entry));
+    FloatSource source{name, type, shape[0], shape[1], nullptr};
+    source.reader = std::make_unique<TensorRows>(set_, entry, float_row_bytes(type, shape[1]));
+    return source;
+  }
+
+  Status open_head(ModelSource& out) {
+    const ModelConfig& c = config_.model;
+    const std::string name = "lm_head.weight";
+    if (c.tied_head) {
+      if (set_->find(name)) {
+        used_.insert(name);
+        out.notes.push_back("lm_head.weight is ignored: config.json ties the head to the embedding");
+      }
+      return {};
+    }
+    ROTOR_ASSIGN(FloatSource head, open_rows(name, {c.vocab, c.hidden}));
+    out.head = std::move(head);
+    return {};
+  }
+
+  Result<LayerSource> open_layer(size_t index, ModelSource& out) {
+    const ModelConfig& c = config_.model;
+    const std::string prefix = "model.layers." + std::to_string(index) + ".";
+    LayerSource layer;
+    ROTOR_ASSIGN(layer.attn_norm, read_vector(prefix + "input_layernorm.weight", c.hidden));
+    ROTOR_ASSIGN(layer.attn_sub_norm,
+                 read_vector(prefix + "self_attn.attn_sub_norm.weight", c.q_rows()));
+    ROTOR_ASSIGN(layer.ffn_norm, read_vector(prefix + "post_attention_layernorm.weight", c.hidden));
+    ROTOR_ASSIGN(layer.ffn_sub_norm, read_vector(prefix + "mlp.ffn_sub_norm.weight", c.ffn));
+    for (size_t role = 0; role < kLinearRoles; ++role) {
+      const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
+      ROTOR_ASSIGN(layer.linear[role], open_linear(prefix + kLinearNames[role], shape, out));
+    }
+    return layer;
+  }
+
+  Result<LinearSource> open_linear(const std::string& name, MatrixShape shape, ModelSource& out) {
+    ROTOR_ASSIGN(const Entry entry, find(name + ".weight"));
+    if (set_->find(name + ".bias")) {
+      return unsupported(place(entry) + ": a linear layer with a bias is not supported");
+    }
+    if (entry.tensor->dtype == DType::kU8) {
+      return open_packed(name, entry, shape, out);
+    }
+    return open_master_linear(entry, shape);
+  }
+
+  Result<LinearSource> open_packed(const std::string& name, const Entry& entry, MatrixShape shape,
+                                   ModelSource& out) {
+    ROTOR_ASSIGN(HfPackedTensor packed, HfPackedTensor::open(*entry.file, *entry.tensor,
+                                                             shape.rows, shape.cols));
+    ROTOR_ASSIGN(const Entry scale_entry, find(name + ".weight_scale"));
+    ROTOR_ASSIGN(const FloatType type, check_float(scale_entry));
+    const Shape& scale_shape = scale_entry.tensor->shape;
+    if (!scale_shape.empty() && scale_shape != Shape{1}) {
+      return format_error(place(scale_entry) + ": expected one value, got shape " +
+                          shape_text(scale_shape));
+    }
+    ROTOR_ASSIGN(const std::vector<float> values, read_values(scale_entry, type, 1));
+    if (!(values[0] > 0.0f)) {
+      return format_error(place(scale_entry) + ": expected a scale above zero, got " +
+                          std::to_string(values[0]));
+    }
+    const float multiplier =
+        config_.quantization.scale_multiplies ? values[0] : 1.0f / values[0];
+    if (!(multiplier >= 1e-4f && multiplier <= 10.0f)) {
+      out.warnings.push_back("tensor '" + scale_entry.tensor->name + "': the weight scale " +
+                             std::to_string(multiplier) +
+                             " is unusual; is quantization_config.linear_class right?");
+    }
+    LinearSource source{entry.tensor->name, "hf packed u8", nullptr, {}};
+    source.trits = std::make_unique<TensorTrits<HfPackedTensor, SafetensorsSet>>(
+        std::move(packed), set_);
+    source.scale.values = {multiplier};
+    return source;
+  }
+
+  Result<LinearSource> open_master_linear(const Entry& entry, MatrixShape shape) {
+    ROTOR_ASSIGN(const FloatType type, check_float(entry));
+    ROTOR_TRY(check_shape(entry, {shape.rows, shape.cols}));
+    if (!config_.quantization.present) {
+      return unsupported(place(entry) + ": float weights without a quantization_config are not "
+                         "ternarised silently; if these are BitNet masters, add "
+                         "\"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": "
+                         "\"autobitlinear\", \"quantization_mode\": \"online\"} to config.json");
+    }
+    const auto set = set_;
+    ROTOR_ASSIGN(MasterMatrix matrix,
+                 open_master(entry.tensor->name, type, shape.rows, shape.cols,
+                             [set, entry](uint64_t offset, std::span<std::byte> out) {
+                               return entry.file->read(*entry.tensor, offset, out);
+                             }));
+    LinearSource source{entry.tensor->name,
+                        std::string(dtype_name(entry.tensor->dtype)) + " master", nullptr, {}};
+    source.trits = std::move(matrix.trits);
+    source.scale = std::move(matrix.scale);
+    return source;
+  }
+
+  void report_unused(ModelSource& out) const {
+    size_t unused = 0;
+    std::string first;
+    for (const SafetensorsFile& file : set_->files()) {
+      for (const SafetensorsTensor& tensor : file.tensors()) {
+        if (!used_.contains(tensor.name)) {
+          first = first.empty() ? tensor.name : first;
+          ++unused;
+        }
+      }
+    }
+    if (unused > 0) {
+      out.warnings.push_back(std::to_string(unused) + " tensors are not used, the first is '" +
+                             first + "'");
+    }
+  }
+
+  std::shared_ptr<const SafetensorsSet> set_;
+  HfConfig config_;
+  std::set<std::string> used_;
+};
+
+Status open_generation_config(const fs::path& folder, ModelSource& out) {
+  const fs::path file = folder / "generation_config.json";
+  if (!fs::exists(file)) {
+    return {};
+  }
+  ROTOR_ASSIGN(const std::string text, read_text_file(file.string(), kMaxJsonBytes));
+  ROTOR_ASSIGN(out.generation_defaults,
+               parse_generation_config(text, file.string(), out.end_of_generation));
+  return {};
+}
+
+}  // namespace
+
+Result<ModelSource> hf_source(const std::string& path) {
+  std::error_code ignored;
+  const fs::path folder =
+      fs::is_directory(path, ignored) ? fs::path(path) : fs::path(path).parent_path();
+  ModelSource source;
+  source.path = path;
+  source.container = "Hugging Face safetensors";
+  const std::string config_path = (folder / "config.json").string();
+  ROTOR_ASSIGN(const std::string text, read_text_file(config_path, kMaxJsonBytes));
+  ROTOR_ASSIGN(HfConfig config, parse_hf_config(text, config_path));
+  source.end_of_generation = config.eos;
+  ROTOR_ASSIGN(SafetensorsSet set, SafetensorsSet::open(path));
+  Opener opener(std::make_shared<const SafetensorsSet>(std::move(set)), std::move(config));
+  ROTOR_TRY(opener.open(source));
+  ROTOR_TRY(open_generation_config(folder, source));
+  ROTOR_ASSIGN(TextSource text_source, read_hf_text(folder.string()));
+  source.take_text(std::move(text_source));
+  return source;
+}
+
+}  // namespace rotor

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading is a list of tasks of about a megabyte each (runs of row blocks, runs of embedding rows)
+// that the pool's members take in turn. Buffers are allocated first, from validated shapes.
+#include "model/loader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+
+namespace rotor {
+namespace {
+
+constexpr size_t kTaskBytes = size_t{1} << 20;
+
+struct Task {
+  const LinearSource* linear;  // or null, then `rows` is read
+  const FloatSource* rows;
+  size_t begin;                // row blocks, or rows
+  size_t end;
+  TernaryFormat format;
+  std::byte* out;
+  size_t bytes;
+
+  Status run() const {
+    if (linear != nullptr) {
+      return linear->trits->pack(begin, end, format, reinterpret_cast<uint8_t*>(out));
+    }
+    return rows->reader->read(begin, end, out);
+  }
+};
+
+// Allocates `matrix` and appends the tasks that fill it.
+Status plan_linear(const LinearSource& source, TernaryFormat format, TernaryMatrix& matrix,
+                   std::vector<Task>& tasks) {
+  matrix.format = format;
+  matrix.rows = source.trits->rows();
+  matrix.cols = source.trits->cols();
+  matrix.scale = source.scale;
+  ROTOR_ASSIGN(matrix.packed, Buffer::allocate(packed_bytes(format, matrix.rows, matrix.cols)));
+  const size_t block_bytes = row_block_bytes(format, matrix.cols);
+  const size_t blocks = row_blocks(matrix.rows);
+  const size_t step = std::max<size_t>(1, kTaskBytes / block_bytes);
+  for (size_t begin = 0; begin < blocks; begin += step) {
+    const size_t end = std::min(blocks, begin + step);
+    tasks.push_back({&source, nullptr, begin, end, format,
+                     matrix.packed.data() + begin * block_bytes, (end - begin) * block_bytes});
+  }
+  return {};
+}
+
+Status plan_rows(const FloatSource& source, FloatMatrix& matrix, std::vector<Task>& tasks) {
+  matrix.type = source.type;
+  matrix.rows = source.rows;
+  matrix.cols = source.cols;
+  const size_t row_bytes = float_row_bytes(source.type, source.cols);
+  ROTOR_ASSIGN(matrix.data, Buffer::allocate(source.rows * row_bytes));
+  const size_t step = std::max<size_t>(1, kTaskBytes / row_bytes);
+  for (size_t begin = 0; begin < source.rows; begin += step) {
+    const size_t end = std::min(source.rows, begin + step);
+    tasks.push_back({nullptr, &source, begin, end, TernaryFormat::kI2,
+                     matrix.data.data() + begin * row_bytes, (end - begin) * row_bytes});
+  }
+  return {};
+}
+
+Linear& linear_of(LayerWeights& layer, LinearRole role) {
+  switch (role) {
+    case LinearRole::kQ: return layer.q;
+    case LinearRole::kK: return layer.k;
+    case LinearRole::kV: return layer.v;
+    case LinearRole::kO: return layer.o;
+    case LinearRole::kGate: return layer.gate;
+    case LinearRole::kUp: return layer.up;
+    case LinearRole::kDown: break;
+  }
+  return layer.down;
+}
+
+Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
+                    std::vector<Task>& tasks) {
+  weights.output_norm = std::move(source.output_norm);
+  ROTOR_TRY(plan_rows(source.embed, weights.embed, tasks));
+  if (source.head) {
+    ROTOR_TRY(plan_rows(*source.head, weights.head, tasks));
+  }
+  weights.layers.resize(source.layers.size());
+  for (size_t i = 0; i < source.layers.size(); ++i) {
+    LayerSource& from = source.layers[i];
+    LayerWeights& to = weights.layers[i];
+    to.attn_norm = std::move(from.attn_norm);
+    to.attn_sub_norm = std::move(from.attn_sub_norm);
+    to.ffn_norm = std::move(from.ffn_norm);
+    to.ffn_sub_norm = std::move(from.ffn_sub_norm);
+    for (size_t role = 0; role < kLinearRoles; ++role) {
+      ROTOR_TRY(plan_linear(from.linear[role], format,
+                            linear_of(to, static_cast<LinearRole>(role)).matrix, tasks));
+    }
+  }
+  return {};
+}
+
+// A matrix of only zero trits computes nothing: legal, but most likely a broken file.
+bool all_zero(const TernaryMatrix& matrix) {
+  std::vector<int8_t> trits(kTileRows * matrix.cols, 0);
+  std::vector<uint8_t> zero(row_block_bytes(matrix.format, matrix.cols));
+  format_info(matrix.format).pack_row_block(trits.data(), matrix.cols, matrix.cols, zero.data());
+  for (size_t block = 0; block < row_blocks(matrix.rows); ++block) {
+    if (!std::equal(zero.begin(), zero.end(), matrix.row_block(block))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void warn_of_zeros(const ModelSource& source, Model& model) {
+  for (size_t i = 0; i < source.layers.size(); ++i) {
+    for (size_t role = 0; role < kLinearRoles; ++role) {
+      const Linear& linear = linear_of(model.weights.layers[i], static_cast<LinearRole>(role));
+      if (all_zero(linear.matrix)) {
+        model.warnings.push_back("tensor '" + source.layers[i].linear[role].tensor +
+                                 "' holds only zeros");
+      }
+    }
+  }
+}
+
+// Ascending, each once, inside the vocabulary.
+void take_end_of_generation(Model& model) {
+  std::vector<TokenId>& ids = model.end_of_generation;
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  const size_t outside = std::erase_if(
+      ids, [&](TokenId id) { return id < 0 || static_cast<size_t>(id) >= model.config.vocab; });
+  if (outside > 0) {
+    model.warnings.push_back("end-of-generation tokens outside the vocabulary are ignored");
+  }
+}
+
+Status take_text(ModelSource& source, Model& model) {
+  if (source.tokenizer) {
+    ROTOR_ASSIGN(Tokenizer tokenizer, Tokenizer::create(*std::move(source.tokenizer)));
+    if (tokenizer.size() > model.config.vocab) {
+      model.warnings.push_back("the tokenizer has " + std::to_string(tokenizer.size()) +
+                               " tokens, the embedding " + std::to_string(model.config.vocab));
+    }
+    std::vector<TokenId>& ends = model.end_of_generation;
+    ends.insert(ends.end(), tokenizer.end_of_generation().begin(),
+                tokenizer.end_of_generation().end());
+    model.tokenizer = std::make_shared<const Tokenizer>(std::move(tokenizer));
+  }
+  take_end_of_generation(model);
+  model.chat_template_source = source.chat_template;
+  if (!source.chat_template.empty()) {
+    auto parsed = ChatTemplate::parse(source.chat_template);
+    if (parsed.ok()) {
+      model.chat_template = std::make_shared<const ChatTemplate>(*std::move(parsed));
+    } else {
+      model.warnings.push_back("chat template: " + parsed.status().message());
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status for_each_task(ThreadPool& pool, size_t count, const std::function<Status(size_t)>& work,
+                     const std::function<void(size_t)>& finished) {
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  size_t failed = count;
+  Status failure;
+  pool.run([&](size_t) {
+    for (size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
+      Status status = work(i);
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!status.ok()) {
+        if (i < failed) {
+          failed = i;
+          failure = std::move(status);
+        }
+        next.store(count);  // tasks before i were handed out already and will be finished
+        return;
+      }
+      finished(i);
+    }
+  });
+  return failure;
+}
+
+Result<std::shared_ptr<const Model>> load_model(ModelSource source, const LoadOptions& options,
+                                                ThreadPool& pool) {
+  auto model = std::make_shared<Model>();
+  model->path = source.path;
+  model->config = source.config;
+  model->end_of_generation = source.end_of_generation;
+  model->generation_defaults = source.generation_defaults;
+  model->notes = source.notes;
+  model->warnings = source.warnings;
+  std::vector<Task> tasks;
+  ROTOR_TRY(plan_weights(source, options.format, model->weights, tasks));
+  uint64_t total = 0;
+  for (const Task& task : tasks) {
+    total += task.bytes;
+  }
+  uint64_t done = 0;
+  ROTOR_TRY(for_each_task(
+      pool, tasks.size(), [&](size_t i) { return tasks[i].run(); },
+      [&](size_t i) {
+        done += tasks[i].bytes;
+        if (options.progress) {
+          options.progress("loading", done, total);
+        }
+      }));
+  warn_of_zeros(source, *model);
+  ROTOR_TRY(take_text(source, *model));
+  return std::shared_ptr<const Model>(std::move(model));
+}
+
+Result<std::shared_ptr<const Model>> load_model(const std::string& path, const LoadOptions& options,
+                                                ThreadPool& pool) {
+  ROTOR_ASSIGN(ModelSource source, open_model_source(path, options.source));
+  return load_model(std::move(source), options, pool);
+}
+
+}  // namespace rotor

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/memory_plan.h"
+
+namespace rotor {
+namespace {
+
+uint64_t float_bytes(const FloatSource& source) {
+  return uint64_t{source.rows} * float_row_bytes(source.type, source.cols);
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv) {
+  MemoryPlan plan;
+  const ModelConfig& c = source.config;
+  plan.embedding_bytes = float_bytes(source.embed) + (source.head ? float_bytes(*source.head) : 0);
+  plan.norm_bytes = source.output_norm.size() * sizeof(float);
+  for (const LayerSource& layer : source.layers) {
+    for (const LinearSource& linear : layer.linear) {
+      plan.ternary_bytes += packed_bytes(format, linear.trits->rows(), linear.trits->cols());
+    }
+    plan.norm_bytes += (layer.attn_norm.size() + layer.attn_sub_norm.size() +
+                        layer.ffn_norm.size() + layer.ffn_sub_norm.size()) * sizeof(float);
+  }
+  plan.kv_bytes_per_position = c.layers * 2 * c.kv_rows() * (kv == KvType::kF16 ? 2 : 4);
+  return plan;
+}
+
+}  // namespace rotor

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much memory a model takes when it runs, by part, before it is loaded.
+#pragma once
+
+#include <cstdint>
+
+#include "model/kv_cache.h"
+#include "model/model_source.h"
+
+namespace rotor {
+
+struct MemoryPlan {
+  uint64_t ternary_bytes = 0;     // packed matrices in the layout of the CPU device
+  uint64_t embedding_bytes = 0;   // embedding, and head when it is separate
+  uint64_t norm_bytes = 0;
+  uint64_t kv_bytes_per_position = 0;
+
+  uint64_t total(uint64_t positions) const {
+    return ternary_bytes + embedding_bytes + norm_bytes + kv_bytes_per_position * positions;
+  }
+};
+
+MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv);
+
+}  // namespace rotor

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds out what a path is and hands it to the reader of that container.
+#include "model/model_source.h"
+
+#include <utility>
+
+#include "io/container.h"
+#include "model/gguf_source.h"
+#include "model/hf_source.h"
+#include "model/rotor_source.h"
+#include "model/synthetic_source.h"
+
+namespace rotor {
+
+MatrixShape linear_shape(const ModelConfig& c, LinearRole role) {
+  switch (role) {
+    case LinearRole::kQ: return {c.q_rows(), c.hidden};
+    case LinearRole::kK:
+    case LinearRole::kV: return {c.kv_rows(), c.hidden};
+    case LinearRole::kO: return {c.hidden, c.q_rows()};
+    case LinearRole::kGate:
+    case LinearRole::kUp: return {c.ffn, c.hidden};
+    case LinearRole::kDown: return {c.hidden, c.ffn};
+  }
+  return {0, 0};
+}
+
+void ModelSource::take_text(TextSource text) {
+  tokenizer = std::move(text.tokenizer);
+  chat_template = std::move(text.chat_template);
+  notes.insert(notes.end(), text.notes.begin(), text.notes.end());
+  warnings.insert(warnings.end(), text.warnings.begin(), text.warnings.end());
+}
+
+Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options) {
+  constexpr std::string_view kSynthetic = "synthetic:";
+  if (path.starts_with(kSynthetic)) {
+    return synthetic_source(path.substr(kSynthetic.size()), 0);
+  }
+  ROTOR_ASSIGN(const Container container, identify_container(path));
+  switch (container) {
+    case Container::kHuggingFace: return hf_source(path);
+    case Container::kSafetensors: return hf_source(path);
+    case Container::kGguf: return gguf_source(path, options);
+    case Container::kRotor: return rotor_source(path);
+    default:
+      return format_error(path + ": holds a tokenizer, not a model; expected a Hugging Face "
+                          "directory, .safetensors, .gguf or .rotor file");
+  }
+}
+
+}  // namespace rotor

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// ModelSource: a model file that was opened and understood but not loaded: every tensor found, named
+// by its role, its shape and type checked, nothing large read yet. load_model(), convert, inspect and
+// verify all start from here, so they agree on what a file holds.
+#pragma once
+
+#include <rotor/status.h>
+#include <rotor/token.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/i2s.h"
+#include "model/config.h"
+#include "model/model.h"
+#include "model/text_source.h"
+#include "model/trace.h"
+#include "model/trit_reader.h"
+#include "model/weights.h"
+#include "ternary/matrix.h"
+
+namespace rotor {
+
+// One ternary matrix of a file.
+struct LinearSource {
+  std::string tensor;                  // the file's own name, for messages
+  std::string layout;                  // "hf packed u8", "i2_s 128", "dense243", "bf16 master", ...
+  std::unique_ptr<TritReader> trits;   // (rows, cols)
+  TernaryScale scale;
+};
+
+// Rows of an embedding or head as they lie in the file.
+class FloatReader {
+ public:
+  virtual ~FloatReader() = default;
+  // Bytes of rows [begin, end): (end - begin, float_row_bytes(type, cols)). Thread-safe.
+  virtual Status read(size_t begin, size_t end, std::byte* out) const = 0;
+};
+struct FloatSource {
+  std::string tensor;
+  FloatType type = FloatType::kBf16;
+  size_t rows = 0;
+  size_t cols = 0;
+  std::unique_ptr<FloatReader> reader;
+};
+
+struct LayerSource {
+  std::vector<float> attn_norm;
+  std::vector<float> attn_sub_norm;
+  std::vector<float> ffn_norm;
+  std::vector<float> ffn_sub_norm;
+  LinearSource linear[kLinearRoles];   // indexed by LinearRole
+};
+
+// (rows, cols) that the config asks of a matrix.
+struct MatrixShape {
+  size_t rows;
+  size_t cols;
+};
+MatrixShape linear_shape(const ModelConfig& config, LinearRole role);
+
+struct ModelSource {
+  std::string path;
+  std::string container;               // "Hugging Face directory", "GGUF v3", "rotor", "synthetic"
+  ModelConfig config;
+  FloatSource embed;
+  std::optional<FloatSource> head;     // absent when tied
+  std::vector<LayerSource> layers;
+  std::vector<float> output_norm;      // (hidden)
+  std::optional<TokenizerSpec> tokenizer;
+  std::string chat_template;           // source text; empty when there is none
+  std::vector<TokenId> end_of_generation;
+  GenerationDefaults generation_defaults;
+  std::vector<std::string> notes;      // found, chosen, repaired
+  std::vector<std::string> warnings;
+
+  // Moves tokenizer, template, notes and warnings here.
+  void take_text(TextSource text);
+};
+
+// How to read what a file does not say about itself.
+struct SourceOptions {
+  I2sLayout i2s_layout = I2sLayout::k128;
+};
+
+// Opens any model Rotor reads: a Hugging Face directory, .safetensors, .gguf or .rotor file, or
+// "synthetic:<name>[:seed]". kFormatError, kUnsupported, kNotFound or kIoError with file, tensor,
+// offset, expected and got.
+Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options);
+
+}  // namespace rotor

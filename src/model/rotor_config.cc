@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/rotor_config.h"
+
+#include <array>
+#include <boost/json.hpp>
+#include <utility>
+
+#include "base/json.h"
+
+namespace rotor {
+namespace {
+
+constexpr std::array<std::pair<FloatType, std::string_view>, 5> kFloatTypes = {
+    {{FloatType::kF32, "f32"},
+     {FloatType::kF16, "f16"},
+     {FloatType::kBf16, "bf16"},
+     {FloatType::kQ8_0, "q8_0"},
+     {FloatType::kQ6K, "q6_k"}}};
+
+Status read_size(JsonValue root, std::string_view key, const std::string& name, size_t& out) {
+  ROTOR_ASSIGN(const std::optional<int64_t> value, json_integer(root, key, name));
+  if (!value || *value < 0) {
+    return format_error(name + ": config: '" + std::string(key) + "': expected a size, got " +
+                        (value ? std::to_string(*value) : "nothing"));
+  }
+  out = static_cast<size_t>(*value);
+  return {};
+}
+
+Status read_float_type(JsonValue root, std::string_view key, const std::string& name,
+                       FloatType& out) {
+  ROTOR_ASSIGN(const std::optional<std::string> text, json_string(root, key, name));
+  for (const auto& [type, type_name] : kFloatTypes) {
+    if (text && *text == type_name) {
+      out = type;
+      return {};
+    }
+  }
+  return format_error(name + ": config: '" + std::string(key) +
+                      "': expected f32, f16, bf16, q8_0 or q6_k, got '" + text.value_or("") + "'");
+}
+
+Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
+  const auto read = [&](std::string_view key, bool& out) -> Status {
+    ROTOR_ASSIGN(const std::optional<bool> value, json_bool(root, key, name));
+    out = value.value_or(out);
+    return {};
+  };
+  ROTOR_TRY(read("attn_sub_norm", model.attn_sub_norm));
+  ROTOR_TRY(read("ffn_sub_norm", model.ffn_sub_norm));
+  ROTOR_TRY(read("tied_head", model.tied_head));
+  ROTOR_ASSIGN(const std::optional<std::string> act, json_string(root, "activation", name));
+  if (!act || (*act != "relu2" && *act != "silu")) {
+    return unsupported(name + ": config: 'activation': expected relu2 or silu, got '" +
+                       act.value_or("") + "'");
+  }
+  model.activation = *act == "relu2" ? Activation::kRelu2 : Activation::kSilu;
+  return {};
+}
+
+Status read_lists(JsonValue root, const std::string& name, RotorConfig& config) {
+  if (const std::optional<JsonValue> value = json_member(root, "end_of_generation")) {
+    JsonArray list;
+    if (value->get_array().get(list) != simdjson::SUCCESS) {
+      return format_error(name + ": config: 'end_of_generation': expected a list of token ids");
+    }
+    for (JsonValue element : list) {
+      int64_t id = 0;
+      if (element.get_int64().get(id) != simdjson::SUCCESS || id < 0 || id > INT32_MAX) {
+        return format_error(name + ": config: 'end_of_generation': expected token ids");
+      }
+      config.end_of_generation.push_back(static_cast<TokenId>(id));
+    }
+  }
+  if (const std::optional<JsonValue> value = json_member(root, "notes")) {
+    JsonArray list;
+    if (value->get_array().get(list) != simdjson::SUCCESS) {
+      return format_error(name + ": config: 'notes': expected a list of texts");
+    }
+    for (JsonValue element : list) {
+      std::string_view text;
+      if (element.get_string().get(text) == simdjson::SUCCESS) {
+        config.notes.emplace_back(text);
+      }
+    }
+  }
+  return {};
+}
+
+Status read_defaults(JsonValue root, const std::string& name, GenerationDefaults& out) {
+  const std::optional<JsonValue> value = json_member(root, "generation");
+  if (!value) {
+    return {};
+  }
+  ROTOR_ASSIGN(const std::optional<double> temperature, json_number(*value, "temperature", name));
+  ROTOR_ASSIGN(const std::optional<double> top_p, json_number(*value, "top_p", name));
+  ROTOR_ASSIGN(const std::optional<int64_t> top_k, json_integer(*value, "top_k", name));
+  ROTOR_ASSIGN(out.do_sample, json_bool(*value, "do_sample", name));
+  if (temperature && *temperature >= 0.0 && *temperature <= 100.0) {
+    out.temperature = static_cast<float>(*temperature);
+  }
+  if (top_p && *top_p > 0.0 && *top_p <= 1.0) {
+    out.top_p = static_cast<float>(*top_p);
+  }
+  if (top_k && *top_k >= 0 && *top_k <= INT32_MAX) {
+    out.top_k = static_cast<int>(*top_k);
+  }
+  return {};
+}
+
+boost::json::object write_defaults(const GenerationDefaults& defaults) {
+  boost::json::object out;
+  if (defaults.temperature) {
+    out["temperature"] = *defaults.temperature;
+  }
+  if (defaults.top_p) {
+    out["top_p"] = *defaults.top_p;
+  }
+  if (defaults.top_k) {
+    out["top_k"] = *defaults.top_k;
+  }
+  if (defaults.do_sample) {
+    out["do_sample"] = *defaults.do_sample;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view float_type_name(FloatType type) {
+  for (const auto& [candidate, name] : kFloatTypes) {
+    if (candidate == type) {
+      return name;
+    }
+  }
+  return "unknown";
+}
+
+std::string write_rotor_config(const RotorConfig& config) {
+  const ModelConfig& m = config.model;
+  boost::json::object out;
+  out["family"] = m.family;
+  out["name"] = m.name;
+  out["vocab_size"] = m.vocab;
+  out["context_length"] = m.context;
+  out["hidden_size"] = m.hidden;
+  out["intermediate_size"] = m.ffn;
+  out["num_hidden_layers"] = m.layers;
+  out["num_attention_heads"] = m.heads;
+  out["num_key_value_heads"] = m.kv_heads;
+  out["head_dim"] = m.head_dim;
+  out["rms_norm_eps"] = m.rms_eps;
+  out["rope_theta"] = m.rope_theta;
+  out["activation"] = m.activation == Activation::kRelu2 ? "relu2" : "silu";
+  out["attn_sub_norm"] = m.attn_sub_norm;
+  out["ffn_sub_norm"] = m.ffn_sub_norm;
+  out["tied_head"] = m.tied_head;
+  out["attention_window"] = m.attention_window;
+  out["embed_type"] = float_type_name(config.embed_type);
+  out["head_type"] = float_type_name(config.head_type);
+  out["end_of_generation"] = boost::json::value_from(config.end_of_generation);
+  out["generation"] = write_defaults(config.generation_defaults);
+  out["notes"] = boost::json::value_from(config.notes);
+  return boost::json::serialize(out);
+}
+
+Result<RotorConfig> parse_rotor_config(std::string_view json, const std::string& name) {
+  ROTOR_ASSIGN(const JsonDocument document, JsonDocument::parse(json, name));
+  const JsonValue root = document.root();
+  RotorConfig config;
+  ModelConfig& m = config.model;
+  ROTOR_ASSIGN(const std::optional<std::string> family, json_string(root, "family", name));
+  if (!family || *family != "bitnet") {
+    return unsupported(name + ": config: 'family': this version runs 'bitnet', got '" +
+                       family.value_or("") + "'");
+  }
+  m.family = *family;
+  ROTOR_ASSIGN(std::optional<std::string> model_name, json_string(root, "name", name));
+  m.name = std::move(model_name).value_or("");
+  ROTOR_TRY(read_size(root, "vocab_size", name, m.vocab));
+  ROTOR_TRY(read_size(root, "context_length", name, m.context));
+  ROTOR_TRY(read_size(root, "hidden_size", name, m.hidden));
+  ROTOR_TRY(read_size(root, "intermediate_size", name, m.ffn));
+  ROTOR_TRY(read_size(root, "num_hidden_layers", name, m.layers));
+  ROTOR_TRY(read_size(root, "num_attention_heads", name, m.heads));
+  ROTOR_TRY(read_size(root, "num_key_value_heads", name, m.kv_heads));
+  ROTOR_TRY(read_size(root, "head_dim", name, m.head_dim));
+  ROTOR_TRY(read_size(root, "attention_window", name, m.attention_window));
+  ROTOR_ASSIGN(const std::optional<double> eps, json_number(root, "rms_norm_eps", name));
+  ROTOR_ASSIGN(const std::optional<double> theta, json_number(root, "rope_theta", name));
+  m.rms_eps = static_cast<float>(eps.value_or(0.0));
+  m.rope_theta = theta.value_or(0.0);
+  ROTOR_TRY(read_flags(root, name, m));
+  ROTOR_TRY(read_float_type(root, "embed_type", name, config.embed_type));
+  ROTOR_TRY(read_float_type(root, "head_type", name, config.head_type));
+  ROTOR_TRY(read_lists(root, name, config));
+  ROTOR_TRY(read_defaults(root, name, config.generation_defaults));
+  ROTOR_TRY(validate(m).with_context(name));
+  return config;
+}
+
+}  // namespace rotor

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening a .rotor file (docs/formats/rotor-file.md).
+#pragma once
+
+#include <rotor/status.h>
+
+#include <string>
+
+#include "model/model_source.h"
+
+namespace rotor {
+
+Result<ModelSource> rotor_source(const std::string& path);
+
+}  // namespace rotor

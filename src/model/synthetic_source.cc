@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every 64-bit word of a tensor is a hash of (seed, tensor, word index), so any row block can be made
+// alone, in any order, by any thread.
+#include "model/synthetic_source.h"
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "base/half.h"
+
+namespace rotor {
+namespace {
+
+struct Shape {
+  const char* name;
+  ModelConfig config;
+};
+
+std::vector<Shape> shapes() {
+  ModelConfig big;
+  big.family = "bitnet";
+  big.vocab = 128256;
+  big.context = 4096;
+  big.hidden = 2560;
+  big.ffn = 6912;
+  big.layers = 30;
+  big.heads = 20;
+  big.kv_heads = 5;
+  big.head_dim = 128;
+  ModelConfig tiny = big;
+  tiny.vocab = 1024;
+  tiny.context = 1024;
+  tiny.hidden = 256;
+  tiny.ffn = 704;
+  tiny.layers = 4;
+  tiny.heads = 4;
+  tiny.kv_heads = 2;
+  tiny.head_dim = 64;
+  return {{"bitnet-2b-4t", big}, {"tiny", tiny}};
+}
+
+// SplitMix64 (Steele, Lea, Flood 2014) as a hash of a counter.
+uint64_t mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15u;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+// 32 codes of two bits in {0, 1, 2}: random pairs with 11 turned into 01, so half are zero trits.
+uint64_t random_codes(uint64_t word) {
+  const uint64_t both = word & (word << 1) & 0xaaaaaaaaaaaaaaaau;
+  return word & ~both;
+}
+
+class SyntheticTrits final : public TritReader {
+ public:
+  SyntheticTrits(size_t rows, size_t cols, uint64_t key) : TritReader(rows, cols), key_(key) {}
+
+  Status read(size_t begin, size_t end, int8_t* trits) const override {
+    const size_t bytes = row_block_bytes(TernaryFormat::kI2, cols());
+    std::vector<uint8_t> packed(bytes);
+    for (size_t block = begin; block < end; ++block) {
+      fill(block, packed.data(), bytes);
+      int8_t* out = trits + (block - begin) * kTileRows * cols();
+      format_info(TernaryFormat::kI2).unpack_row_block(packed.data(), cols(), out, cols());
+      for (size_t r = block * kTileRows; r < (block + 1) * kTileRows; ++r) {
+        if (r >= rows()) {
+          std::memset(out + (r - block * kTileRows) * cols(), 0, cols());
+        }
+      }
+    }
+    return {};
+  }
+
+  Status pack(size_t begin, size_t end, TernaryFormat format, uint8_t* out) const override {
+    const bool whole = cols() % 16 == 0 && rows() % kTileRows == 0;  // no padding to zero
+    if (format != TernaryFormat::kI2 || !whole) {
+      return TritReader::pack(begin, end, format, out);
+    }
+    const size_t bytes = row_block_bytes(format, cols());
+    for (size_t block = begin; block < end; ++block) {
+      fill(block, out + (block - begin) * bytes, bytes);
+    }
+    return {};
+  }
+
+ private:
+  void fill(size_t block, uint8_t* out, size_t bytes) const {
+    const uint64_t first = block * (bytes / 8);
+    for (size_t i = 0; i < bytes / 8; ++i) {
+      const uint64_t codes = random_codes(mix(key_ + first + i));
+      std::memcpy(out + 8 * i, &codes, 8);
+    }
+  }
+
+  uint64_t key_;
+};
+
+class SyntheticRows final : public FloatReader {
+ public:
+  SyntheticRows(size_t cols, uint64_t key) : cols_(cols), key_(key) {}
+
+  Status read(size_t begin, size_t end, std::byte* out) const override {
+    auto* values = reinterpret_cast<uint16_t*>(out);
+    for (size_t i = begin * cols_; i < end * cols_; ++i) {
+      // The number of ones in 64 random bits is near Gaussian with deviation 4; a uniform offset
+      // fills the gaps between its steps.
+      const uint64_t bits = mix(key_ + i);
+      const float step = static_cast<float>(std::popcount(bits) - 32);
+      const float offset = static_cast<float>(mix(bits) & 255u) * 0x1p-8f - 0.5f;
+      *values++ = float_to_bf16((step + offset) * 0.25f);
+    }
+    return {};
+  }
+
+ private:
+  size_t cols_;
+  uint64_t key_;
+};
+
+}  // namespace
+
+std::vector<std::string> synthetic_names() {
+  std::vector<std::string> names;
+  for (const Shape& shape : shapes()) {
+    names.emplace_back(shape.name);
+  }
+  return names;
+}
+
+Result<ModelSource> synthetic_source(const std::string& name, uint64_t seed) {
+  ModelSource source;
+  std::string known;
+  for (const Shape& shape : shapes()) {
+    known += (known.empty() ? "" : ", ") + std::string(shape.name);
+    if (name == shape.name) {
+      source.config = shape.config;
+    }
+  }
+  if (source.config.layers == 0) {
+    return not_found("no synthetic model '" + name + "'; known: " + known);
+  }
+  const ModelConfig& config = source.config;
+  source.path = "synthetic:" + name;
+  source.container = "synthetic";
+  source.config.name = name;
+  uint64_t tensor = 0;
+  const auto next_key = [&] { return mix(seed) ^ mix(0x5eedu + ++tensor); };
+  source.embed = {"embed", FloatType::kBf16, config.vocab, config.hidden,
+                  std::make_unique<SyntheticRows>(config.hidden, next_key())};
+  source.output_norm.assign(config.hidden, 1.0f);
+  for (size_t i = 0; i < config.layers; ++i) {
+    LayerSource layer;
+    layer.attn_norm.assign(config.hidden, 1.0f);
+    layer.ffn_norm.assign(config.hidden, 1.0f);
+    layer.attn_sub_norm.assign(config.q_rows(), 1.0f);
+    layer.ffn_sub_norm.assign(config.ffn, 1.0f);
+    for (size_t role = 0; role < kLinearRoles; ++role) {
+      const MatrixShape shape = linear_shape(config, static_cast<LinearRole>(role));
+      LinearSource& linear = layer.linear[role];
+      linear.tensor = "layer " + std::to_string(i) + " " +
+                      std::string(linear_role_name(static_cast<LinearRole>(role)));
+      linear.layout = "random";
+      linear.trits = std::make_unique<SyntheticTrits>(shape.rows, shape.cols, next_key());
+      linear.scale.values = {0x1p-5f};
+    }
+    source.layers.push_back(std::move(layer));
+  }
+  return source;
+}
+
+}  // namespace rotor

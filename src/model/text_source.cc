@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokenizers and chat templates of all containers, with the repairs that the official GGUF file of
+// BitNet b1.58 2B-4T needs.
+#include "model/text_source.h"
+
+#include <filesystem>
+#include <utility>
+
+#include "base/file.h"
+#include "io/container.h"
+#include "model/hf_config.h"
+#include "model/rotor_names.h"
+#include "text/gguf_vocabulary.h"
+#include "text/tiktoken.h"
+#include "text/tokenizer_json.h"
+
+namespace rotor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxTextBytes = uint64_t{256} << 20;
+constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
+
+// The template that transformers' files of BitNet b1.58 2B-4T carry. The official GGUF has another
+// one, with "BITNETAssistant", that the model was not trained on.
+constexpr const char* kBitnetTemplate =
+    "{% for message in messages %}{{ message['role'] | capitalize + ': ' + "
+    "message['content'] | trim + '<|eot_id|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}";
+
+std::vector<std::string> copy_strings(const GgufStrings* strings) {
+  std::vector<std::string> out;
+  if (strings != nullptr) {
+    out.reserve(strings->size());
+    for (size_t i = 0; i < strings->size(); ++i) {
+      out.emplace_back((*strings)[i]);
+    }
+  }
+  return out;
+}
+
+Result<GgufVocabulary> read_vocabulary(const GgufFile& file) {
+  GgufVocabulary v;
+  v.name = file.file().path();
+  const auto text = [&](const char* key, std::string& out) -> Status {
+    ROTOR_ASSIGN(const std::optional<std::string_view> value, file.string(key));
+    out = std::string(value.value_or(""));
+    return {};
+  };
+  ROTOR_TRY(text("tokenizer.ggml.model", v.model));
+  ROTOR_TRY(text("tokenizer.ggml.pre", v.pre));
+  ROTOR_ASSIGN(const GgufStrings* tokens, file.strings("tokenizer.ggml.tokens"));
+  ROTOR_ASSIGN(const GgufStrings* merges, file.strings("tokenizer.ggml.merges"));
+  v.tokens = copy_strings(tokens);
+  v.merges = copy_strings(merges);
+  ROTOR_ASSIGN(std::optional<std::vector<int64_t>> types,
+               file.integers("tokenizer.ggml.token_type"));
+  if (types) {
+    v.types.assign(types->begin(), types->end());
+  }
+  ROTOR_ASSIGN(v.bos, file.integer("tokenizer.ggml.bos_token_id"));
+  ROTOR_ASSIGN(v.eos, file.integer("tokenizer.ggml.eos_token_id"));
+  ROTOR_ASSIGN(v.eot, file.integer("tokenizer.ggml.eot_token_id"));
+  ROTOR_ASSIGN(v.eom, file.integer("tokenizer.ggml.eom_token_id"));
+  ROTOR_ASSIGN(v.unk, file.integer("tokenizer.ggml.unknown_token_id"));
+  ROTOR_ASSIGN(v.add_bos, file.boolean("tokenizer.ggml.add_bos_token"));
+  ROTOR_ASSIGN(v.add_eos, file.boolean("tokenizer.ggml.add_eos_token"));
+  return v;
+}
+
+Result<std::string> read_text_tensor(const SafetensorsFile& file, const char* name) {
+  const SafetensorsTensor* tensor = file.find(name);
+  if (tensor == nullptr) {
+    return std::string();
+  }
+  if (tensor->dtype != DType::kU8 || tensor->bytes > kMaxTextBytes) {
+    return format_error(file.file().path() + ": tensor '" + name + "': expected U8 text, got " +
+                        std::string(dtype_name(tensor->dtype)) + " " + shape_text(tensor->shape));
+  }
+  std::string text(tensor->bytes, '\0');
+  ROTOR_TRY(file.read(*tensor, 0, std::as_writable_bytes(std::span(text))));
+  return text;
+}
+
+Result<TextSource> read_tokenizer_alone(const std::string& path, Container container) {
+  TextSource out;
+  ROTOR_ASSIGN(const std::string text, read_text_file(path, kMaxTextBytes));
+  if (container == Container::kTiktoken) {
+    ROTOR_ASSIGN(out.tokenizer, parse_tiktoken(text, path));
+  } else {
+    ROTOR_ASSIGN(out.tokenizer, parse_tokenizer_json(text, path));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<TextSource> read_hf_text(const std::string& folder_name) {
+  const fs::path folder(folder_name);
+  const fs::path json = folder / "tokenizer.json";
+  const fs::path ranks = folder / "tokenizer.model";
+  TextSource out;
+  if (fs::exists(json)) {
+    ROTOR_ASSIGN(out, read_tokenizer_alone(json.string(), Container::kTokenizerJson));
+  } else if (fs::exists(ranks)) {
+    ROTOR_ASSIGN(out, read_tokenizer_alone(ranks.string(), Container::kTiktoken));
+  } else {
+    out.warnings.push_back("no tokenizer: neither tokenizer.json nor tokenizer.model in " +
+                           folder.string());
+  }
+  const fs::path jinja = folder / "chat_template.jinja";
+  const fs::path config = folder / "tokenizer_config.json";
+  if (fs::exists(jinja)) {
+    ROTOR_ASSIGN(out.chat_template, read_text_file(jinja.string(), kMaxTemplateBytes));
+  } else if (fs::exists(config)) {
+    ROTOR_ASSIGN(const std::string text, read_text_file(config.string(), kMaxTextBytes));
+    ROTOR_ASSIGN(out.chat_template, parse_chat_template(text, config.string()));
+  }
+  return out;
+}
+
+Result<TextSource> read_gguf_text(const GgufFile& file) {
+  TextSource out;
+  if (file.find_value("tokenizer.ggml.tokens") != nullptr) {
+    ROTOR_ASSIGN(const GgufVocabulary vocabulary, read_vocabulary(file));
+    ROTOR_ASSIGN(out.tokenizer, tokenizer_from_gguf(vocabulary));
+    out.notes = out.tokenizer->notes;
+  } else {
+    out.warnings.push_back("the file holds no tokenizer");
+  }
+  ROTOR_ASSIGN(const std::optional<std::string_view> chat, file.string("tokenizer.chat_template"));
+  out.chat_template = std::string(chat.value_or(""));
+  if (out.chat_template.find("BITNETAssistant") != std::string::npos) {
+    out.chat_template = kBitnetTemplate;
+    out.notes.push_back("repaired: the chat template in the file is not the one the model was "
+                        "trained with (it says BITNETAssistant); the published one is used");
+  }
+  return out;
+}
+
+Result<TextSource> read_rotor_text(const SafetensorsFile& file) {
+  TextSource out;
+  ROTOR_ASSIGN(const std::string tokenizer, read_text_tensor(file, rotor_names::kTokenizer));
+  if (!tokenizer.empty()) {
+    ROTOR_ASSIGN(out.tokenizer,
+                 parse_tokenizer_json(tokenizer, file.file().path() + ": tokenizer"));
+  }
+  ROTOR_ASSIGN(out.chat_template, read_text_tensor(file, rotor_names::kChatTemplate));
+  return out;
+}
+
+Result<TextSource> open_text_source(const std::string& path) {
+  ROTOR_ASSIGN(const Container container, identify_container(path));
+  switch (container) {
+    case Container::kHuggingFace: return read_hf_text(path);
+    case Container::kSafetensors: return read_hf_text(fs::path(path).parent_path().string());
+    case Container::kRotor: {
+      ROTOR_ASSIGN(const SafetensorsFile file, SafetensorsFile::open(path));
+      return read_rotor_text(file);
+    }
+    case Container::kGguf: {
+      ROTOR_ASSIGN(const GgufFile file, GgufFile::open(path));
+      return read_gguf_text(file);
+    }
+    case Container::kTiktoken:
+    case Container::kTokenizerJson: return read_tokenizer_alone(path, container);
+  }
+  return internal_error("unknown container");
+}
+
+}  // namespace rotor

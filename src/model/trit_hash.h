@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trit checksum: SHA-256 over all ternary matrices of a model as plain trits (one int8 each,
+// row-major, no padding), layer by layer in the order q, k, v, o, gate, up, down. It does not depend
+// on the container or layout, so equal checksums prove a conversion lossless.
+#pragma once
+
+#include <rotor/status.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/thread_pool.h"
+#include "model/model_source.h"
+
+namespace rotor {
+
+struct TritStatistics {
+  std::string sha256;                                // over the hashes of all matrices, in order
+  std::vector<std::string> matrix_sha256;            // layer by layer, by role
+  std::vector<std::array<uint64_t, 3>> histogram;    // of each matrix: counts of -1, 0, +1
+  std::array<uint64_t, 3> total = {0, 0, 0};
+};
+
+// Reads every trit once; matrices are divided over the pool.
+Result<TritStatistics> trit_statistics(const ModelSource& source, ThreadPool& pool,
+                                       const ProgressCallback& progress);
+
+}  // namespace rotor

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// One pass counts the bytes, a second hands out the pointers.
+#include "model/workspace.h"
+
+#include <algorithm>
+
+#include "kernels/kernels.h"
+
+namespace rotor {
+namespace {
+
+size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+// Hands out 64-byte aligned arrays from `base`, or only counts when base is null.
+class Carver {
+ public:
+  explicit Carver(std::byte* base) : base_(base) {}
+
+  template <typename T>
+  void carve(T*& pointer, size_t rows, size_t cols) {
+    if (base_ != nullptr) {
+      pointer = reinterpret_cast<T*>(base_ + used_);
+    }
+    used_ += round_up(rows * cols * sizeof(T), 64);
+  }
+  size_t used() const { return used_; }
+
+ private:
+  std::byte* base_;
+  size_t used_ = 0;
+};
+
+}  // namespace
+
+Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size_t threads) {
+  Workspace w;
+  const size_t group = c.heads / c.kv_heads;
+  const size_t q_padded = round_up(c.q_rows(), kTileRows);
+  const size_t kv_padded = round_up(c.kv_rows(), kTileRows);
+  const size_t pages = (c.context + kPagePositions - 1) / kPagePositions;
+  w.max_batch = max_batch;
+  w.widest = std::max({c.hidden, c.q_rows(), c.ffn});
+  w.q8_stride = round_up(w.widest, kColumnPadding);
+  w.acc_stride = std::max({q_padded + 2 * kv_padded, round_up(c.hidden, kTileRows),
+                           2 * round_up(c.ffn, kTileRows)});
+  w.partial_items = 4 * threads * pages;
+  // One thread needs the scores of a page, a page's result and the running maxima and sums, or one
+  // decoded row of the head.
+  w.thread_stride = round_up(std::max(kPagePositions + group * (c.head_dim + 4), c.hidden), 16);
+
+  const auto carve_all = [&](std::byte* base) {
+    Carver carver(base);
+    carver.carve(w.x, max_batch, c.hidden);
+    carver.carve(w.normed, max_batch, w.widest);
+    carver.carve(w.q8, max_batch, w.q8_stride);
+    carver.carve(w.q8_scale, max_batch, 1);
+    carver.carve(w.q8_sum, max_batch, 1);
+    carver.carve(w.acc, max_batch, w.acc_stride);
+    carver.carve(w.q, max_batch, c.q_rows());
+    carver.carve(w.k, max_batch, c.kv_rows());
+    carver.carve(w.v, max_batch, c.kv_rows());
+    carver.carve(w.attended, max_batch, c.q_rows());
+    carver.carve(w.gate, max_batch, c.ffn);
+    carver.carve(w.up, max_batch, c.ffn);
+    carver.carve(w.projected, max_batch, c.hidden);
+    carver.carve(w.cos, max_batch, c.head_dim / 2);
+    carver.carve(w.sin, max_batch, c.head_dim / 2);
+    carver.carve(w.partial, w.partial_items, group * (c.head_dim + 2));
+    carver.carve(w.thread_scratch, threads, w.thread_stride);
+    carver.carve(w.logits, max_batch, c.vocab);
+    return carver.used();
+  };
+  ROTOR_ASSIGN(w.memory_, Buffer::allocate(carve_all(nullptr)));
+  carve_all(w.memory_.data());
+  return w;
+}
+
+}  // namespace rotor

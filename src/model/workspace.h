@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workspace: every activation buffer of one executor, sized once. A pass over up to `max_batch` rows
+// allocates nothing.
+#pragma once
+
+#include <rotor/status.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/buffer.h"
+#include "model/config.h"
+
+namespace rotor {
+
+// Rows of all arrays: max_batch (B). Pointers lead into one buffer and start on 64-byte boundaries;
+// memory that is never written is never taken from the system.
+struct Workspace {
+  static Result<Workspace> create(const ModelConfig& config, size_t max_batch, size_t threads);
+
+  size_t max_batch = 0;
+  float* x = nullptr;          // (B, hidden)   the residual stream
+  float* normed = nullptr;     // (B, widest)   scratch of the norms; widest = longest matrix input
+  int8_t* q8 = nullptr;        // (B, q8_stride) quantised input of the current matrices
+  float* q8_scale = nullptr;   // (B)
+  int32_t* q8_sum = nullptr;   // (B)
+  int32_t* acc = nullptr;      // (B, acc_stride) integer results, matrix after matrix
+  float* q = nullptr;          // (B, heads * head_dim)
+  float* k = nullptr;          // (B, kv_heads * head_dim)
+  float* v = nullptr;          // (B, kv_heads * head_dim)
+  float* attended = nullptr;   // (B, heads * head_dim)
+  float* gate = nullptr;       // (B, ffn); afterwards the gated product
+  float* up = nullptr;         // (B, ffn)
+  float* projected = nullptr;  // (B, hidden)   what is added to x
+  float* cos = nullptr;        // (B, head_dim / 2)
+  float* sin = nullptr;        // (B, head_dim / 2)
+  float* partial = nullptr;    // (partial_items, group, head_dim + 2) attention of single pages
+  float* thread_scratch = nullptr;  // (threads, thread_stride)
+  float* logits = nullptr;     // (B, vocab)
+
+  size_t widest = 0;
+  size_t q8_stride = 0;
+  size_t acc_stride = 0;
+  size_t partial_items = 0;
+  size_t thread_stride = 0;
+
+ private:
+  Buffer memory_;
+};
+
+}  // namespace rotor

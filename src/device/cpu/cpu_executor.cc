@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks a batch at the door, then runs the decoder over the CPU verbs.
+#include "device/cpu/cpu_executor.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "device/cpu/cpu_ops.h"
+#include "kernels/rotary.h"
+#include "model/decoder.h"
+
+namespace rotor {
+namespace {
+
+Status check_linear(const Linear& linear, size_t layer, std::string_view role) {
+  const auto refuse = [&](const std::string& what) {
+    return unsupported("layer " + std::to_string(layer) + ", " + std::string(role) + ": " + what +
+                       " is not computed by the CPU device");
+  };
+  if (linear.matrix.scale.granularity == TernaryScale::Granularity::kGroup) {
+    return refuse("a scale per group of columns");
+  }
+  if (!linear.input_norm.empty()) {
+    return refuse("a norm of its own on a projection");
+  }
+  if (linear.shard.axis != Shard::Axis::kNone) {
+    return refuse("a split matrix");
+  }
+  return {};
+}
+
+Status check_model(const Model& model) {
+  if (model.config.activation != Activation::kRelu2) {
+    return unsupported("a SiLU feed-forward block is not computed by the CPU device");
+  }
+  for (size_t i = 0; i < model.weights.layers.size(); ++i) {
+    const LayerWeights& w = model.weights.layers[i];
+    ROTOR_TRY(check_linear(w.q, i, "q"));
+    ROTOR_TRY(check_linear(w.k, i, "k"));
+    ROTOR_TRY(check_linear(w.v, i, "v"));
+    ROTOR_TRY(check_linear(w.o, i, "o"));
+    ROTOR_TRY(check_linear(w.gate, i, "gate"));
+    ROTOR_TRY(check_linear(w.up, i, "up"));
+    ROTOR_TRY(check_linear(w.down, i, "down"));
+  }
+  return {};
+}
+
+class CpuExecutor final : public Executor {
+ public:
+  CpuExecutor(std::shared_ptr<const Model> model, size_t threads, IsaLevel isa)
+      : model_(std::move(model)), kernels_(kernel_table(isa)), pool_(threads) {}
+
+  Status prepare(const CpuExecutorOptions& options) {
+    const ModelConfig& config = model_->config;
+    const size_t positions = options.kv_positions != 0 ? options.kv_positions : config.context;
+    const size_t pages = (positions + kPagePositions - 1) / kPagePositions * options.kv_sequences;
+    ROTOR_ASSIGN(kv_, KvPool::create(config, options.kv_type, pages));
+    ROTOR_ASSIGN(workspace_, Workspace::create(config, options.max_batch, pool_.size()));
+    inv_freq_.resize(config.head_dim / 2);
+    rotary_inverse_frequencies(config.rope_theta, config.head_dim, inv_freq_.data());
+    ops_ = std::make_unique<CpuOps>(config, model_->weights, kernels_, pool_, kv_, workspace_,
+                                    inv_freq_);
+    return {};
+  }
+
+  size_t max_batch() const override { return workspace_.max_batch; }
+  KvPool& kv_pool() override { return kv_; }
+  void set_trace(TraceHook* hook) override { ops_->set_trace(hook); }
+
+  Status forward(const Batch& batch, const CancelFlag* cancel) override {
+    ROTOR_TRY(check(batch));
+    return decode_step(model_->config, batch, cancel, *ops_);
+  }
+
+  std::span<float> logits(size_t i) override {
+    return {workspace_.logits + i * model_->config.vocab, model_->config.vocab};
+  }
+
+ private:
+  Status check(const Batch& batch) const {
+    if (batch.rows.empty() || batch.rows.size() > workspace_.max_batch) {
+      return invalid_argument("a batch holds 1.." + std::to_string(workspace_.max_batch) +
+                              " rows, got " + std::to_string(batch.rows.size()));
+    }
+    for (const BatchRow& row : batch.rows) {
+      if (row.token < 0 || static_cast<size_t>(row.token) >= model_->config.vocab) {
+        return invalid_argument("token " + std::to_string(row.token) +
+                                " is outside the vocabulary of " +
+                                std::to_string(model_->config.vocab));
+      }
+      if (row.position >= row.sequence->length()) {
+        return invalid_argument("position " + std::to_string(row.position) +
+                                " has no room in its sequence of " +
+                                std::to_string(row.sequence->length()));
+      }
+    }
+    return {};
+  }
+
+  std::shared_ptr<const Model> model_;
+  const KernelTable& kernels_;
+  ThreadPool pool_;
+  KvPool kv_;
+  Workspace workspace_;
+  std::vector<float> inv_freq_;
+  std::unique_ptr<CpuOps> ops_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Executor>> make_cpu_executor(std::shared_ptr<const Model> model,
+                                                    const CpuExecutorOptions& options) {
+  ROTOR_TRY(check_model(*model));
+  if (options.max_batch == 0 || options.max_batch > 4096) {
+    return invalid_argument("batch size must lie in 1..4096, got " +
+                            std::to_string(options.max_batch));
+  }
+  const size_t threads = options.threads != 0 ? options.threads : default_thread_count();
+  if (threads > 1024) {
+    return invalid_argument("at most 1024 threads, got " + std::to_string(threads));
+  }
+  auto executor = std::make_unique<CpuExecutor>(std::move(model), threads, options.isa);
+  ROTOR_TRY(executor->prepare(options));
+  return std::unique_ptr<Executor>(std::move(executor));
+}
+
+}  // namespace rotor

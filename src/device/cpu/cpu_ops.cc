@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs around the ternary products: quantise, multiply, scale. Attention and the head are in
+// cpu_attention.cc and cpu_head.cc.
+#include "device/cpu/cpu_ops.h"
+
+#include <algorithm>
+#include <string>
+
+#include "device/cpu/float_rows.h"
+#include "kernels/rotary.h"
+
+namespace rotor {
+namespace {
+
+constexpr size_t kVerbs = 8;  // places a value is checked in, per layer
+
+size_t pad_rows(size_t rows) { return row_blocks(rows) * kTileRows; }
+
+}  // namespace
+
+void CpuOps::note_not_finite(size_t layer, size_t verb, size_t row) {
+  // The first place in execution order wins, whatever order the threads arrive in.
+  const uint64_t place = ((uint64_t{layer} * kVerbs + verb) << 32) | row;
+  uint64_t seen = not_finite_.load(std::memory_order_relaxed);
+  while (place < seen && !not_finite_.compare_exchange_weak(seen, place)) {
+  }
+}
+
+Status CpuOps::status() const {
+  const uint64_t place = not_finite_.load();
+  if (place == UINT64_MAX) {
+    return {};
+  }
+  const size_t layer = (place >> 32) / kVerbs;
+  const size_t verb = (place >> 32) % kVerbs;
+  const BatchRow& row = batch_->rows[place & 0xffffffffu];
+  const std::string where =
+      layer < config_.layers
+          ? "layer " + std::to_string(layer) + ", input of " +
+                std::string(linear_input_name(static_cast<LinearInput>(verb)))
+          : "the final norm or head";
+  return Status(Code::kNotFinite, "an activation became infinite or NaN at position " +
+                                      std::to_string(row.position) + ", " + where +
+                                      "; the weights or scales of this file are not usable");
+}
+
+void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src,
+                           size_t cols, const std::vector<float>& norm) {
+  const Slice mine = slice_of(rows(), 1, thread, pool_.size());
+  const size_t padded = (cols + kColumnPadding - 1) / kColumnPadding * kColumnPadding;
+  for (size_t b = mine.begin; b < mine.end; ++b) {
+    const Quantized result = kernels_.rms_norm_quantize(
+        src + b * cols, norm.empty() ? nullptr : norm.data(), cols, config_.rms_eps,
+        ws_.normed + b * ws_.widest, ws_.q8 + b * ws_.q8_stride, padded);
+    ws_.q8_scale[b] = result.scale;
+    ws_.q8_sum[b] = result.sum;
+    if (!result.finite) {
+      note_not_finite(layer, static_cast<size_t>(input), b);
+    }
+  }
+}
+
+void CpuOps::accumulate(const Product& product, Slice blocks) {
+  const TernaryMatrix& matrix = product.linear->matrix;
+  if (blocks.begin == blocks.end) {
+    return;
+  }
+  TernaryMatmulArgs args{};
+  args.weights = matrix.row_block(blocks.begin);
+  args.row_blocks = blocks.end - blocks.begin;
+  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
+  args.tile_begin = 0;
+  args.tile_end = tiles_per_row_block(matrix.format, matrix.cols);
+  args.x = ws_.q8;
+  args.x_stride = ws_.q8_stride;
+  args.x_sum = ws_.q8_sum;
+  args.batch = rows();
+  args.out = ws_.acc + product.acc_offset + blocks.begin * kTileRows;
+  args.out_stride = ws_.acc_stride;
+  kernels_.ternary_matmul[static_cast<size_t>(matrix.format)](args);
+}
+
+void CpuOps::scale(const Product& product, size_t b, size_t begin, size_t end) {
+  const TernaryScale& scale = product.linear->matrix.scale;
+  const int32_t* acc = ws_.acc + b * ws_.acc_stride + product.acc_offset + begin;
+  float* out = product.out + b * product.out_stride + begin;
+  if (scale.granularity == TernaryScale::Granularity::kTensor) {
+    kernels_.scale_tensor(acc, end - begin, scale.values[0] / ws_.q8_scale[b], out);
+  } else {
+    kernels_.scale_rows(acc, scale.values.data() + begin, end - begin, 1.0f / ws_.q8_scale[b], out);
+  }
+}
+
+void CpuOps::call_quantized_hook(size_t layer, LinearInput input, size_t cols) {
+  trace_->quantized(layer, input, rows(), cols, ws_.q8, ws_.q8_stride, ws_.q8_scale);
+  for (size_t b = 0; b < rows(); ++b) {  // the hook may have replaced the values
+    const int8_t* q = ws_.q8 + b * ws_.q8_stride;
+    int32_t sum = 0;
+    for (size_t i = 0; i < cols; ++i) {
+      sum += q[i];
+    }
+    ws_.q8_sum[b] = sum;
+  }
+}
+
+void CpuOps::call_accumulated_hook(size_t layer, std::span<const Product> products) {
+  for (const Product& product : products) {
+    trace_->accumulated(layer, product.role, rows(), product.linear->matrix.rows,
+                        ws_.acc + product.acc_offset, ws_.acc_stride);
+  }
+}
+
+template <typename Finish>
+void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t cols,
+                      const std::vector<float>& norm, std::span<const Product> products,
+                      Finish finish) {
+  pool_.run([&](size_t thread) {
+    quantize_rows(thread, input, layer, src, cols, norm);
+    pool_.barrier();
+    if (trace_ != nullptr) {
+      if (thread == 0) {
+        call_quantized_hook(layer, input, cols);
+      }
+      pool_.barrier();
+    }
+    for (const Product& product : products) {
+      const size_t blocks = row_blocks(product.linear->matrix.rows);
+      accumulate(product, slice_of(blocks, 1, thread, pool_.size()));
+    }
+    if (trace_ != nullptr) {
+      pool_.barrier();
+      if (thread == 0) {
+        call_accumulated_hook(layer, products);
+      }
+      pool_.barrier();
+    }
+    for (const Product& product : products) {
+      const size_t matrix_rows = product.linear->matrix.rows;
+      const Slice blocks = slice_of(row_blocks(matrix_rows), 1, thread, pool_.size());
+      const size_t begin = std::min(blocks.begin * kTileRows, matrix_rows);
+      const size_t end = std::min(blocks.end * kTileRows, matrix_rows);
+      for (size_t b = 0; b < rows() && begin < end; ++b) {
+        scale(product, b, begin, end);
+        if (&product == &products.back()) {
+          finish(begin, end, b);
+        }
+      }
+    }
+  });
+}
+
+void CpuOps::embed(const Batch& batch) {
+  batch_ = &batch;
+  not_finite_.store(UINT64_MAX);
+  logit_rows_.clear();
+  for (size_t b = 0; b < rows(); ++b) {
+    if (batch.rows[b].wants_logits) {
+      logit_rows_.push_back(b);
+    }
+  }
+  pool_.run([&](size_t thread) {
+    const Slice mine = slice_of(rows(), 1, thread, pool_.size());
+    const size_t half = config_.head_dim / 2;
+    for (size_t b = mine.begin; b < mine.end; ++b) {
+      const BatchRow& row = batch.rows[b];
+      decode_row(weights_.embed, static_cast<size_t>(row.token), kernels_.from_f16,
+                 ws_.x + b * config_.hidden);
+      rotary_angles(static_cast<uint32_t>(row.position), inv_freq_.data(), half, ws_.cos + b * half,
+                    ws_.sin + b * half);
+    }
+  });
+}
+
+void CpuOps::qkv(size_t layer) {
+  const LayerWeights& w = weights_.layers[layer];
+  const size_t k_offset = pad_rows(w.q.matrix.rows);
+  const size_t v_offset = k_offset + pad_rows(w.k.matrix.rows);
+  const Product products[] = {
+      {&w.q, LinearRole::kQ, 0, ws_.q, config_.q_rows()},
+      {&w.k, LinearRole::kK, k_offset, ws_.k, config_.kv_rows()},
+      {&w.v, LinearRole::kV, v_offset, ws_.v, config_.kv_rows()},
+  };
+  multiply(layer, LinearInput::kQkv, ws_.x, config_.hidden, w.attn_norm, products,
+           [](size_t, size_t, size_t) {});
+}
+
+void CpuOps::attn_out(size_t layer) {
+  const LayerWeights& w = weights_.layers[layer];
+  const Product products[] = {{&w.o, LinearRole::kO, 0, ws_.projected, config_.hidden}};
+  multiply(layer, LinearInput::kO, ws_.attended, config_.q_rows(), w.attn_sub_norm, products,
+           [&](size_t begin, size_t end, size_t b) {
+             const size_t at = b * config_.hidden + begin;
+             kernels_.add_to(ws_.x + at, ws_.projected + at, end - begin);
+           });
+}
+
+void CpuOps::ffn_gate_up(size_t layer) {
+  const LayerWeights& w = weights_.layers[layer];
+  const Product products[] = {
+      {&w.gate, LinearRole::kGate, 0, ws_.gate, config_.ffn},
+      {&w.up, LinearRole::kUp, pad_rows(w.gate.matrix.rows), ws_.up, config_.ffn},
+  };
+  multiply(layer, LinearInput::kGateUp, ws_.x, config_.hidden, w.ffn_norm, products,
+           [&](size_t begin, size_t end, size_t b) {
+             const size_t at = b * config_.ffn + begin;
+             kernels_.gated_relu2(ws_.gate + at, ws_.up + at, end - begin, ws_.gate + at);
+           });
+}
+
+void CpuOps::ffn_down(size_t layer) {
+  const LayerWeights& w = weights_.layers[layer];
+  const Product products[] = {{&w.down, LinearRole::kDown, 0, ws_.projected, config_.hidden}};
+  multiply(layer, LinearInput::kDown, ws_.gate, config_.ffn, w.ffn_sub_norm, products,
+           [&](size_t begin, size_t end, size_t b) {
+             const size_t at = b * config_.hidden + begin;
+             kernels_.add_to(ws_.x + at, ws_.projected + at, end - begin);
+           });
+}
+
+}  // namespace rotor

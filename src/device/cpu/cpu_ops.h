@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of decode_step() on the CPU. A verb is one or two fork-joins of the pool; rows of a
+// matrix are divided over the threads, and a row is always computed whole, so the result does not
+// depend on how many threads there are.
+#pragma once
+
+#include <rotor/status.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/kernels.h"
+#include "model/batch.h"
+#include "model/trace.h"
+#include "model/weights.h"
+#include "model/workspace.h"
+
+namespace rotor {
+
+class CpuOps {
+ public:
+  // All references outlive the object. `inv_freq` holds head_dim / 2 rotary frequencies.
+  CpuOps(const ModelConfig& config, const Weights& weights, const KernelTable& kernels,
+         ThreadPool& pool, KvPool& kv, Workspace& workspace, const std::vector<float>& inv_freq)
+      : config_(config), weights_(weights), kernels_(kernels), pool_(pool), kv_(kv),
+        ws_(workspace), inv_freq_(inv_freq),
+        attention_scale_(static_cast<float>(1.0 / std::sqrt(double(config.head_dim)))) {}
+
+  void set_trace(TraceHook* hook) { trace_ = hook; }
+
+  void embed(const Batch& batch);
+  void qkv(size_t layer);
+  void rope_store(size_t layer);
+  void attend(size_t layer);
+  void attn_out(size_t layer);
+  void ffn_gate_up(size_t layer);
+  void ffn_down(size_t layer);
+  void logits();
+  Status status() const;
+  // Batch rows that wanted logits, in order; row i of the workspace's logits belongs to [i].
+  const std::vector<size_t>& logit_rows() const { return logit_rows_; }
+
+ private:
+  // A matrix to multiply the current input with, and where its scaled result goes.
+  struct Product {
+    const Linear* linear;
+    LinearRole role;
+    size_t acc_offset;   // first column in the workspace's acc
+    float* out;          // (rows of the batch, out_stride)
+    size_t out_stride;
+  };
+
+  // q8 = int8(norm(src)), then every product over its rows of the batch. `finish(begin, end, b)` is
+  // called for rows [begin, end) of batch row b once all products of that range are scaled.
+  template <typename Finish>
+  void multiply(size_t layer, LinearInput input, const float* src, size_t cols,
+                const std::vector<float>& norm, std::span<const Product> products, Finish finish);
+  void quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src, size_t cols,
+                     const std::vector<float>& norm);
+  void accumulate(const Product& product, Slice blocks);
+  void scale(const Product& product, size_t batch_row, size_t begin, size_t end);
+  void call_quantized_hook(size_t layer, LinearInput input, size_t cols);
+  void call_accumulated_hook(size_t layer, std::span<const Product> products);
+
+  void attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin, size_t page_end,
+                    float* scores, float* scratch, float* max_score, float* sum, float* out);
+  void attend_whole(size_t layer, size_t thread);
+  void attend_split(size_t layer, size_t thread);
+  Slice visible_pages(size_t row) const;
+
+  size_t rows() const { return batch_->rows.size(); }
+  void note_not_finite(size_t layer, size_t verb, size_t row);
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+  const KernelTable& kernels_;
+  ThreadPool& pool_;
+  KvPool& kv_;
+  Workspace& ws_;
+  const std::vector<float>& inv_freq_;
+  float attention_scale_;                         // head_dim^-0.5
+  TraceHook* trace_ = nullptr;
+
+  const Batch* batch_ = nullptr;
+  std::vector<size_t> logit_rows_;                // batch rows that want logits
+  std::atomic<uint64_t> not_finite_{UINT64_MAX};  // smallest (layer, verb, row), packed
+};
+
+}  // namespace rotor

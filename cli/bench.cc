@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// rotor bench: tokens a second for prompts and for generation, beside what the memory allows.
+#include <fmt/core.h>
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "model_options.h"
+#include "read_bandwidth.h"
+#include "terminal.h"
+
+namespace rotor::cli {
+namespace {
+
+struct BenchOptions {
+  ModelOptions model;
+  std::string synthetic;
+  size_t prompt = 512;
+  size_t generate = 128;
+  std::vector<size_t> threads;
+  std::vector<size_t> batch = {1};
+  size_t repeats = 5;
+  std::string output = "md";
+};
+
+struct Row {
+  size_t threads = 0;
+  size_t batch = 0;
+  size_t prompt = 0;
+  size_t generate = 0;
+  double tokens_per_second = 0.0;
+  double stddev = 0.0;
+  double bytes_per_token = 0.0;     // weights, head and cache read for one step, over its tokens
+  double gb_per_second = 0.0;
+  double available_gb_per_second = 0.0;
+};
+
+// Bytes of weights that one pass reads: all ternary matrices and the head.
+double weight_bytes(const Model& model) {
+  const Weights& w = model.weights;
+  size_t bytes = w.head_matrix().data.size();
+  for (const LayerWeights& layer : w.layers) {
+    for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up,
+                                 &layer.down}) {
+      bytes += linear->matrix.packed.size();
+    }
+  }
+  return static_cast<double>(bytes);
+}
+
+TokenId bench_token(const ModelConfig& config, size_t i) {
+  return static_cast<TokenId>((i * 7919 + 1) % config.vocab);
+}
+
+// Computes `count` tokens of `sequence`; only the last one's logits, as when reading a prompt.
+Status prefill(Executor& executor, const ModelConfig& config, KvSequence& sequence, size_t count) {
+  while (sequence.length() < count) {
+    const size_t begin = sequence.length();
+    const size_t rows = std::min(executor.max_batch(), count - begin);
+    ROTOR_TRY(sequence.extend(rows));
+    Batch batch;
+    for (size_t i = begin; i < begin + rows; ++i) {
+      batch.rows.push_back({&sequence, i, bench_token(config, i), i + 1 == count});
+    }
+    ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
+  }
+  return {};
+}
+
+Status decode(Executor& executor, const ModelConfig& config, std::vector<KvSequence>& sequences,
+              size_t count) {
+  for (size_t step = 0; step < count; ++step) {
+    Batch batch;
+    for (KvSequence& sequence : sequences) {
+      ROTOR_TRY(sequence.extend(1));
+      const size_t position = sequence.length() - 1;
+      batch.rows.push_back({&sequence, position, bench_token(config, position), true});
+    }
+    ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
+  }
+  return {};
+}
+
+class Bench {
+ public:
+  Bench(const BenchOptions& options, const Model& model, Executor& executor, size_t threads,
+        double available)
+      : options_(options), model_(model), executor_(executor), threads_(threads),
+        available_(available) {}
+
+  Result<Row> measure(size_t batch, size_t prompt, size_t generate) {
+    std::vector<double> rates;
+    for (size_t r = 0; r < options_.repeats + 1; ++r) {
+      ROTOR_ASSIGN(const double seconds, time_once(batch, prompt, generate));
+      if (r > 0) {  // the first pass warms up
+        rates.push_back(static_cast<double>(batch * (prompt + generate)) / seconds);
+      }
+    }
+    Row row{threads_, batch, prompt, generate, 0, 0, 0, 0, available_ / 1e9};
+    double sum = 0.0;
+    for (const double rate : rates) {
+      sum += rate;
+    }
+    row.tokens_per_second = sum / static_cast<double>(rates.size());
+    double squares = 0.0;
+    for (const double rate : rates) {
+      squares += (rate - row.tokens_per_second) * (rate - row.tokens_per_second);
+    }
+    row.stddev = rates.size() > 1 ? std::sqrt(squares / static_cast<double>(rates.size() - 1)) : 0;
+    row.bytes_per_token = bytes_per_token(batch, prompt, generate);
+    row.gb_per_second = row.bytes_per_token * row.tokens_per_second / 1e9;
+    return row;
+  }
+
+ private:
+  Result<double> time_once(size_t batch, size_t prompt, size_t generate) {
+    std::vector<KvSequence> sequences;
+    for (size_t i = 0; i < batch; ++i) {
+      sequences.emplace_back(&executor_.kv_pool());
+    }
+    const auto start = std::chrono::steady_clock::now();
+    if (generate == 0) {
+      for (KvSequence& sequence : sequences) {
+        ROTOR_TRY(prefill(executor_, model_.config, sequence, prompt));
+      }
+    } else {
+      ROTOR_TRY(decode(executor_, model_.config, sequences, generate));
+    }
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  double bytes_per_token(size_t batch, size_t prompt, size_t generate) const {
+    const ModelConfig& c = model_.config;
+    const double position =
+        static_cast<double>(c.layers * 2 * c.kv_rows()) * (options_.model.kv == "f32" ? 4 : 2);
+    if (generate == 0) {
+      const double rows = static_cast<double>(std::min(prompt, executor_.max_batch()));
+      return weight_bytes(model_) / rows;
+    }
+    return weight_bytes(model_) / static_cast<double>(batch) +
+           position * static_cast<double>(generate) / 2;
+  }
+
+  const BenchOptions& options_;
+  const Model& model_;
+  Executor& executor_;
+  size_t threads_;
+  double available_;
+};
+
+struct Report {
+  std::string model;
+  std::string isa;
+  std::string format;
+  double load_seconds = 0.0;
+  std::vector<Row> rows;
+};
+
+void print_json(const Report& report) {
+  boost::json::array rows;
+  for (const Row& row : report.rows) {
+    rows.push_back({{"model", report.model},
+                    {"isa", report.isa},
+                    {"format", report.format},
+                    {"n_threads", row.threads},
+                    {"batch", row.batch},
+                    {"n_prompt", row.prompt},
+                    {"n_gen", row.generate},
+                    {"tokens_per_second", row.tokens_per_second},
+                    {"stddev", row.stddev},
+                    {"bytes_per_token", row.bytes_per_token},
+                    {"gb_per_second", row.gb_per_second},
+                    {"available_gb_per_second", row.available_gb_per_second},
+                    {"load_seconds", report.load_seconds},
+                    {"peak_rss_bytes", peak_resident_bytes()}});
+  }
+  fmt::print("{}\n", boost::json::serialize(rows));
+}
+
+void print_csv(const Report& report) {
+  fmt::print("model,isa,format,n_threads,batch,n_prompt,n_gen,tokens_per_second,stddev,"
+             "bytes_per_token,gb_per_second,available_gb_per_second,load_seconds,peak_rss_bytes\n");
+  for (const Row& row : report.rows) {
+    fmt::print("{},{},{},{},{},{},{},{:.3f},{:.3f},{:.0f},{:.3f},{:.3f},{:.3f},{}\n", report.model,
+               report.isa, report.format, row.threads, row.batch, row.prompt, row.generate,
+               row.tokens_per_second, row.stddev, row.bytes_per_token, row.gb_per_second,
+               row.available_gb_per_second, report.load_seconds, peak_resident_bytes());
+  }
+}
+
+void print_markdown(const Report& report) {
+  fmt::print("{}, {}, {} weights; loaded in {:.2f} s, peak memory {}\n\n", report.model, report.isa,
+             report.format, report.load_seconds, format_bytes(peak_resident_bytes()));
+  fmt::print("| threads | batch | test | tokens/s | +- | bytes/token | GB/s | of readable |\n");
+  fmt::print("|---|---|---|---|---|---|---|---|\n");
+  for (const Row& row : report.rows) {
+    const std::string test = row.generate == 0 ? fmt::format("prompt {}", row.prompt)
+                                               : fmt::format("generate {}", row.generate);
+    fmt::print("| {} | {} | {} | {:.2f} | {:.2f} | {} | {:.2f} | {:.0f} % of {:.1f} GB/s |\n",
+               row.threads, row.batch, test, row.tokens_per_second, row.stddev,
+               format_bytes(static_cast<uint64_t>(row.bytes_per_token)), row.gb_per_second,
+               100.0 * row.gb_per_second / row.available_gb_per_second,
+               row.available_gb_per_second);
+  }
+}
+
+Status bench(BenchOptions options) {
+  if (!options.synthetic.empty()) {
+    options.model.model = "synthetic:" + options.synthetic;
+  }
+  if (options.threads.empty()) {
+    options.threads = {default_thread_count()};
+  }
+  const size_t most = *std::max_element(options.batch.begin(), options.batch.end());
+  const size_t longest = std::max(options.prompt, options.generate);
+  options.model.threads = options.threads.front();
+  options.model.context = std::max<size_t>(longest, 1);
+  Report report;
+  ROTOR_ASSIGN(LoadedModel loaded, load(options.model, most, std::max<size_t>(128, most)));
+  const std::shared_ptr<const Model> model = loaded.model;
+  ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
+  report.model = options.synthetic.empty() ? model->path : options.synthetic;
+  report.isa = isa_name(isa);
+  report.format = format_info(model->weights.layers[0].q.matrix.format).name;
+  report.load_seconds = loaded.load_seconds;
+  loaded.executor.reset();
+  for (const size_t threads : options.threads) {
+    ROTOR_ASSIGN(const double available, measure_read_bandwidth(threads));
+    CpuExecutorOptions executor_options;
+    executor_options.threads = threads;
+    executor_options.max_batch = std::max<size_t>(128, most);
+    executor_options.kv_positions = options.model.context;
+    executor_options.kv_sequences = most;
+    executor_options.kv_type = options.model.kv == "f32" ? KvType::kF32 : KvType::kF16;
+    executor_options.isa = isa;
+    ROTOR_ASSIGN(const std::unique_ptr<Executor> executor,
+                 make_cpu_executor(model, executor_options));
+    Bench run(options, *model, *executor, threads, available);
+    if (options.prompt > 0) {
+      ROTOR_ASSIGN(const Row row, run.measure(1, options.prompt, 0));
+      report.rows.push_back(row);
+    }
+    for (const size_t batch : options.batch) {
+      if (options.generate > 0) {
+        ROTOR_ASSIGN(const Row row, run.measure(batch, 0, options.generate));
+        report.rows.push_back(row);
+      }
+    }
+  }
+  if (options.output == "json") {
+    print_json(report);
+  } else if (options.output == "csv") {
+    print_csv(report);
+  } else {
+    print_markdown(report);
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "measure speed beside what the memory allows");
+  add_model_argument(*command, options->model);
+  command->add_option("--synthetic", options->synthetic,
+                      "random weights in a published shape: bitnet-2b-4t, tiny");
+  command->add_option("-p,--n-prompt", options->prompt, "tokens of the prompt; 0: none")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("-n,--n-gen", options->generate, "tokens to generate; 0: none")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  command->add_option("-t,--threads", options->threads, "thread counts, such as 1,2")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024));
+  command->add_option("-b,--batch", options->batch, "sequences generated at once, such as 1,4,16")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024));
+  command->add_option("-r,--repeats", options->repeats, "measured repetitions, after one to warm up")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("-o,--output", options->output, "md, csv or json")
+      ->check(CLI::IsMember({"md", "csv", "json"}))
+      ->capture_default_str();
+  command->add_option("--kv", options->model.kv, "type of the key/value cache")
+      ->check(CLI::IsMember({"f16", "f32"}))
+      ->capture_default_str();
+  command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
+  command->footer("Example: rotor bench --synthetic bitnet-2b-4t -p 128 -n 32 -t 1,2 -r 3");
+  command->callback([options, &exit_code] {
+    const Status status = bench(*options);
+    exit_code = status.ok() ? kExitOk : fail(status);
+  });
+}
+
+}  // namespace rotor::cli

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// rotor convert: writes any readable model as .rotor.
+#include "model/convert.h"
+
+#include <fmt/core.h>
+
+#include <boost/json.hpp>
+#include <memory>
+
+#include "commands.h"
+#include "exit_code.h"
+#include "model_options.h"
+#include "terminal.h"
+
+namespace rotor::cli {
+namespace {
+
+struct ConvertOptions {
+  ModelOptions model;
+  std::string output;
+  std::string format = "rotor";
+  bool json = false;
+};
+
+Status convert(const ConvertOptions& options) {
+  ROTOR_ASSIGN(const SourceOptions source_opts, source_options(options.model));
+  ROTOR_ASSIGN(const ModelSource source, open_model_source(options.model.model, source_opts));
+  ThreadPool pool(options.model.threads != 0 ? options.model.threads : default_thread_count());
+  for (const std::string& note : source.notes) {
+    fmt::print(stderr, "rotor: note: {}\n", note);
+  }
+  ROTOR_ASSIGN(const ConvertResult result,
+               convert_to_rotor(source, options.output, pool, progress_bar(options.model.quiet),
+                                &interrupt_flag()));
+  if (options.json) {
+    const boost::json::object out = {{"output", options.output},
+                                     {"format", "rotor"},
+                                     {"file_bytes", result.file_bytes},
+                                     {"trits_sha256", result.trits_sha256}};
+    fmt::print("{}\n", boost::json::serialize(out));
+    return {};
+  }
+  fmt::print("{}  {}\ntrits sha256 {}\n", options.output, format_bytes(result.file_bytes),
+             result.trits_sha256);
+  return {};
+}
+
+}  // namespace
+
+void add_convert_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command = app.add_subcommand("convert", "write a model as a .rotor file");
+  command->add_option("SRC", options->model.model, "model to read; or synthetic:NAME")->required();
+  command->add_option("DST", options->output, "file to write")->required();
+  command->add_option("--to", options->format, "format to write")
+      ->check(CLI::IsMember({"rotor"}))
+      ->capture_default_str();
+  command->add_option("--i2s-layout", options->model.i2s_layout,
+                      "layout of I2_S tensors in a GGUF file")
+      ->check(CLI::IsMember({"128", "64", "1x4"}))
+      ->capture_default_str();
+  command->add_option("-t,--threads", options->model.threads, "threads; 0: what the machine allows")
+      ->envname("ROTOR_THREADS")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--json", options->json, "print the result as JSON");
+  command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
+  command->footer("Example: rotor convert synthetic:tiny tiny.rotor");
+  command->callback([options, &exit_code] {
+    const Status status = convert(*options);
+    exit_code = status.ok() ? kExitOk : fail(status);
+  });
+}
+
+}  // namespace rotor::cli

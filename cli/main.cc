@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program: reads the command line and runs one command. Exit codes are in exit_code.h.
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <exception>
+#include <new>
+
+#include <fmt/core.h>
+
+#include "commands.h"
+#include "exit_code.h"
+
+namespace {
+
+int run_program(int argc, char** argv) {
+  CLI::App app("rotor: runs, converts and verifies ternary language models", "rotor");
+  app.set_version_flag("--version", "rotor " ROTOR_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  rotor run -p \"Once upon a time\"\n"
+      "  rotor run ggml-model-i2_s.gguf -p \"The capital of France is\" -n 16 --temp 0\n"
+      "  rotor <command> --help");
+  int exit_code = rotor::cli::kExitOk;
+  rotor::cli::add_run_command(app, exit_code);
+  rotor::cli::add_chat_command(app, exit_code);
+  rotor::cli::add_tokenize_command(app, exit_code);
+  rotor::cli::add_detokenize_command(app, exit_code);
+  rotor::cli::add_template_command(app, exit_code);
+  rotor::cli::add_logits_command(app, exit_code);
+  rotor::cli::add_inspect_command(app, exit_code);
+  rotor::cli::add_convert_command(app, exit_code);
+  rotor::cli::add_verify_command(app, exit_code);
+  rotor::cli::add_bench_command(app, exit_code);
+  rotor::cli::add_ppl_command(app, exit_code);
+  rotor::cli::add_doctor_command(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const bool asked = error.get_exit_code() == 0;  // --help, --version
+    app.exit(error);
+    return asked ? rotor::cli::kExitOk : rotor::cli::kExitUsage;
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_DFL);
+  try {
+    return run_program(argc, argv);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "rotor: out of memory\n");
+    return rotor::cli::kExitOutOfMemory;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "rotor: {}\n", error.what());
+    return rotor::cli::kExitRunTime;
+  }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model_options.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "terminal.h"
+
+namespace rotor::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Folders the shipped model may be in: ROTOR_MODELS, beside an installed program, the source tree.
+std::vector<fs::path> model_folders() {
+  std::vector<fs::path> folders;
+  if (const char* variable = std::getenv("ROTOR_MODELS")) {
+    folders.emplace_back(variable);
+  }
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    folders.push_back(program.parent_path().parent_path() / "share" / "rotor");
+  }
+  folders.emplace_back(ROTOR_SOURCE_MODELS);
+  return folders;
+}
+
+}  // namespace
+
+void add_model_argument(CLI::App& app, ModelOptions& options) {
+  app.add_option("MODEL,-m,--model", options.model,
+                 "Hugging Face directory, .safetensors, .gguf or .rotor file, or synthetic:NAME; "
+                 "left out: the model that ships with rotor")
+      ->envname("ROTOR_MODEL");
+  app.add_option("--i2s-layout", options.i2s_layout, "layout of I2_S tensors in a GGUF file")
+      ->check(CLI::IsMember({"128", "64", "1x4"}))
+      ->capture_default_str();
+}
+
+void add_compute_options(CLI::App& app, ModelOptions& options) {
+  app.add_option("-t,--threads", options.threads, "threads; 0: what the machine allows")
+      ->envname("ROTOR_THREADS")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  app.add_option("-c,--ctx-size", options.context,
+                 "positions of the context; 0: the model's own, at most 4096")
+      ->envname("ROTOR_CTX_SIZE")
+      ->check(CLI::Range(0, 1 << 24))
+      ->capture_default_str();
+  app.add_option("--kv", options.kv, "type of the key/value cache")
+      ->check(CLI::IsMember({"f16", "f32"}))
+      ->capture_default_str();
+  app.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes, no statistics");
+}
+
+Result<std::string> resolve_model(const std::string& given) {
+  if (!given.empty()) {
+    return given;
+  }
+  for (const fs::path& folder : model_folders()) {
+    std::error_code error;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().extension() == ".rotor") {
+        files.push_back(entry.path());
+      }
+    }
+    if (!files.empty()) {
+      return std::min_element(files.begin(), files.end())->string();
+    }
+  }
+  return not_found("no MODEL given and the model that ships with rotor was not found in " +
+                   model_folders().back().string() + "; name a model, or set ROTOR_MODELS");
+}
+
+Result<SourceOptions> source_options(const ModelOptions& options) {
+  SourceOptions source;
+  const std::optional<I2sLayout> layout = parse_i2s_layout(options.i2s_layout);
+  if (!layout) {
+    return invalid_argument("--i2s-layout: expected 128, 64 or 1x4, got " + options.i2s_layout);
+  }
+  source.i2s_layout = *layout;
+  return source;
+}
+
+Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t max_batch) {
+  const auto start = std::chrono::steady_clock::now();
+  ROTOR_ASSIGN(const std::string path, resolve_model(options.model));
+  ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
+  LoadOptions load_options;
+  ROTOR_ASSIGN(load_options.source, source_options(options));
+  load_options.progress = progress_bar(options.quiet);
+  LoadedModel loaded;
+  {
+    ThreadPool pool(options.threads != 0 ? options.threads : default_thread_count());
+    ROTOR_ASSIGN(loaded.model, load_model(path, load_options, pool));
+  }
+  for (const std::string& warning : loaded.model->warnings) {
+    fmt::print(stderr, "rotor: warning: {}\n", warning);
+  }
+  const size_t own = loaded.model->config.context;
+  loaded.context = options.context != 0 ? options.context : std::min(own, kDefaultContext);
+  CpuExecutorOptions executor_options;
+  executor_options.threads = options.threads;
+  executor_options.max_batch = max_batch;
+  executor_options.kv_positions = loaded.context;
+  executor_options.kv_sequences = sequences;
+  executor_options.kv_type = options.kv == "f32" ? KvType::kF32 : KvType::kF16;
+  executor_options.isa = isa;
+  ROTOR_ASSIGN(loaded.executor, make_cpu_executor(loaded.model, executor_options));
+  loaded.load_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return loaded;
+}
+
+}  // namespace rotor::cli

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options that every command with a model shares, and the way from them to a loaded model.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <rotor/status.h>
+
+#include <memory>
+#include <string>
+
+#include "device/cpu/cpu_executor.h"
+#include "model/loader.h"
+#include "model/model.h"
+
+namespace rotor::cli {
+
+struct ModelOptions {
+  std::string model;             // path; empty: the model that ships with the program
+  size_t threads = 0;            // 0: what the machine allows
+  size_t context = 0;            // 0: the model's own, at most kDefaultContext
+  std::string kv = "f16";        // key/value cache type
+  std::string i2s_layout = "128";
+  bool quiet = false;
+};
+inline constexpr size_t kDefaultContext = 4096;
+
+// MODEL, -m and --i2s-layout; nothing else.
+void add_model_argument(CLI::App& app, ModelOptions& options);
+// -t, -c, --kv and --quiet: for commands that compute.
+void add_compute_options(CLI::App& app, ModelOptions& options);
+
+// The path to use: the one given, or the shipped model. kNotFound when there is none.
+Result<std::string> resolve_model(const std::string& given);
+
+Result<SourceOptions> source_options(const ModelOptions& options);
+
+struct LoadedModel {
+  std::shared_ptr<const Model> model;
+  std::unique_ptr<Executor> executor;
+  size_t context = 0;            // positions a sequence may have
+  double load_seconds = 0.0;
+};
+
+// Loads the model and makes a CPU executor for `sequences` sequences of the context. Prints
+// warnings, and a progress bar on a terminal.
+Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t max_batch = 128);
+
+}  // namespace rotor::cli

@@ -319,6 +319,8 @@ GGUF_CASES = [
     gguf("missing-embedding", "token_embd.weight", change=forget("token_embd.weight")),
     gguf("wrong-shape", G_UP, change=tensor(G_UP, ne=(200, 96))),
     gguf("flat-weight", G_UP, change=tensor(G_UP, ne=(200 * 96,))),
+    gguf("flat-embedding", "token_embd.weight",
+         change=tensor("token_embd.weight", ne=(320 * 96,))),
     gguf("float-linear", G_UP,
          change=tensor(G_UP, type_id=gguf_writer.F16, data=bytes(2 * 200 * 96))),
     gguf("no-tail", change=codes(G_UP, lambda n: b"")),

@@ -52,11 +52,15 @@ def test_isa_levels_and_threads(name: str, isa: str, engine: Engine, model_dir: 
 def test_rotor_file(name: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
     folder, tokens = model_dir(RECIPES[name]), long_tokens(name)
     file = tmp_path / "model.rotor"
-    engine.check("convert", folder, file)
+    report = engine.check("convert", folder, file).text
     engine.check("verify", file)
     expected = engine.logits(folder, tokens)
     np.testing.assert_array_equal(engine.logits(file, tokens), expected)
-    assert_same_model(rotor_file.load(file), numpy_bitnet.load_hf(folder))
+    oracle = numpy_bitnet.load_hf(folder)
+    assert_same_model(rotor_file.load(file), oracle)
+    checksum = rotor_file.trits_sha256(oracle)
+    assert rotor_file.metadata(file)["rotor.trits_sha256"] == checksum
+    assert checksum in report
 
 
 def assert_same_model(got: numpy_bitnet.Model, expected: numpy_bitnet.Model) -> None:
@@ -87,6 +91,8 @@ def test_gguf(name: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) ->
     converted = tmp_path / "m.rotor"
     engine.check("convert", file, converted)
     np.testing.assert_array_equal(engine.logits(converted, tokens), expected)
+    checksum = rotor_file.trits_sha256(numpy_bitnet.load_hf(model_dir(recipe)))
+    assert rotor_file.metadata(converted)["rotor.trits_sha256"] == checksum
 
 
 FORMS = {

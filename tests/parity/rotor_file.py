@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -35,10 +36,28 @@ def unpack_dense243(data: np.ndarray, rows: int, cols: int) -> np.ndarray:
     return trits[:rows, :cols]
 
 
+def trits_sha256(model: Model) -> str:
+    """The checksum of all ternary values, which no container or layout changes.
+
+    SHA-256 of the hexadecimal SHA-256 of each matrix, int8 in row-major order, layer by layer.
+    """
+    total = hashlib.sha256()
+    for layer in model.layers:
+        for name in ("q", "k", "v", "o", "gate", "up", "down"):
+            trits = np.ascontiguousarray(layer.linears[name].trits, dtype=np.int8)
+            total.update(hashlib.sha256(trits.tobytes()).hexdigest().encode())
+    return total.hexdigest()
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The metadata strings of a .rotor file."""
+    return safetensors_io.read(path)[1]
+
+
 def load(path: Path) -> Model:
     """The model of a .rotor file with a tied head."""
-    stored, metadata = safetensors_io.read(path)
-    assert metadata["rotor.version"] == "1"
+    stored, strings = safetensors_io.read(path)
+    assert strings["rotor.version"] == "1"
     config = json.loads(stored["config"].array.tobytes())
     assert config["tied_head"], "an own head is not read here"
     kv_rows = config["num_key_value_heads"] * config["head_dim"]

@@ -71,7 +71,7 @@ Result<Value> plain_attribute(const Value& object, std::string_view name, const 
 Result<Value> character_at(const Value& object, int64_t index, const Expr* origin,
                            Runtime& runtime) {
   const Text& text = object.text();
-  ROTOR_TRY(runtime.budget().scan(text.size()));
+  ROTOR_TRY(runtime.budget().transform(text.size()));
   if (index < 0) {
     index += static_cast<int64_t>(count_characters(text.bytes()));
   }
@@ -176,7 +176,7 @@ Result<Value> slice_text(const Text& text, const Slice& slice, Runtime& runtime)
 }
 
 Result<SequenceRef> list_characters(const Text& text, Runtime& runtime) {
-  ROTOR_TRY(runtime.budget().transform(text.size()));
+  ROTOR_TRY(runtime.budget().step(text.size()));
   std::vector<Value> items;
   TextReader reader(text);
   while (!reader.at_end()) {

@@ -150,6 +150,21 @@ Result<Value> add_sequences(const Sequence& left, const Sequence& right, Runtime
   return runtime.make_sequence(left.type, std::move(items));
 }
 
+// REQUIRES: the budget has paid for the bytes of the result.
+Result<Value> repeat_text(const Text& text, uint64_t times, Runtime& runtime) {
+  ROTOR_TRY(runtime.budget().step(times * text.spans().size() / 16));
+  if (times == 0) {
+    return runtime.make_text(Text());
+  }
+  Text out = text;
+  for (uint64_t copies = 1; copies < times;) {  // doubles what there is
+    const uint64_t added = std::min(copies, times - copies);
+    out.append(out.slice(0, added * text.size()));
+    copies += added;
+  }
+  return runtime.make_text(std::move(out));
+}
+
 Result<Value> repeat(const Value& value, int64_t times, Runtime& runtime) {
   const auto count = static_cast<uint64_t>(std::max<int64_t>(times, 0));
   const uint64_t size =
@@ -160,14 +175,10 @@ Result<Value> repeat(const Value& value, int64_t times, Runtime& runtime) {
   }
   ROTOR_TRY(runtime.budget().allocate(total));
   const uint64_t rounds = size == 0 ? 0 : count;  // nothing repeated is nothing
-  ROTOR_TRY(runtime.budget().step(rounds));
   if (value.is(Kind::kText)) {
-    Text out;
-    for (uint64_t i = 0; i < rounds; ++i) {
-      out.append(value.text());
-    }
-    return runtime.make_text(std::move(out));
+    return repeat_text(value.text(), rounds, runtime);
   }
+  ROTOR_TRY(runtime.budget().step(rounds));
   std::vector<Value> items;
   for (uint64_t i = 0; i < rounds; ++i) {
     const std::vector<Value>& source = value.sequence().items;

@@ -15,7 +15,7 @@ namespace rotor {
 struct RenderLimits {
   uint64_t max_steps = 1'000'000;
   size_t max_output = size_t{16} << 20;       // bytes of the rendered text
-  uint64_t max_memory = uint64_t{256} << 20;  // bytes of all values ever made, freed ones included
+  uint64_t max_memory = uint64_t{128} << 20;  // bytes of all values ever made, freed ones included
   int64_t max_range = 65'536;                 // elements of one range()
   int max_call_depth = 64;                    // macro calls inside macro calls
 };
@@ -41,7 +41,7 @@ class Budget {
   // About to make a value of `bytes`.
   Status allocate(size_t bytes) {
     memory_ += bytes;
-    return memory_ <= limits_.max_memory ? step(bytes / 256) : no_memory_left();
+    return memory_ <= limits_.max_memory ? step(1 + bytes / 256) : no_memory_left();
   }
 
  private:

@@ -123,7 +123,7 @@ void append_upper(char32_t c, std::string& out) {
     return;
   }
   const Folded folded = fold(c);
-  if (folded.count <= 1) {
+  if (folded.count <= 1 || is_upper(c)) {
     append_utf8(simple_upper(static_cast<utf8proc_int32_t>(c)), out);
     return;
   }
@@ -147,7 +147,7 @@ void append_lower(char32_t c, std::string& out) {
 void append_title(char32_t c, std::string& out) {
   const Folded folded = fold(c);
   const char32_t simple = simple_title(static_cast<utf8proc_int32_t>(c));
-  if (folded.count <= 1 || simple != c || is_title(c)) {
+  if (folded.count <= 1 || (simple != c && c != 0xDF) || is_upper(c) || is_title(c)) {
     append_utf8(simple, out);
     return;
   }

@@ -149,8 +149,8 @@ Result<Value> Machine::evaluate_arithmetic(const Expr& expr) {
   ROTOR_ASSIGN(Value value, evaluate(*expr.operands[0]));
   for (size_t i = 0; i < expr.operators.size(); ++i) {
     ROTOR_ASSIGN(const Value right, evaluate(*expr.operands[i + 1]));
-    const bool is_undefined = value.is(Kind::kUndefined) || right.is(Kind::kUndefined);
-    if (is_undefined) {
+    const bool formats = value.is(Kind::kText) && expr.operators[i] == Operator::kModulo;
+    if (value.is(Kind::kUndefined) || (right.is(Kind::kUndefined) && !formats)) {
       const Value& missing = value.is(Kind::kUndefined) ? value : right;
       return locate(undefined_error(missing.origin()), expr.offset);
     }

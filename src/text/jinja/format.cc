@@ -177,10 +177,11 @@ class PercentFormatter {
       out.append(piece);
       reader.skip_to(end);
     }
-    const bool is_tuple =
-        arguments_.is(Kind::kSequence) && arguments_.sequence().type == Sequence::Type::kTuple;
-    const size_t given = is_tuple ? arguments_.sequence().items.size() : 1;
-    if (!arguments_.is(Kind::kDict) && next_ < given) {
+    // Python takes whatever has items, a tuple apart, for a mapping, which may have more than is
+    // asked for.
+    const bool may_have_more = arguments_.is(Kind::kDict) || arguments_.is(Kind::kUndefined) ||
+                               (arguments_.is(Kind::kSequence) && !is_tuple());
+    if (!may_have_more && next_ < given()) {
       return format_error("expected as many arguments as the format has conversions, got more");
     }
     return runtime_.make_text(std::move(out));
@@ -262,14 +263,18 @@ class PercentFormatter {
     return format_number(wants_real ? Value::real(value->real()) : *value, spec, budget);
   }
 
+  bool is_tuple() const {
+    return arguments_.is(Kind::kSequence) && arguments_.sequence().type == Sequence::Type::kTuple;
+  }
+  size_t given() const { return is_tuple() ? arguments_.sequence().items.size() : 1; }
+
   Result<const Value*> next_argument() {
-    const bool is_tuple =
-        arguments_.is(Kind::kSequence) && arguments_.sequence().type == Sequence::Type::kTuple;
-    const size_t given = is_tuple ? arguments_.sequence().items.size() : 1;
-    if (next_ >= given) {
+    if (next_ >= given()) {
       return format_error("expected as many arguments as the format has conversions, got fewer");
     }
-    return is_tuple ? &arguments_.sequence().items[next_++] : (++next_, &arguments_);
+    const Value* value = is_tuple() ? &arguments_.sequence().items[next_] : &arguments_;
+    ++next_;
+    return value;
   }
 
   const Text& format_;

@@ -141,8 +141,9 @@ Result<Machine::Flow> Machine::execute_for(const Stmt& stmt) {
   if (stmt.condition) {
     ROTOR_ASSIGN(items, filter_items(stmt, std::move(items)));
   }
-  if (!items->items.empty()) {
-    return execute_iterations(stmt, items);
+  ROTOR_ASSIGN(const bool ran, execute_iterations(stmt, items));
+  if (ran) {
+    return Flow::kNext;
   }
   const ScopeGuard scope(*this);
   return execute(stmt.otherwise);
@@ -151,6 +152,7 @@ Result<Machine::Flow> Machine::execute_for(const Stmt& stmt) {
 Result<SequenceRef> Machine::filter_items(const Stmt& stmt, SequenceRef items) {
   std::vector<Value> kept;
   for (const Value& item : items->items) {
+    ROTOR_TRY(locate(runtime_.budget().step(), stmt.offset));
     const ScopeGuard scope(*this);
     ROTOR_TRY(assign(*stmt.target, item));
     ROTOR_ASSIGN(const Value condition, evaluate(*stmt.condition));
@@ -163,19 +165,24 @@ Result<SequenceRef> Machine::filter_items(const Stmt& stmt, SequenceRef items) {
   return list.sequence_ref();
 }
 
-Result<Machine::Flow> Machine::execute_iterations(const Stmt& stmt, const SequenceRef& items) {
+// Whether an iteration ran to its end: Jinja2 takes the else block also when each one was left by
+// break or continue.
+Result<bool> Machine::execute_iterations(const Stmt& stmt, const SequenceRef& items) {
   ROTOR_ASSIGN(Loop* const loop, at(runtime_.make_loop(items), stmt.offset));
+  bool ran = false;
   for (size_t i = 0; i < items->items.size(); ++i) {
+    ROTOR_TRY(locate(runtime_.budget().step(), stmt.offset));
     loop->index0 = i;
     const ScopeGuard scope(*this);
     set(kLoopName, Value(Value::Data(loop)));
     ROTOR_TRY(assign(*stmt.target, items->items[i]));
     ROTOR_ASSIGN(const Flow flow, execute(stmt.body));
+    ran = ran || flow == Flow::kNext;
     if (flow == Flow::kBreak) {
       break;
     }
   }
-  return Flow::kNext;
+  return ran;
 }
 
 Result<Machine::Flow> Machine::execute_scoped(const Stmt& stmt) {

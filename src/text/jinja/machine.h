@@ -38,7 +38,7 @@ class Machine {
   Result<Flow> execute_if(const Stmt& stmt);
   Result<Flow> execute_for(const Stmt& stmt);
   Result<SequenceRef> filter_items(const Stmt& stmt, SequenceRef items);
-  Result<Flow> execute_iterations(const Stmt& stmt, const SequenceRef& items);
+  Result<bool> execute_iterations(const Stmt& stmt, const SequenceRef& items);
   Result<Flow> execute_scoped(const Stmt& stmt);
   Status execute_set_block(const Stmt& stmt);
   Status execute_call_block(const Stmt& stmt);

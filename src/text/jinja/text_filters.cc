@@ -226,6 +226,9 @@ Result<Value> abs_filter(NativeCall& call) {
 }
 
 Result<Value> int_filter(NativeCall& call) {
+  if (call[0].is(Kind::kUndefined)) {
+    return undefined_error(call[0].origin());
+  }
   ROTOR_ASSIGN(const int64_t base, call.integer(2, 10));
   Value fallback = call.has(1) ? call[1] : Value::integer(0);
   if (call[0].is(Kind::kText)) {
@@ -247,6 +250,9 @@ Result<Value> int_filter(NativeCall& call) {
 }
 
 Result<Value> float_filter(NativeCall& call) {
+  if (call[0].is(Kind::kUndefined)) {
+    return undefined_error(call[0].origin());
+  }
   if (call[0].is_number()) {
     return Value::real(call[0].real(), call[0].from_template());
   }

@@ -70,7 +70,7 @@ std::vector<Range> words(std::string_view bytes, int64_t limit) {
     }
     const size_t begin = at;
     if (limit >= 0 && found.size() == static_cast<size_t>(limit)) {
-      found.push_back({begin, begin + trim_end(bytes.substr(begin)).size()});
+      found.push_back({begin, bytes.size()});
       return found;
     }
     while (at < bytes.size() && !is_space(decode_utf8(bytes, at).code_point)) {
@@ -90,11 +90,7 @@ std::vector<Range> words_from_right(std::string_view bytes, int64_t limit) {
     }
     size_t begin = end;
     if (limit >= 0 && found.size() == static_cast<size_t>(limit)) {
-      size_t first = 0;
-      while (is_space(decode_utf8(bytes, first).code_point)) {
-        first += decode_utf8(bytes, first).length;
-      }
-      found.push_back({first, end});
+      found.push_back({0, end});
       break;
     }
     while (begin > 0) {
@@ -154,17 +150,23 @@ std::vector<Text> cut(const Text& text, const std::vector<Range>& ranges) {
 }  // namespace
 
 Result<Text> change_case(const Text& text, Case to, Budget& budget) {
-  ROTOR_TRY(budget.transform(text.size()));
+  ROTOR_TRY(budget.transform(2 * text.size()));  // the slowest of the transformations
   ROTOR_TRY(budget.allocate(text.size()));
   Text out;
   TextReader reader(text);
   const std::string_view bytes = text.bytes();
   bool after_cased = false;
+  std::string mapped;  // what follows in `out`, all of one origin
+  bool from_template = false;
   while (!reader.at_end()) {
+    if (reader.from_template() != from_template) {
+      out.append(mapped, from_template);
+      mapped.clear();
+      from_template = reader.from_template();
+    }
     const size_t at = reader.position();
     const Utf8Char c = decode_utf8(bytes, at);
     const bool starts = to == Case::kTitle ? !after_cased : to == Case::kCapitalize && at == 0;
-    std::string mapped;
     if (wants_upper(to, c.code_point)) {
       append_upper(c.code_point, mapped);
     } else if (starts) {
@@ -176,13 +178,13 @@ Result<Text> change_case(const Text& text, Case to, Budget& budget) {
     } else {
       append_utf8(c.code_point, mapped);
     }
-    out.append(mapped, reader.from_template());
     reader.skip(c.length);
     // Title case starts anew after anything without case; a final sigma looks past marks.
     if (to == Case::kTitle || !is_case_ignorable(c.code_point)) {
       after_cased = is_cased(c.code_point);
     }
   }
+  out.append(mapped, from_template);
   return out;
 }
 

@@ -22,18 +22,24 @@ LLAMA3 = (
 )
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 # A pattern that no scanner of ours knows: words with their marks, and everything else by script.
-FOREIGN = r" ?[\p{L}\p{M}]+|[\p{Han}\p{Hiragana}]+|\p{N}{1,2}(?=\p{N}{2}|\b)|\s?[^\s\p{L}\p{M}\p{N}]+|\s+"
+FOREIGN = (
+    r" ?[\p{L}\p{M}]+|[\p{Han}\p{Hiragana}]+|\p{N}{1,2}(?=\p{N}{2}|\b)"
+    r"|\s?[^\s\p{L}\p{M}\p{N}]+|\s+"
+)
 
-# First and last code points of scripts and blocks that have not changed for many versions of Unicode.
+# First and last code points of scripts and blocks that have long been the same in Unicode.
 BLOCKS = [
     (0x21, 0x7E), (0xA1, 0x17F), (0x391, 0x3A1), (0x410, 0x44F), (0x5D0, 0x5EA), (0x627, 0x63A),
-    (0x660, 0x669), (0x905, 0x939), (0x93E, 0x94D), (0xE01, 0xE30), (0x300, 0x36F), (0x1100, 0x1112),
+    (0x660, 0x669), (0x905, 0x939), (0x93E, 0x94D), (0xE01, 0xE30), (0x300, 0x36F),
+    (0x1100, 0x1112),
     (0x2000, 0x200A), (0x2028, 0x2029), (0x2150, 0x215F), (0x2190, 0x21FF), (0x3041, 0x3096),
     (0x4E00, 0x4FFF), (0xAC00, 0xAD00), (0xFB00, 0xFB06), (0x10400, 0x1044F), (0x1D7CE, 0x1D7FF),
     (0x1F300, 0x1F5FF), (0x20000, 0x20100), (0xE000, 0xE010),
 ]
-SPACES = [" ", "  ", "   ", "\n", "\r\n", "\n\n", "\t", " \n", "\n ", "\u00a0", "\u3000", "\u0085", "\v"]
-ENDINGS = ["'s", "'S", "'t", "'re", "'RE", "'ve", "'m", "'ll", "'Ll", "'d", "'x", "'", "'\u017f", "''s"]
+SPACES = [" ", "  ", "   ", "\n", "\r\n", "\n\n", "\t", " \n", "\n ", "\v", "\u00a0", "\u3000"]
+SPACES += ["\u0085"]
+ENDINGS = ["'s", "'S", "'t", "'re", "'RE", "'ve", "'m", "'ll", "'Ll", "'d", "'x", "'", "''s"]
+ENDINGS += ["'\u017f"]
 SYLLABLES = [a + b for a in "bdfglmnrst" for b in ("a", "e", "i", "o", "u", "an", "er", "in", "or")]
 
 
@@ -73,7 +79,8 @@ def mixture(rng: random.Random) -> str:
 
 def texts(seed: int) -> list[str]:
     rng = random.Random(seed)
-    runs = [c * n for c in ("a", " ", "\n", "1", "!", "\u0301", "\u4e00", "\U0001f600") for n in (1, 2, 5, 70, 200)]
+    units = ("a", " ", "\n", "1", "!", "\u0301", "\u4e00", "\U0001f600")
+    runs = [unit * n for unit in units for n in (1, 2, 5, 70, 200)]
     return ["", *runs, *(sentence(rng) for _ in range(60)), *(mixture(rng) for _ in range(160))]
 
 

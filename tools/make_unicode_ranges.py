@@ -41,7 +41,7 @@ def main() -> None:
     if unicodedata2.unidata_version != VERSION:
         sys.exit(f"expected unicodedata2 of Unicode {VERSION}, got {unicodedata2.unidata_version}")
     print("// SPDX-License-Identifier: Apache-2.0")
-    print(f"// Unicode {VERSION}: general categories L* and N*. Made by tools/make_unicode_ranges.py.")
+    print(f"// Unicode {VERSION}: general categories L* and N*, by tools/make_unicode_ranges.py.")
     print("// clang-format off")
     print_ranges("kLetterRanges", "L")
     print_ranges("kNumberRanges", "N")

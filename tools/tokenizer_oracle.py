@@ -3,8 +3,8 @@
 """Compares `rotor tokenize` and `rotor detokenize` with the `tokenizers` package on fresh text.
 
 Trains the tokenizers of make_tokenizer_fixtures.py, takes the Llama 3 vocabulary too where
-ROTOR_TEST_DATA has it, and gives both programs the same generated and real texts. Prints one line per
-tokenizer; the exit status is 1 when any id differs.
+ROTOR_TEST_DATA has it, and gives both programs the same generated and real texts. Prints a line for
+each tokenizer; the exit status is 1 when any id differs.
 
     pip install tokenizers==0.23.3
     python3 tools/tokenizer_oracle.py build/test/cli/rotor --seed 7
@@ -63,7 +63,8 @@ def llama3(ranks: Path) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(vocabulary, pairs, ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([fixtures.split(fixtures.LLAMA3), level])
     tokenizer.decoder = decoders.ByteLevel()
-    named = {0: "begin_of_text", 1: "end_of_text", 6: "start_header_id", 7: "end_header_id", 9: "eot_id"}
+    named = {0: "begin_of_text", 1: "end_of_text", 9: "eot_id"}
+    named |= {6: "start_header_id", 7: "end_header_id"}
     reserved = (f"reserved_special_token_{i}" for i in range(251))
     names = [named.get(i) or next(reserved) for i in range(256)]
     tokenizer.add_special_tokens([f"<|{name}|>" for name in names])
@@ -93,7 +94,8 @@ def compare(program: str, name: str, model: Path, tokenizer: Tokenizer, texts: l
         if ids != reference or decoded != tokenizer.decode(reference, skip_special_tokens=False):
             wrong += 1
             if wrong == 1:
-                print(f"{name}: {json.dumps(text)}\n  expected {reference}\n  got      {ids}"[:2000])
+                where = f"{name}: {json.dumps(text)}"
+                print(f"{where[:700]}\n  expected {reference}"[:1400] + f"\n  got {ids}"[:700])
     print(f"{name}: {len(texts)} texts, {wrong} differ")
     return wrong
 
@@ -105,8 +107,10 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}")
     rng = random.Random(arguments.seed)
-    data = Path(os.environ.get("ROTOR_TEST_DATA", fixtures.__file__ + "/../../../shared/data"))
-    texts = [t for i in range(5) for t in fixtures.texts(arguments.seed + i)] + real_texts(data, rng)
+    root = Path(__file__).resolve().parent.parent
+    data = Path(os.environ.get("ROTOR_TEST_DATA", root / "../shared/data"))
+    texts = [text for i in range(5) for text in fixtures.texts(arguments.seed + i)]
+    texts += real_texts(data, rng)
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for name, tokenizer in fixtures.tokenizers().items():

@@ -103,8 +103,12 @@ void BpeMerger::start(const std::vector<TokenId>& piece) {
   const uint32_t size = static_cast<uint32_t>(piece.size());
   nodes_.resize(size);
   for (uint32_t i = 0; i < size; ++i) {
-    nodes_[i] = {i == 0 ? kNone : i - 1, i + 1 == size ? kNone : i + 1, piece[i], kNoRank,
-                 kNotListed, kNone};
+    nodes_[i] = {i == 0 ? kNone : i - 1,
+                 i + 1 == size ? kNone : i + 1,
+                 piece[i],
+                 kNoRank,
+                 kNotListed,
+                 kNone};
   }
   for (uint32_t i = 0; i < size; ++i) {
     find_pair(i);
@@ -115,8 +119,7 @@ void BpeMerger::start(const std::vector<TokenId>& piece) {
 void BpeMerger::find_pair(uint32_t at) {
   ++operations_;
   Node& node = nodes_[at];
-  node.rank = node.next == kNone ? kNoRank
-                                 : merges_.find(node.token, nodes_[node.next].token).rank;
+  node.rank = node.next == kNone ? kNoRank : merges_.find(node.token, nodes_[node.next].token).rank;
   if (node.rank == kNoRank) {
     return;
   }

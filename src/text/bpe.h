@@ -38,7 +38,8 @@ class BpeMerger {
   // REQUIRES: fewer than 2^32 - 2 tokens.
   void merge(std::vector<TokenId>& piece);
 
-  // Pair look-ups, list operations and comparisons so far: a measure of work that tests can rely on.
+  // Pair look-ups, list operations and comparisons so far: a measure of work that tests can rely
+  // on.
   uint64_t operations() const { return operations_; }
 
  private:

@@ -29,7 +29,8 @@ TEST(ByteAlphabet, EveryByteHasItsOwnCharacter) {
 }
 
 TEST(ByteAlphabet, OtherCharactersAreNotInIt) {
-  for (const char* text : {" ", "\n", "a b", "\u0144", "\u4E00", "\u00AD", "\xFF", "\xC4", "\x7F"}) {
+  for (const char* text :
+       {" ", "\n", "a b", "\u0144", "\u4E00", "\u00AD", "\xFF", "\xC4", "\x7F"}) {
     EXPECT_EQ(bytes_from_alphabet(text), std::nullopt) << printable(text);
   }
   EXPECT_EQ(bytes_from_alphabet(""), "");

@@ -53,9 +53,10 @@ Result<std::vector<RankedMerge>> splits_of_tokens(const TokenTable& tokens,
       }
     }
     if (merges.size() > most) {
-      return format_error(fmt::format("{}: the first {} tokens split into pairs of tokens in {} "
-                                      "ways; expected at most {} for the whole vocabulary",
-                                      source, id + 1, merges.size(), most));
+      return format_error(
+          fmt::format("{}: the first {} tokens split into pairs of tokens in {} "
+                      "ways; expected at most {} for the whole vocabulary",
+                      source, id + 1, merges.size(), most));
     }
   }
   return merges;
@@ -98,7 +99,8 @@ Merge MergeTable::find(TokenId left, TokenId right) const {
 Result<MergeTable> MergeTable::from_list(std::span<const MergePair> merges,
                                          const TokenTable& tokens, const std::string& source) {
   if (merges.size() >= kNoRank / 2) {
-    return format_error(fmt::format("{}: {} merges; expected fewer than 2^31", source, merges.size()));
+    return format_error(
+        fmt::format("{}: {} merges; expected fewer than 2^31", source, merges.size()));
   }
   MergeTable table(merges.size(), static_cast<uint32_t>(merges.size()), tokens.seed());
   std::string joined;
@@ -106,22 +108,24 @@ Result<MergeTable> MergeTable::from_list(std::span<const MergePair> merges,
     const auto [left, right] = merges[i];
     for (const TokenId id : {left, right}) {
       if (id < 0 || static_cast<size_t>(id) >= tokens.size() || tokens.bytes(id).empty()) {
-        return bad_merge(source, i, fmt::format("token id {} names no token with bytes; the "
-                                                "vocabulary has {}", id, tokens.size()));
+        return bad_merge(source, i,
+                         fmt::format("token id {} names no token with bytes; the "
+                                     "vocabulary has {}",
+                                     id, tokens.size()));
       }
     }
     joined.assign(tokens.bytes(left)).append(tokens.bytes(right));
     const TokenId merged = tokens.find(joined);
     if (merged == kNoToken) {
-      return bad_merge(source, i, fmt::format("expected {} joined with {} to be in the vocabulary; "
-                                              "it is not", printable(tokens.bytes(left)),
-                                              printable(tokens.bytes(right))));
+      return bad_merge(source, i,
+                       fmt::format("expected {} joined with {} to be in the vocabulary; "
+                                   "it is not",
+                                   printable(tokens.bytes(left)), printable(tokens.bytes(right))));
     }
     if (!table.insert(left, right, {static_cast<uint32_t>(i), merged})) {
-      return bad_merge(source, i, fmt::format("{} with {} is already merge {}",
-                                              printable(tokens.bytes(left)),
-                                              printable(tokens.bytes(right)),
-                                              table.find(left, right).rank));
+      return bad_merge(source, i,
+                       fmt::format("{} with {} is already merge {}", printable(tokens.bytes(left)),
+                                   printable(tokens.bytes(right)), table.find(left, right).rank));
     }
   }
   return table;

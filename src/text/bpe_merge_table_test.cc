@@ -55,7 +55,7 @@ TEST(MergeTable, FromRanksEverySplitIsAMerge) {
   EXPECT_EQ(table->find(1, 1).rank, 3u);
   const auto merges = merges_from_ranks(tokens, "ranks");
   ASSERT_EQ(merges->size(), 4u);
-  EXPECT_EQ((*merges)[2].left, 0);   // "a" + "bb" before "ab" + "b"
+  EXPECT_EQ((*merges)[2].left, 0);  // "a" + "bb" before "ab" + "b"
   EXPECT_EQ((*merges)[2].right, 3);
 }
 
@@ -66,8 +66,9 @@ TEST(MergeTable, HostileRanks) {
   }
   EXPECT_THAT(MergeTable::from_ranks(table_of(nested), "ranks").status().message(),
               HasSubstr("expected at most 800 for the whole vocabulary"));
-  EXPECT_THAT(MergeTable::from_ranks(table_of({std::string(1025, 'a')}), "ranks").status().message(),
-              HasSubstr("token 0 has 1025 bytes; expected at most 1024"));
+  EXPECT_THAT(
+      MergeTable::from_ranks(table_of({std::string(1025, 'a')}), "ranks").status().message(),
+      HasSubstr("token 0 has 1025 bytes; expected at most 1024"));
 }
 
 }  // namespace

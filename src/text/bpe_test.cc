@@ -74,8 +74,8 @@ std::vector<TokenId> random_piece(std::mt19937& random, size_t letters, size_t l
 
 class MergeOrder : public testing::TestWithParam<int> {};
 
-// Short and long pieces, merges in the order of training and in any order (where joining makes pairs
-// of lower rank), and ranks alone.
+// Short and long pieces, merges in the order of training and in any order (where joining makes
+// pairs of lower rank), and ranks alone.
 TEST_P(MergeOrder, EqualsTheDefinition) {
   std::mt19937 random(static_cast<uint32_t>(GetParam()));
   const size_t letters = 1 + random() % 3;
@@ -108,8 +108,8 @@ TEST(BpeMerger, WorkIsAlmostLinear) {
   std::mt19937 random(7);
   Vocabulary doubling;  // a, aa, aaaa, ...: everything merges, again and again
   doubling.tokens = {"a", "b"};
-  for (TokenId last = 0; doubling.tokens.back().size() < 512; last = static_cast<TokenId>(
-           doubling.tokens.size() - 1)) {
+  for (TokenId last = 0; doubling.tokens.back().size() < 512;
+       last = static_cast<TokenId>(doubling.tokens.size() - 1)) {
     doubling.merges.push_back({last, last});
     const std::string half = doubling.tokens[static_cast<size_t>(last)];
     doubling.tokens.push_back(half + half);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Detokenizer: tokens to text as they come. Gives out only whole characters: the first bytes of an
-// unfinished one wait for the next token. Bytes that cannot be UTF-8 come out as U+FFFD, one for each
-// maximal subpart (WHATWG Encoding Standard), exactly as if the whole text were decoded at once.
+// unfinished one wait for the next token. Bytes that cannot be UTF-8 come out as U+FFFD, one for
+// each maximal subpart (WHATWG Encoding Standard), exactly as if the whole text were decoded at
+// once.
 #pragma once
 
 #include <rotor/token.h>

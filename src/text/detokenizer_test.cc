@@ -54,7 +54,8 @@ TEST(Utf8Stream, KnownStreams) {
 
 // Every byte that differs in kind, in every string up to four of them, cut in every way.
 TEST(Utf8Stream, AllShortStrings) {
-  constexpr std::string_view kKinds("A\x80\x8F\x90\x9F\xA0\xBF\xC1\xC2\xE0\xE1\xED\xEF\xF0\xF1\xF4\xF5\xFF", 18);
+  constexpr std::string_view kKinds(
+      "A\x80\x8F\x90\x9F\xA0\xBF\xC1\xC2\xE0\xE1\xED\xEF\xF0\xF1\xF4\xF5\xFF", 18);
   for (size_t length = 1; length <= 4; ++length) {
     size_t strings = 1;
     for (size_t i = 0; i < length; ++i) {

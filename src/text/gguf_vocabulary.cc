@@ -60,8 +60,10 @@ Status choose_pre_tokenizer(const GgufVocabulary& v, TokenizerSpec& spec) {
       known += known.empty() ? "" : ", ";
       known += p.name;
     }
-    return unsupported(fmt::format("{}: tokenizer.ggml.pre: unsupported pre-tokenizer {}; expected "
-                                   "one of {}", v.name, printable(v.pre), known));
+    return unsupported(
+        fmt::format("{}: tokenizer.ggml.pre: unsupported pre-tokenizer {}; expected "
+                    "one of {}",
+                    v.name, printable(v.pre), known));
   }
   spec.splits = {{found->split, {}}};
   spec.ignore_merges = found->ignore_merges;
@@ -75,12 +77,17 @@ Result<TokenKind> token_kind(const GgufVocabulary& v, size_t id) {
     return TokenKind::kNormal;
   }
   switch (v.types[id]) {
-    case 1: return TokenKind::kNormal;
+    case 1:
+      return TokenKind::kNormal;
     case 2:
-    case 3: return TokenKind::kControl;
-    case 4: return TokenKind::kUserDefined;
-    case 5: return TokenKind::kUnused;
-    case 6: return TokenKind::kByte;
+    case 3:
+      return TokenKind::kControl;
+    case 4:
+      return TokenKind::kUserDefined;
+    case 5:
+      return TokenKind::kUnused;
+    case 6:
+      return TokenKind::kByte;
     default:
       return format_error(fmt::format("{}: tokenizer.ggml.token_type[{}] is {}; expected 1 to 6",
                                       v.name, id, v.types[id]));
@@ -89,9 +96,10 @@ Result<TokenKind> token_kind(const GgufVocabulary& v, size_t id) {
 
 Status add_tokens(const GgufVocabulary& v, TokenizerSpec& spec) {
   if (!v.types.empty() && v.types.size() != v.tokens.size()) {
-    return format_error(fmt::format("{}: tokenizer.ggml.token_type has {} elements; expected {}, as "
-                                    "tokenizer.ggml.tokens", v.name, v.types.size(),
-                                    v.tokens.size()));
+    return format_error(
+        fmt::format("{}: tokenizer.ggml.token_type has {} elements; expected {}, as "
+                    "tokenizer.ggml.tokens",
+                    v.name, v.types.size(), v.tokens.size()));
   }
   spec.tokens.reserve(v.tokens.size());
   spec.kinds.reserve(v.tokens.size());
@@ -119,8 +127,10 @@ Status set_id(const GgufVocabulary& v, std::string_view key, std::optional<int64
     return Status::ok_status();
   }
   if (*value < 0 || static_cast<uint64_t>(*value) >= v.tokens.size()) {
-    return format_error(fmt::format("{}: tokenizer.ggml.{} is {}; expected below {}, the number of "
-                                    "tokens", v.name, key, *value, v.tokens.size()));
+    return format_error(
+        fmt::format("{}: tokenizer.ggml.{} is {}; expected below {}, the number of "
+                    "tokens",
+                    v.name, key, *value, v.tokens.size()));
   }
   id = static_cast<TokenId>(*value);
   return Status::ok_status();
@@ -160,8 +170,10 @@ Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
     return unsupported(v.name + ": unsupported tokenizer model 'llama' (SentencePiece)");
   }
   if (v.model != "gpt2") {
-    return unsupported(fmt::format("{}: tokenizer.ggml.model: unsupported tokenizer model {}; "
-                                   "expected \"gpt2\"", v.name, printable(v.model)));
+    return unsupported(
+        fmt::format("{}: tokenizer.ggml.model: unsupported tokenizer model {}; "
+                    "expected \"gpt2\"",
+                    v.name, printable(v.model)));
   }
   TokenizerSpec spec;
   spec.source = v.name + " (GGUF)";

@@ -16,13 +16,14 @@
 namespace rotor {
 
 struct GgufVocabulary {
-  std::string name;                    // of the file, for messages
-  std::string model;                   // tokenizer.ggml.model: "gpt2", "llama", ...
-  std::string pre;                     // tokenizer.ggml.pre; empty when the key is missing
-  std::vector<std::string> tokens;     // by id; normal ones in GPT-2's byte alphabet
-  std::vector<float> scores;           // by id, or empty; byte-level BPE does not use them
-  std::vector<int32_t> types;          // by id, or empty: 1 normal 2 unknown 3 control 4 user 5 unused 6 byte
-  std::vector<std::string> merges;     // "left right" in the byte alphabet, in order of rank
+  std::string name;                 // of the file, for messages
+  std::string model;                // tokenizer.ggml.model: "gpt2", "llama", ...
+  std::string pre;                  // tokenizer.ggml.pre; empty when the key is missing
+  std::vector<std::string> tokens;  // by id; normal ones in GPT-2's byte alphabet
+  std::vector<float> scores;        // by id, or empty; byte-level BPE does not use them
+  std::vector<int32_t>
+      types;  // by id, or empty: 1 normal 2 unknown 3 control 4 user 5 unused 6 byte
+  std::vector<std::string> merges;  // "left right" in the byte alphabet, in order of rank
   std::optional<int64_t> bos, eos, eot, eom, unk;  // the ..._token_id keys
   std::optional<bool> add_bos, add_eos;            // add_bos_token, add_eos_token
 };

@@ -89,8 +89,9 @@ TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
   const auto spec = tokenizer_from_gguf(v);
   ASSERT_TRUE(spec.ok()) << spec.status().message();
   ASSERT_EQ(spec->notes.size(), 2u);
-  EXPECT_EQ(spec->notes[0], "tokenizer.ggml.pre is missing: the llama-bpe rule is used (the "
-                            "vocabulary is Llama 3's)");
+  EXPECT_EQ(spec->notes[0],
+            "tokenizer.ggml.pre is missing: the llama-bpe rule is used (the "
+            "vocabulary is Llama 3's)");
   EXPECT_EQ(spec->notes[1],
             "tokenizer.ggml.eot_token_id is missing: 128009 (<|eot_id|>) ends a turn");
   EXPECT_TRUE(spec->ignore_merges);
@@ -122,15 +123,17 @@ TEST(GgufVocabulary, ContradictionsAreNamed) {
   const GgufVocabulary good = arrays_of("llama3", "llama-bpe");
   GgufVocabulary v = good;
   v.types.pop_back();
-  EXPECT_EQ(error(v), "llama3: tokenizer.ggml.token_type has 564 elements; expected 565, as "
-                      "tokenizer.ggml.tokens");
+  EXPECT_EQ(error(v),
+            "llama3: tokenizer.ggml.token_type has 564 elements; expected 565, as "
+            "tokenizer.ggml.tokens");
   v = good;
   v.types[7] = 9;
   EXPECT_EQ(error(v), "llama3: tokenizer.ggml.token_type[7] is 9; expected 1 to 6");
   v = good;
   v.eos = 565;
-  EXPECT_EQ(error(v), "llama3: tokenizer.ggml.eos_token_id is 565; expected below 565, the number "
-                      "of tokens");
+  EXPECT_EQ(error(v),
+            "llama3: tokenizer.ggml.eos_token_id is 565; expected below 565, the number "
+            "of tokens");
   v.eos = -2;
   EXPECT_THAT(error(v), HasSubstr("eos_token_id is -2"));
   v.eos = UINT32_MAX;

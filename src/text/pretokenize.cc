@@ -192,11 +192,21 @@ Status Pretokenizer::split_stage(const Stage& stage, std::string_view text, size
   }
   for (size_t at = 0; at < text.size();) {
     switch (stage.kind) {
-      case SplitKind::kGpt2: at = gpt2_piece_end(text, at); break;
-      case SplitKind::kLlama3: at = llama3_piece_end(text, at, 3); break;
-      case SplitKind::kQwen2: at = llama3_piece_end(text, at, 1); break;
-      case SplitKind::kDigits: at = digit_piece_end(text, at); break;
-      case SplitKind::kRegex: at = text.size(); break;
+      case SplitKind::kGpt2:
+        at = gpt2_piece_end(text, at);
+        break;
+      case SplitKind::kLlama3:
+        at = llama3_piece_end(text, at, 3);
+        break;
+      case SplitKind::kQwen2:
+        at = llama3_piece_end(text, at, 1);
+        break;
+      case SplitKind::kDigits:
+        at = digit_piece_end(text, at);
+        break;
+      case SplitKind::kRegex:
+        at = text.size();
+        break;
     }
     ends.push_back(offset + at);
   }

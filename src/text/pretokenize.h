@@ -39,8 +39,8 @@ class Pretokenizer {
   // Compiles foreign patterns; kUnsupported when one is beyond PCRE2 or means something else there.
   static Result<Pretokenizer> create(std::span<const SplitRule> rules, const std::string& source);
 
-  // Replaces `ends` by the byte after each piece, ascending; the last is text.size(). Empty text has
-  // no piece. Fails only when a foreign pattern hits its limits.
+  // Replaces `ends` by the byte after each piece, ascending; the last is text.size(). Empty text
+  // has no piece. Fails only when a foreign pattern hits its limits.
   Status split(std::string_view text, std::vector<size_t>& ends) const;
 
  private:

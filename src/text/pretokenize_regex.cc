@@ -15,7 +15,7 @@
 namespace rotor {
 namespace {
 
-constexpr size_t kJitStackStart = 32 * 1024;   // bytes
+constexpr size_t kJitStackStart = 32 * 1024;  // bytes
 constexpr size_t kJitStackLimit = 1024 * 1024;
 
 template <auto free_function>
@@ -25,8 +25,7 @@ struct Freer {
     free_function(pointer);
   }
 };
-using CompileContext =
-    std::unique_ptr<pcre2_compile_context, Freer<pcre2_compile_context_free>>;
+using CompileContext = std::unique_ptr<pcre2_compile_context, Freer<pcre2_compile_context_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, Freer<pcre2_match_context_free>>;
 using MatchData = std::unique_ptr<pcre2_match_data, Freer<pcre2_match_data_free>>;
 using JitStack = std::unique_ptr<pcre2_jit_stack, Freer<pcre2_jit_stack_free>>;
@@ -110,10 +109,12 @@ std::string limit_text(int error) {
       return fmt::format("the match limit of {} steps", kRegexMatchLimit);
     case PCRE2_ERROR_DEPTHLIMIT:
       return fmt::format("the depth limit of {} steps", kRegexMatchLimit);
-    case PCRE2_ERROR_HEAPLIMIT: return fmt::format("the heap limit of {} KiB", kRegexHeapLimit);
+    case PCRE2_ERROR_HEAPLIMIT:
+      return fmt::format("the heap limit of {} KiB", kRegexHeapLimit);
     case PCRE2_ERROR_JIT_STACKLIMIT:
       return fmt::format("the stack limit of {} KiB", kJitStackLimit / 1024);
-    default: return "a PCRE2 error (" + error_text(error) + ")";
+    default:
+      return "a PCRE2 error (" + error_text(error) + ")";
   }
 }
 
@@ -127,12 +128,14 @@ struct SplitRegex::Code {
 Result<SplitRegex> SplitRegex::compile(const std::string& pattern, const std::string& source) {
   const std::string where = fmt::format("{}: split pattern {}", source, printable(pattern, 200));
   if (pattern.size() > kRegexMaxPattern) {
-    return unsupported(fmt::format("{}: {} bytes; expected at most {}", where, pattern.size(),
-                                   kRegexMaxPattern));
+    return unsupported(
+        fmt::format("{}: {} bytes; expected at most {}", where, pattern.size(), kRegexMaxPattern));
   }
   if (const auto spelling = foreign_spelling(pattern)) {
-    return unsupported(fmt::format("{}: {} does not mean the same in PCRE2 as in Oniguruma, for "
-                                   "which tokenizer files are written", where, printable(*spelling)));
+    return unsupported(
+        fmt::format("{}: {} does not mean the same in PCRE2 as in Oniguruma, for "
+                    "which tokenizer files are written",
+                    where, printable(*spelling)));
   }
   const CompileContext context(pcre2_compile_context_create(nullptr));
   if (context == nullptr) {
@@ -147,8 +150,8 @@ Result<SplitRegex> SplitRegex::compile(const std::string& pattern, const std::st
                              PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
                              &error, &error_at, context.get());
   if (code->code == nullptr) {
-    return unsupported(fmt::format("{}: PCRE2 refuses it at byte {}: {}", where, error_at,
-                                   error_text(error)));
+    return unsupported(
+        fmt::format("{}: PCRE2 refuses it at byte {}: {}", where, error_at, error_text(error)));
   }
   // Without JIT (a hardened kernel, another CPU) the interpreter gives the same matches, slower.
   pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE);
@@ -171,8 +174,7 @@ Status SplitRegex::split(std::string_view text, size_t offset, std::vector<size_
   };
   size_t begin = 0;  // of the stretch of valid UTF-8
   while (begin < text.size()) {
-    const std::string_view valid =
-        text.substr(begin, valid_utf8_prefix(text.substr(begin)));
+    const std::string_view valid = text.substr(begin, valid_utf8_prefix(text.substr(begin)));
     size_t at = 0;
     while (at < valid.size()) {
       const int result = matcher.match(code_->code, valid, at);

@@ -26,8 +26,9 @@ class SplitRegex {
   // when PCRE2 refuses it or would read it differently (&&, \h, {n,m}+).
   static Result<SplitRegex> compile(const std::string& pattern, const std::string& source);
 
-  // Appends to `ends` the ends, plus `offset`, of the pieces of `text`: every match and every stretch
-  // between matches. kUnsupported, naming the limit and the byte, when a match takes too much.
+  // Appends to `ends` the ends, plus `offset`, of the pieces of `text`: every match and every
+  // stretch between matches. kUnsupported, naming the limit and the byte, when a match takes too
+  // much.
   Status split(std::string_view text, size_t offset, std::vector<size_t>& ends) const;
 
  private:

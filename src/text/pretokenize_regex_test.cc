@@ -48,8 +48,14 @@ TEST(SplitRegex, EmptyMatchesAreNone) {
 }
 
 TEST(SplitRegex, BrokenBytesAreTheirOwnPieces) {
-  EXPECT_EQ(pieces(".", "a\xFF\xC3" "b\xE1\x80"), (Pieces{"a", "\xFF\xC3", "b", "\xE1\x80"}));
-  EXPECT_EQ(pieces("ab", "a\xFF" "b"), (Pieces{"a", "\xFF", "b"}));
+  EXPECT_EQ(pieces(".",
+                   "a\xFF\xC3"
+                   "b\xE1\x80"),
+            (Pieces{"a", "\xFF\xC3", "b", "\xE1\x80"}));
+  EXPECT_EQ(pieces("ab",
+                   "a\xFF"
+                   "b"),
+            (Pieces{"a", "\xFF", "b"}));
 }
 
 TEST(SplitRegex, OffsetsAreAdded) {
@@ -82,7 +88,8 @@ TEST(SplitRegex, RunawayMatchesHitALimit) {
     const Status status = regex->split(text, 5, ends);
     EXPECT_EQ(status.code(), Code::kUnsupported);
     EXPECT_THAT(status.message(), HasSubstr("hit the match limit of 1000000 steps at byte 5 of the "
-                                            "text")) << pattern;
+                                            "text"))
+        << pattern;
   }
 }
 

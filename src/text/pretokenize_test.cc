@@ -55,7 +55,11 @@ TEST(Pretokenize, Llama3Examples) {
   EXPECT_EQ(llama3("x = !!\r\n\ny"), (Pieces{"x", " =", " !!\r\n\n", "y"}));
   EXPECT_EQ(llama3(" \n \t"), (Pieces{" \n", " \t"}));
   EXPECT_EQ(llama3("I'VE 'x"), (Pieces{"I", "'VE", " '", "x"}));
-  EXPECT_EQ(llama3("\xFF" "a\xFF\xFE 1"), (Pieces{"\xFF" "a", "\xFF\xFE", " ", "1"}));
+  EXPECT_EQ(llama3("\xFF"
+                   "a\xFF\xFE 1"),
+            (Pieces{"\xFF"
+                    "a",
+                    "\xFF\xFE", " ", "1"}));
 }
 
 TEST(Pretokenize, Gpt2Examples) {
@@ -106,8 +110,8 @@ class Scanner : public testing::TestWithParam<std::pair<SplitKind, const char*>>
 
 // Every text of up to five characters of the kinds that the patterns tell apart.
 TEST_P(Scanner, EveryShortText) {
-  const std::array<std::string_view, 9> kinds = {"a", "s", "'", " ", "\n", "\u3000", "1", "!",
-                                                 "\u017F"};
+  const std::array<std::string_view, 9> kinds = {"a",      "s", "'", " ",     "\n",
+                                                 "\u3000", "1", "!", "\u017F"};
   for (size_t length = 1; length <= 5; ++length) {
     std::array<size_t, 5> digits{};
     while (true) {
@@ -129,10 +133,9 @@ TEST_P(Scanner, EveryShortText) {
 
 TEST_P(Scanner, RandomText) {
   const std::array<std::string_view, 26> kinds = {
-      "r",      "E",      "v",      "L",          "l",          "m",          "d",     "t",
-      "S",      "'",      " ",      "  ",         "\n",         "\r\n",       "\t",    "\v",
-      "\u0085", "\u00A0", "\u2028", "\u4E00",     "\U0001F600", "\u0301",     "0",     "\u00BD",
-      ".",      "\u2160"};
+      "r",      "E",      "v",          "L",      "l",    "m",      "d",  "t",      "S",
+      "'",      " ",      "  ",         "\n",     "\r\n", "\t",     "\v", "\u0085", "\u00A0",
+      "\u2028", "\u4E00", "\U0001F600", "\u0301", "0",    "\u00BD", ".",  "\u2160"};
   std::mt19937 random(1);
   for (int round = 0; round < 30'000; ++round) {
     std::string text;

@@ -85,12 +85,18 @@ Status parse_line(std::string_view line, size_t number, TokenizerSpec& spec) {
 // Meta's order: ten tokens, five of them reserved, then reserved ones numbered on.
 std::string llama3_special(size_t index) {
   switch (index) {
-    case 0: return "<|begin_of_text|>";
-    case 1: return "<|end_of_text|>";
-    case 6: return "<|start_header_id|>";
-    case 7: return "<|end_header_id|>";
-    case 9: return "<|eot_id|>";
-    default: break;
+    case 0:
+      return "<|begin_of_text|>";
+    case 1:
+      return "<|end_of_text|>";
+    case 6:
+      return "<|start_header_id|>";
+    case 7:
+      return "<|end_header_id|>";
+    case 9:
+      return "<|eot_id|>";
+    default:
+      break;
   }
   const size_t number = index < 6 ? index - 2 : index == 8 ? 4 : index - 5;
   return fmt::format("<|reserved_special_token_{}|>", number);
@@ -128,7 +134,8 @@ Result<TokenizerSpec> parse_tiktoken(std::string_view text, const std::string& n
     }
   }
   if (spec.tokens.empty()) {
-    return format_error(spec.source + ": no line with a token; expected base64, a space and a rank");
+    return format_error(spec.source +
+                        ": no line with a token; expected base64, a space and a rank");
   }
   spec.kinds.assign(spec.tokens.size(), TokenKind::kNormal);
   if (spec.tokens.size() == kLlama3Ranks) {

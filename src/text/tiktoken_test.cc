@@ -23,25 +23,31 @@ TEST(Tiktoken, LinesAreBytesAndRanks) {
   EXPECT_TRUE(spec->ignore_merges);
   EXPECT_FALSE(spec->add_bos);
   ASSERT_EQ(spec->notes.size(), 1u);
-  EXPECT_EQ(spec->notes[0], "5 ranks are not Llama 3's 128000: no special tokens; Llama 3's split "
-                            "rule assumed");
+  EXPECT_EQ(spec->notes[0],
+            "5 ranks are not Llama 3's 128000: no special tokens; Llama 3's split "
+            "rule assumed");
 }
 
 TEST(Tiktoken, ErrorsNameTheLine) {
-  EXPECT_EQ(error(""), "tokenizer.model (tiktoken): no line with a token; expected base64, a space "
-                       "and a rank");
-  EXPECT_EQ(error("IQ==\n"), "tokenizer.model (tiktoken): line 1: expected base64, a space and a "
-                             "rank; got \"IQ==\"");
-  EXPECT_EQ(error("IQ== 0\nIQ== 2\n"), "tokenizer.model (tiktoken): line 2: expected rank 1, the "
-                                       "number of lines before; got \"IQ== 2\"");
+  EXPECT_EQ(error(""),
+            "tokenizer.model (tiktoken): no line with a token; expected base64, a space "
+            "and a rank");
+  EXPECT_EQ(error("IQ==\n"),
+            "tokenizer.model (tiktoken): line 1: expected base64, a space and a "
+            "rank; got \"IQ==\"");
+  EXPECT_EQ(error("IQ== 0\nIQ== 2\n"),
+            "tokenizer.model (tiktoken): line 2: expected rank 1, the "
+            "number of lines before; got \"IQ== 2\"");
   for (const char* rank : {"", "x", "0x0", "-0", " 0", "0 ", "18446744073709551616"}) {
     EXPECT_NE(error(std::string("IQ== ") + rank).find("a decimal rank after the space"),
-              std::string::npos) << rank;
+              std::string::npos)
+        << rank;
   }
   for (const char* text : {"", "I", "IQ", "IQ=", "IQ===", "I===", "====", "IR==", "ISF=", "I-==",
                            "IQ==IQ==", "\xC3\xA9=="}) {
     EXPECT_NE(error(std::string(text) + " 0").find("base64 of at least one byte"),
-              std::string::npos) << text;
+              std::string::npos)
+        << text;
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Building the tables, and the way of text through them: added tokens, normalisation, pieces, merges.
+// Building the tables, and the way of text through them: added tokens, normalisation, pieces,
+// merges.
 #include "text/tokenizer.h"
 
 #include <fmt/format.h>
@@ -19,7 +20,7 @@ constexpr size_t kMaxVocabulary = size_t{1} << 26;
 
 // Texts of control tokens after which models stop, whatever the file says about them.
 constexpr std::array<std::string_view, 8> kEndTexts = {
-    "<|eot_id|>", "<|eom_id|>",    "<|end_of_text|>", "<|im_end|>",
+    "<|eot_id|>",    "<|eom_id|>",    "<|end_of_text|>", "<|im_end|>",
     "<|endoftext|>", "<end_of_turn>", "<|end|>",         "<|eot|>"};
 
 bool is_in(const std::vector<TokenId>& sorted, TokenId id) {
@@ -62,8 +63,8 @@ size_t trailing_white_space(std::string_view text) {
 }
 
 Status too_long(size_t bytes) {
-  return invalid_argument(fmt::format("the text has {} bytes or more; expected at most {}", bytes,
-                                      kMaxText));
+  return invalid_argument(
+      fmt::format("the text has {} bytes or more; expected at most {}", bytes, kMaxText));
 }
 
 Status check_id(const TokenizerSpec& spec, std::string_view name, TokenId id) {
@@ -77,8 +78,8 @@ Status check_id(const TokenizerSpec& spec, std::string_view name, TokenId id) {
 Status check_spec(const TokenizerSpec& spec) {
   const size_t size = spec.tokens.size();
   if (size == 0 || size > kMaxVocabulary) {
-    return format_error(fmt::format("{}: {} tokens; expected 1 to {}", spec.source, size,
-                                    kMaxVocabulary));
+    return format_error(
+        fmt::format("{}: {} tokens; expected 1 to {}", spec.source, size, kMaxVocabulary));
   }
   if (spec.kinds.size() != size) {
     return format_error(fmt::format("{}: {} token types for {} tokens; expected as many",
@@ -100,24 +101,10 @@ Status check_spec(const TokenizerSpec& spec) {
        {&spec.end_of_generation, &spec.strip_left, &spec.strip_right}) {
     for (const TokenId id : *ids) {
       if (id < 0) {
-        return format_error(fmt::format("{}: token id {} in a list; expected 0 or more",
-                                        spec.source, id));
+        return format_error(
+            fmt::format("{}: token id {} in a list; expected 0 or more", spec.source, id));
       }
       ROTOR_TRY(check_id(spec, "listed", id));
-    }
-  }
-  return Status::ok_status();
-}
-
-// Two normal tokens with the same bytes: one of them could never be produced.
-Status check_repeats(const TokenizerSpec& spec, const TokenTable& tokens) {
-  for (size_t i = 0; i < spec.tokens.size(); ++i) {
-    if (spec.kinds[i] != TokenKind::kNormal || spec.tokens[i].empty()) {
-      continue;
-    }
-    if (const TokenId first = tokens.find(spec.tokens[i]); static_cast<size_t>(first) != i) {
-      return format_error(fmt::format("{}: tokens {} and {} are both {}", spec.source, first, i,
-                                      printable(spec.tokens[i])));
     }
   }
   return Status::ok_status();
@@ -212,9 +199,9 @@ Status Tokenizer::Encoding::add_piece(std::string_view piece) {
 }
 
 Status Tokenizer::Encoding::no_token(std::string_view piece, size_t at) const {
-  return unsupported(fmt::format("{}: the vocabulary has no token for byte 0x{:02x} (in {})",
-                                 t_.info_.source, static_cast<unsigned>(static_cast<uint8_t>(piece[at])),
-                                 printable(piece.substr(at))));
+  return unsupported(fmt::format(
+      "{}: the vocabulary has no token for byte 0x{:02x} (in {})", t_.info_.source,
+      static_cast<unsigned>(static_cast<uint8_t>(piece[at])), printable(piece.substr(at))));
 }
 
 Result<Tokenizer> Tokenizer::create(TokenizerSpec spec) {
@@ -232,7 +219,11 @@ Status Tokenizer::build(TokenizerSpec spec) {
   tokens_ = TokenTable(spec.tokens, [&](TokenId id) {
     return spec.kinds[static_cast<size_t>(id)] == TokenKind::kNormal;
   });
-  ROTOR_TRY(check_repeats(spec, tokens_));
+  if (const auto [first, second] = tokens_.repeated(); first != kNoToken) {
+    // One of them could never be produced.
+    return format_error(fmt::format("{}: tokens {} and {} are both {}", spec.source, first, second,
+                                    printable(tokens_.bytes(first))));
+  }
   if (spec.ranks_are_ids) {
     ROTOR_ASSIGN(merges_, MergeTable::from_ranks(tokens_, spec.source));
   } else {
@@ -330,8 +321,8 @@ Result<std::string> Tokenizer::decode(std::span<const TokenId> ids, bool skip_sp
   std::string text;
   for (size_t i = 0; i < ids.size(); ++i) {
     if (!contains(ids[i])) {
-      return invalid_argument(fmt::format("token id {} at position {}: expected 0 to {}", ids[i], i,
-                                          size() - 1));
+      return invalid_argument(
+          fmt::format("token id {} at position {}: expected 0 to {}", ids[i], i, size() - 1));
     }
     if (!skip_special || !is_control(ids[i])) {
       text += tokens_.bytes(ids[i]);

@@ -44,7 +44,8 @@ class Tokenizer {
 
   // kInvalidArgument above 2^31 - 1 bytes; kUnsupported when a foreign split pattern hits its limit
   // or a byte has no token in this vocabulary; kOutOfMemory.
-  Result<std::vector<TokenId>> encode(std::string_view text, const EncodeOptions& options = {}) const;
+  Result<std::vector<TokenId>> encode(std::string_view text,
+                                      const EncodeOptions& options = {}) const;
 
   // The segments joined are split and merged as one text; they differ only in what may become a
   // control token (options.parse_special is not used). No second begin-of-text token is added to
@@ -82,7 +83,7 @@ class Tokenizer {
   const std::vector<std::string>& notes() const { return info_.notes; }
 
  private:
-  class Encoding;  // one call of encode
+  class Encoding;   // one call of encode
   struct Stretch {  // bytes [begin, end) of a text
     size_t begin;
     size_t end;

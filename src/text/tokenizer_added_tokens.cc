@@ -27,9 +27,9 @@ Result<AddedTokenMatcher> AddedTokenMatcher::create(const TokenizerSpec& spec) {
   }
   std::stable_sort(matcher.entries_.begin(), matcher.entries_.end(),
                    [](const Entry& a, const Entry& b) { return a.bytes < b.bytes; });
-  const auto twin = std::adjacent_find(
-      matcher.entries_.begin(), matcher.entries_.end(),
-      [](const Entry& a, const Entry& b) { return a.bytes == b.bytes; });
+  const auto twin =
+      std::adjacent_find(matcher.entries_.begin(), matcher.entries_.end(),
+                         [](const Entry& a, const Entry& b) { return a.bytes == b.bytes; });
   if (twin != matcher.entries_.end()) {
     return format_error(fmt::format("{}: added tokens {} and {} are both {}", spec.source, twin->id,
                                     std::next(twin)->id, printable(twin->bytes)));

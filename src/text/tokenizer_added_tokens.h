@@ -28,8 +28,8 @@ class AddedTokenMatcher {
     size_t length = 0;  // bytes; 0: no match
   };
 
-  // Takes the control and user-defined tokens of `spec`. kFormatError when two have the same bytes or
-  // one is too long.
+  // Takes the control and user-defined tokens of `spec`. kFormatError when two have the same bytes
+  // or one is too long.
   static Result<AddedTokenMatcher> create(const TokenizerSpec& spec);
 
   // The longest token at byte `at`; control tokens only when they end by `trusted_end`.

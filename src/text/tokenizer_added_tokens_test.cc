@@ -45,7 +45,8 @@ TEST(AddedTokens, EqualsTheObviousSearch) {
       TokenId id = kNoToken;
       for (size_t i = 0; i < spec.tokens.size(); ++i) {
         const std::string& token = spec.tokens[i];
-        const bool allowed = spec.kinds[i] != TokenKind::kControl || at + token.size() <= trusted_end;
+        const bool allowed =
+            spec.kinds[i] != TokenKind::kControl || at + token.size() <= trusted_end;
         if (allowed && token.size() > length && text.compare(at, token.size(), token) == 0) {
           length = token.size();
           id = static_cast<TokenId>(i);
@@ -71,10 +72,12 @@ TEST(AddedTokens, NormalAndUnusedTokensAreNotAmongThem) {
 TEST(AddedTokens, Refusals) {
   EXPECT_EQ(AddedTokenMatcher::create(
                 spec_of({{"<s>", TokenKind::kControl}, {"<s>", TokenKind::kUserDefined}}))
-                .status().message(),
+                .status()
+                .message(),
             "file: added tokens 0 and 1 are both \"<s>\"");
   EXPECT_EQ(AddedTokenMatcher::create(spec_of({{std::string(513, 'x'), TokenKind::kControl}}))
-                .status().message(),
+                .status()
+                .message(),
             "file: added token 0 has 513 bytes; expected at most 512");
   EXPECT_TRUE(
       AddedTokenMatcher::create(spec_of({{std::string(512, 'x'), TokenKind::kControl}})).ok());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sections of tokenizer.json that say what the tokens are: model and added_tokens. The pipeline
-// around them (normalizer, pre_tokenizer, post_processor, decoder) is in tokenizer_json_pipeline.cc.
+// around them (normalizer, pre_tokenizer, post_processor, decoder) is in
+// tokenizer_json_pipeline.cc.
 #include "text/tokenizer_json.h"
 
 #include <fmt/format.h>
@@ -27,14 +28,17 @@ Status check_model_options(JsonValue model, const std::string& where) {
   for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     ROTOR_ASSIGN(const auto text, json_string(model, key, where));
     if (text && !text->empty()) {
-      return unsupported(fmt::format("{}: model.{}: {}; expected null or empty: Rotor reads "
-                                     "byte-level BPE", where, key, printable(*text)));
+      return unsupported(
+          fmt::format("{}: model.{}: {}; expected null or empty: Rotor reads "
+                      "byte-level BPE",
+                      where, key, printable(*text)));
     }
   }
   ROTOR_ASSIGN(const auto fallback, json_bool(model, "byte_fallback", where));
   if (fallback.value_or(false)) {
-    return unsupported(where + ": model.byte_fallback is true (SentencePiece in the form of BPE); "
-                               "expected false: Rotor reads byte-level BPE");
+    return unsupported(where +
+                       ": model.byte_fallback is true (SentencePiece in the form of BPE); "
+                       "expected false: Rotor reads byte-level BPE");
   }
   ROTOR_ASSIGN(const auto dropout, json_number(model, "dropout", where));
   if (dropout.value_or(0) != 0) {
@@ -59,8 +63,9 @@ Status check_model_kind(JsonValue model, const std::string& where) {
 Status place_token(TokenizerSpec& spec, size_t id_limit, std::string_view key, std::string bytes,
                    TokenKind kind, int64_t id) {
   if (id < 0 || static_cast<uint64_t>(id) >= id_limit) {
-    return bad(spec, key, fmt::format("token {} has id {}; expected 0 to {}", printable(bytes), id,
-                                      id_limit - 1));
+    return bad(
+        spec, key,
+        fmt::format("token {} has id {}; expected 0 to {}", printable(bytes), id, id_limit - 1));
   }
   const size_t index = static_cast<size_t>(id);
   if (index >= spec.tokens.size()) {
@@ -83,12 +88,12 @@ Status read_vocabulary(const JsonObject& vocabulary, size_t id_limit, TokenizerS
     std::optional<std::string> bytes = bytes_from_alphabet(text);
     // A token outside the byte alphabet is text that no merge can reach.
     const TokenKind kind = bytes ? TokenKind::kNormal : TokenKind::kUnused;
-    ROTOR_TRY(place_token(spec, id_limit, kKey, bytes ? *std::move(bytes) : std::string(text), kind,
-                          id));
+    ROTOR_TRY(
+        place_token(spec, id_limit, kKey, bytes ? *std::move(bytes) : std::string(text), kind, id));
     taken.resize(spec.tokens.size());
     if (taken[static_cast<size_t>(id)]) {
-      return bad(spec, kKey, fmt::format("token {} has id {}, which another token has",
-                                         printable(text), id));
+      return bad(spec, kKey,
+                 fmt::format("token {} has id {}, which another token has", printable(text), id));
     }
     taken[static_cast<size_t>(id)] = true;
   }
@@ -108,8 +113,8 @@ Status check_free(const TokenizerSpec& spec, int64_t id, std::string_view conten
   if (free || (same && !added)) {
     return Status::ok_status();
   }
-  return bad(spec, "added_tokens", fmt::format("{} has id {}, but that is {}", printable(content),
-                                               id, printable(there)));
+  return bad(spec, "added_tokens",
+             fmt::format("{} has id {}, but that is {}", printable(content), id, printable(there)));
 }
 
 Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec) {
@@ -185,8 +190,8 @@ Status read_model(JsonValue model, const std::vector<JsonValue>& added, Tokenize
   if (unknown) {
     const auto found = std::find(spec.tokens.begin(), spec.tokens.end(), *unknown);
     if (found == spec.tokens.end()) {
-      return bad(spec, "model.unk_token", fmt::format("{} is not in the vocabulary",
-                                                      printable(*unknown)));
+      return bad(spec, "model.unk_token",
+                 fmt::format("{} is not in the vocabulary", printable(*unknown)));
     }
     spec.unk = static_cast<TokenId>(found - spec.tokens.begin());
   }

@@ -12,8 +12,8 @@
 
 namespace rotor {
 
-// `name` appears in messages. kUnsupported names the kind that Rotor lacks and the key it stands at;
-// kFormatError what contradicts the format. The file does not say which token ends a text: the
+// `name` appears in messages. kUnsupported names the kind that Rotor lacks and the key it stands
+// at; kFormatError what contradicts the format. The file does not say which token ends a text: the
 // model's configuration may set eos and eot afterwards.
 Result<TokenizerSpec> parse_tokenizer_json(std::string_view json, const std::string& name);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hugging Face's pipeline components, as far as byte-level BPE tokenizers use them. A "Sequence" may
-// hold only plain components, so there is nothing to recurse into.
+// Hugging Face's pipeline components, as far as byte-level BPE tokenizers use them. A "Sequence"
+// may hold only plain components, so there is nothing to recurse into.
 #include "text/tokenizer_json_pipeline.h"
 
 #include <fmt/format.h>
@@ -58,8 +58,8 @@ Result<std::vector<Component>> components(JsonValue root, std::string_view key,
 }
 
 Status unsupported_kind(const Component& c, std::string_view expected) {
-  return unsupported(fmt::format("{}: unsupported kind {}; expected {}", c.where, printable(c.type),
-                                 expected));
+  return unsupported(
+      fmt::format("{}: unsupported kind {}; expected {}", c.where, printable(c.type), expected));
 }
 
 Status read_normalizer(const Component& c, TokenizerSpec& spec) {
@@ -143,8 +143,9 @@ Status read_pre_tokenizers(JsonValue root, TokenizerSpec& spec) {
     }
   }
   if (!byte_level) {
-    return unsupported(spec.source + ": pre_tokenizer: expected a ByteLevel component: Rotor reads "
-                                     "byte-level BPE");
+    return unsupported(spec.source +
+                       ": pre_tokenizer: expected a ByteLevel component: Rotor reads "
+                       "byte-level BPE");
   }
   return Status::ok_status();
 }
@@ -160,7 +161,8 @@ Result<TokenId> template_token(const Component& c, JsonValue special, const Toke
       return static_cast<TokenId>(i);
     }
   }
-  return format_error(fmt::format("{}.single: {} is not an added token", c.where, printable(*text)));
+  return format_error(
+      fmt::format("{}.single: {} is not an added token", c.where, printable(*text)));
 }
 
 // "single": at most one token before the text and one after it.
@@ -185,8 +187,9 @@ Status read_template(const Component& c, TokenizerSpec& spec) {
     ROTOR_ASSIGN(const TokenId id, template_token(c, *special, spec));
     bool& wanted = text_seen ? spec.add_eos : spec.add_bos;
     if (wanted) {
-      return unsupported(c.where + ".single: expected at most one token before and one after the "
-                                   "text");
+      return unsupported(c.where +
+                         ".single: expected at most one token before and one after the "
+                         "text");
     }
     wanted = true;
     (text_seen ? spec.eos : spec.bos) = id;

@@ -9,8 +9,8 @@
 
 namespace rotor {
 
-// Reads normalizer, pre_tokenizer, post_processor and decoder of `root` into `spec`, whose tokens are
-// complete. kUnsupported names every kind or option that Rotor does not follow.
+// Reads normalizer, pre_tokenizer, post_processor and decoder of `root` into `spec`, whose tokens
+// are complete. kUnsupported names every kind or option that Rotor does not follow.
 Status read_json_pipeline(JsonValue root, TokenizerSpec& spec);
 
 }  // namespace rotor

@@ -49,11 +49,12 @@ TEST(JsonPipeline, ByteLevelAloneIsGpt2UnlessTold) {
 }
 
 TEST(JsonPipeline, SequencesKeepTheirOrder) {
-  const TokenizerSpec spec = read(sequence(
-      R"({"type":"Digits","individual_digits":true},)"
-      R"({"type":"Split","pattern":{"Regex":"\\d"},"behavior":"Isolated","invert":false},)"
-      R"({"type":"Split","pattern":{"String":"a.b"},"behavior":"Isolated"},)"
-      R"({"type":"Digits","individual_digits":false},)" + std::string(kByteLevel)));
+  const TokenizerSpec spec = read(
+      sequence(R"({"type":"Digits","individual_digits":true},)"
+               R"({"type":"Split","pattern":{"Regex":"\\d"},"behavior":"Isolated","invert":false},)"
+               R"({"type":"Split","pattern":{"String":"a.b"},"behavior":"Isolated"},)"
+               R"({"type":"Digits","individual_digits":false},)" +
+               std::string(kByteLevel)));
   ASSERT_EQ(spec.splits.size(), 4u);
   EXPECT_EQ(spec.splits[0].kind, SplitKind::kDigits);
   EXPECT_EQ(spec.splits[1].pattern, "\\d");
@@ -76,9 +77,10 @@ TEST(JsonPipeline, KnownPatternsMayBeKeptInverted) {
 TEST(JsonPipeline, PreTokenizersThatAreRefused) {
   EXPECT_THAT(error("{}"), HasSubstr("t: pre_tokenizer: expected a ByteLevel component"));
   EXPECT_THAT(error(pre("null")), HasSubstr("expected a ByteLevel component"));
-  EXPECT_THAT(error(pre(R"({"type":"Whitespace"})")),
-              HasSubstr("t: pre_tokenizer: unsupported kind \"Whitespace\"; expected ByteLevel, Split "
-                        "or Digits"));
+  EXPECT_THAT(
+      error(pre(R"({"type":"Whitespace"})")),
+      HasSubstr("t: pre_tokenizer: unsupported kind \"Whitespace\"; expected ByteLevel, Split "
+                "or Digits"));
   EXPECT_THAT(error(pre(R"({"type":"Metaspace"})")), HasSubstr("\"Metaspace\""));
   EXPECT_THAT(error(pre(R"({"type":"ByteLevel","add_prefix_space":true})")),
               HasSubstr("add_prefix_space is true; expected false"));
@@ -125,15 +127,18 @@ TEST(JsonPipeline, TemplatesGiveBeginAndEnd) {
   spec = read(single(text));
   EXPECT_FALSE(spec.add_bos);
   spec = read(post(R"({"type":"Sequence","processors":[{"type":"ByteLevel"},)"
-                   R"({"type":"TemplateProcessing","single":[)" + begin + "," + text + "]}]}"));
+                   R"({"type":"TemplateProcessing","single":[)" +
+                   begin + "," + text + "]}]}"));
   EXPECT_TRUE(spec.add_bos);
-  EXPECT_THAT(error(single(begin + "," + begin + "," + text)), HasSubstr("at most one token before"));
+  EXPECT_THAT(error(single(begin + "," + begin + "," + text)),
+              HasSubstr("at most one token before"));
   EXPECT_THAT(error(single(text + "," + text)), HasSubstr("expected the text once"));
   EXPECT_THAT(error(single(begin), Code::kFormatError), HasSubstr("expected the text"));
   EXPECT_THAT(error(single("3"), Code::kFormatError), HasSubstr("SpecialToken or Sequence"));
   EXPECT_THAT(error(single(R"({"SpecialToken":{"id":"a"}})"), Code::kFormatError),
               HasSubstr("\"a\" is not an added token"));
-  EXPECT_THAT(error(single(R"({"SpecialToken":{}})"), Code::kFormatError), HasSubstr("with an \"id\""));
+  EXPECT_THAT(error(single(R"({"SpecialToken":{}})"), Code::kFormatError),
+              HasSubstr("with an \"id\""));
   EXPECT_THAT(error(post(R"({"type":"TemplateProcessing"})"), Code::kFormatError),
               HasSubstr("single: expected an array"));
   EXPECT_THAT(error(post(R"({"type":"BertProcessing"})")), HasSubstr("\"BertProcessing\""));
@@ -144,8 +149,9 @@ TEST(JsonPipeline, Decoders) {
     return R"({"pre_tokenizer":)" + std::string(kByteLevel) + R"(,"decoder":)" + value + "}";
   };
   read(with(R"({"type":"ByteLevel"})"));
-  EXPECT_THAT(error(with(R"({"type":"Sequence","decoders":[{"type":"Replace"}]})")),
-              HasSubstr("t: decoder.decoders[0]: unsupported kind \"Replace\"; expected ByteLevel"));
+  EXPECT_THAT(
+      error(with(R"({"type":"Sequence","decoders":[{"type":"Replace"}]})")),
+      HasSubstr("t: decoder.decoders[0]: unsupported kind \"Replace\"; expected ByteLevel"));
 }
 
 }  // namespace

@@ -30,8 +30,10 @@ std::string error(const std::string& json, Code code = Code::kFormatError) {
 TEST(TokenizerJson, BothFormsOfMerges) {
   for (const char* merge : {R"("\u0120 a")", R"(["\u0120","a"])"}) {
     const auto spec = parse_tokenizer_json(
-        with_model(std::string(R"({"type":"BPE","vocab":{"a":0,"\u0120":1,"\u0120a":2},"merges":[)") +
-                   merge + "]}"), "t.json");
+        with_model(
+            std::string(R"({"type":"BPE","vocab":{"a":0,"\u0120":1,"\u0120a":2},"merges":[)") +
+            merge + "]}"),
+        "t.json");
     ASSERT_TRUE(spec.ok()) << spec.status().message();
     EXPECT_EQ(spec->tokens, (std::vector<std::string>{"a", " ", " a"}));
     ASSERT_EQ(spec->merges.size(), 1u);
@@ -69,25 +71,28 @@ TEST(TokenizerJson, TokensOutsideTheByteAlphabetAreUnused) {
 }
 
 TEST(TokenizerJson, AddedTokensMayBeAbsent) {
-  const std::string json = R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]},)" +
-                           std::string(kPipeline) + "}";
+  const std::string json =
+      R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]},)" + std::string(kPipeline) + "}";
   EXPECT_TRUE(parse_tokenizer_json(json, "t.json").ok());
 }
 
 TEST(TokenizerJson, UnknownToken) {
   const std::string model = R"({"type":"BPE","unk_token":"<unk>","vocab":{"a":0)";
-  EXPECT_EQ(parse_tokenizer_json(with_model(model + R"(,"<unk>":1},"merges":[]})"), "t.json")->unk, 1);
+  EXPECT_EQ(parse_tokenizer_json(with_model(model + R"(,"<unk>":1},"merges":[]})"), "t.json")->unk,
+            1);
   EXPECT_THAT(error(with_model(model + R"(},"merges":[]})")),
               HasSubstr("model.unk_token: \"<unk>\" is not in the vocabulary"));
 }
 
 TEST(TokenizerJson, OtherModelsAreRefusedByName) {
-  EXPECT_EQ(error(with_model(R"({"type":"WordPiece","vocab":{}})"), Code::kUnsupported),
-            "t.json (tokenizer.json): model.type: unsupported tokenizer model \"WordPiece\"; expected "
-            "\"BPE\"");
+  EXPECT_EQ(
+      error(with_model(R"({"type":"WordPiece","vocab":{}})"), Code::kUnsupported),
+      "t.json (tokenizer.json): model.type: unsupported tokenizer model \"WordPiece\"; expected "
+      "\"BPE\"");
   EXPECT_THAT(error(with_model(R"({"type":"Unigram","vocab":[]})"), Code::kUnsupported),
               HasSubstr("\"Unigram\""));
-  EXPECT_THAT(error(with_model(R"({"vocab":{}})"), Code::kUnsupported), HasSubstr("without a type"));
+  EXPECT_THAT(error(with_model(R"({"vocab":{}})"), Code::kUnsupported),
+              HasSubstr("without a type"));
   const auto option = [](const std::string& text) {
     return error(with_model(R"({"type":"BPE","vocab":{},"merges":[],)" + text + "}"),
                  Code::kUnsupported);
@@ -106,14 +111,16 @@ TEST(TokenizerJson, ContradictionsAreNamed) {
   EXPECT_THAT(vocab(R"({"a":"0"})"), HasSubstr("token \"a\": expected an integer id"));
   EXPECT_THAT(vocab(R"({"a":-1})"), HasSubstr("token \"a\" has id -1; expected 0 to"));
   EXPECT_THAT(vocab(R"({"a":4000000000})"), HasSubstr("has id 4000000000; expected 0 to 65537"));
-  EXPECT_THAT(vocab(R"({"a":0,"b":0})"), HasSubstr("token \"b\" has id 0, which another token has"));
+  EXPECT_THAT(vocab(R"({"a":0,"b":0})"),
+              HasSubstr("token \"b\" has id 0, which another token has"));
   const auto added = [](const std::string& text) {
     return error(with_model(R"({"type":"BPE","vocab":{"a":0},"merges":[]})", text));
   };
   EXPECT_THAT(added("{}"), HasSubstr("added_tokens: expected an array"));
   EXPECT_THAT(added("[3]"), HasSubstr("added_tokens: expected objects with"));
   EXPECT_THAT(added(R"([{"id":1}])"), HasSubstr("added_tokens: expected objects with"));
-  EXPECT_THAT(added(R"([{"id":1,"content":""}])"), HasSubstr("added_tokens: expected objects with"));
+  EXPECT_THAT(added(R"([{"id":1,"content":""}])"),
+              HasSubstr("added_tokens: expected objects with"));
   EXPECT_THAT(added(R"([{"id":0,"content":"b"}])"), HasSubstr("\"b\" has id 0, but that is \"a\""));
   EXPECT_THAT(added(R"([{"id":1,"content":"b"},{"id":1,"content":"b"}])"),
               HasSubstr("\"b\" has id 1, but that is \"b\""));

@@ -13,9 +13,7 @@ class MergeList : public testing::Test {
     spec_.tokens = {"a", " ", " a", "<s>"};
     spec_.kinds = {TokenKind::kNormal, TokenKind::kNormal, TokenKind::kNormal, TokenKind::kControl};
   }
-  std::string error(std::string_view merge) {
-    return MergeListReader(spec_).add(merge).message();
-  }
+  std::string error(std::string_view merge) { return MergeListReader(spec_).add(merge).message(); }
 
   TokenizerSpec spec_;
 };

@@ -53,8 +53,9 @@ TEST_P(EveryTokenizer, AllCodePoints) {
 }
 
 TEST_P(EveryTokenizer, RandomBytesAndText) {
-  const std::string pieces[] = {"<|eot_id|>", "<tool>", "'s", " ", "\n", "12", "an", "\u4E00",
-                                "\u0301",     "<|",     "|>", "!", "B", "\xF0\x9F", "\xFF"};
+  const std::string pieces[] = {"<|eot_id|>", "<tool>", "'s",     " ",        "\n",
+                                "12",         "an",     "\u4E00", "\u0301",   "<|",
+                                "|>",         "!",      "B",      "\xF0\x9F", "\xFF"};
   std::mt19937 random(5);
   for (int round = 0; round < 40'000; ++round) {
     std::string text;

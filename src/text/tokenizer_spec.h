@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TokenizerSpec: a byte-level BPE tokenizer as plain arrays, whatever file it came from. The readers
-// (tokenizer.json, tiktoken, GGUF) fill it, Tokenizer::create checks it and builds its tables.
+// TokenizerSpec: a byte-level BPE tokenizer as plain arrays, whatever file it came from. The
+// readers (tokenizer.json, tiktoken, GGUF) fill it, Tokenizer::create checks it and builds its
+// tables.
 #pragma once
 
 #include <rotor/token.h>

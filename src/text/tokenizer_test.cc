@@ -174,7 +174,8 @@ TEST(Tokenizer, BytesWithoutATokenAreAnErrorThatNamesThem) {
   EXPECT_THAT(encode(tokenizer, "abb", {}), ElementsAre(2, 1));
   const auto ids = tokenizer.encode("ab\xFFz");
   EXPECT_EQ(ids.status().code(), Code::kUnsupported);
-  EXPECT_EQ(ids.status().message(), "small: the vocabulary has no token for byte 0xff (in \"\\xffz\")");
+  EXPECT_EQ(ids.status().message(),
+            "small: the vocabulary has no token for byte 0xff (in \"\\xffz\")");
   spec.tokens.push_back("<unk>");
   spec.kinds.push_back(TokenKind::kControl);
   spec.unk = 3;

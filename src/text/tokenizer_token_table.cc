@@ -63,6 +63,7 @@ void TokenTable::insert(TokenId id) {
   size_t at = h & (slots_.size() - 1);
   for (; slots_[at].id != kNoToken; at = (at + 1) & (slots_.size() - 1)) {
     if (slots_[at].tag == tag && bytes(slots_[at].id) == token) {
+      repeated_ = repeated_.first == kNoToken ? std::pair(slots_[at].id, id) : repeated_;
       return;
     }
   }

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace rotor {
@@ -30,6 +31,8 @@ class TokenTable {
   // Length in bytes of the longest token that can be found.
   size_t longest() const { return longest_; }
   uint64_t seed() const { return seed_; }
+  // The first two tokens that can be found and have the same bytes; kNoToken twice when all differ.
+  std::pair<TokenId, TokenId> repeated() const { return repeated_; }
 
   // REQUIRES: 0 <= id < size(). Valid as long as the table.
   std::string_view bytes(TokenId id) const {
@@ -53,6 +56,7 @@ class TokenTable {
   std::vector<uint32_t> offsets_;  // (size + 1)
   std::vector<Slot> slots_;        // a power of two, at most half full
   size_t longest_ = 0;
+  std::pair<TokenId, TokenId> repeated_ = {kNoToken, kNoToken};
   uint64_t seed_ = 0;
 };
 

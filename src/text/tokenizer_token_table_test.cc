@@ -43,6 +43,8 @@ TEST(TokenTable, HidesWhatIsNotFindable) {
   EXPECT_EQ(table.find(""), kNoToken);
   EXPECT_EQ(table.bytes(2), "b");
   EXPECT_EQ(table.bytes(1), "");
+  EXPECT_EQ(table.repeated(), std::pair(0, 3));
+  EXPECT_EQ(TokenTable({tokens.data(), 3}, all).repeated(), std::pair(kNoToken, kNoToken));
 }
 
 TEST(TokenTable, EmptyOnes) {

@@ -34,9 +34,8 @@ void order_canonically(std::vector<int32_t>& code_points) {
     const auto marked = [](int32_t c) { return combining_class(c) != 0; };
     begin = std::find_if(begin, code_points.end(), marked);
     const auto end = std::find_if_not(begin, code_points.end(), marked);
-    std::stable_sort(begin, end, [](int32_t a, int32_t b) {
-      return combining_class(a) < combining_class(b);
-    });
+    std::stable_sort(begin, end,
+                     [](int32_t a, int32_t b) { return combining_class(a) < combining_class(b); });
     begin = end;
   }
 }
@@ -59,7 +58,8 @@ void append_normalized(std::string_view valid, std::string& out) {
 }
 
 bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<uint8_t>(c) < 0x80; });
 }
 
 }  // namespace

@@ -15,22 +15,25 @@ TEST(Nfc, Examples) {
   EXPECT_EQ(normalize_nfc(""), "");
   EXPECT_EQ(normalize_nfc("plain"), "plain");
   EXPECT_EQ(normalize_nfc("e\u0301"), "\u00E9");
-  EXPECT_EQ(normalize_nfc("\u212B"), "\u00C5");                 // Angstrom sign
-  EXPECT_EQ(normalize_nfc("\u1100\u1161\u11A8"), "\uAC01");     // Hangul
-  EXPECT_EQ(normalize_nfc("\u0958"), "\u0915\u093C");           // excluded from composition
-  EXPECT_EQ(normalize_nfc("\uFB01"), "\uFB01");                 // compatibility only
+  EXPECT_EQ(normalize_nfc("\u212B"), "\u00C5");              // Angstrom sign
+  EXPECT_EQ(normalize_nfc("\u1100\u1161\u11A8"), "\uAC01");  // Hangul
+  EXPECT_EQ(normalize_nfc("\u0958"), "\u0915\u093C");        // excluded from composition
+  EXPECT_EQ(normalize_nfc("\uFB01"), "\uFB01");              // compatibility only
   EXPECT_EQ(normalize_nfc("a\u0315\u0300\u05AE\u0300"), "\u00E0\u05AE\u0300\u0315");
   EXPECT_EQ(normalize_nfc(std::string("a\0b", 3)), std::string("a\0b", 3));
 }
 
 TEST(Nfc, BrokenBytesStay) {
-  EXPECT_EQ(normalize_nfc("e\u0301\xFF" "e\u0301\xE1\x80"), "\u00E9\xFF\u00E9\xE1\x80");
+  EXPECT_EQ(normalize_nfc("e\u0301\xFF"
+                          "e\u0301\xE1\x80"),
+            "\u00E9\xFF\u00E9\xE1\x80");
 }
 
 TEST(Nfc, EqualsTheLibraryOnRandomText) {
   std::mt19937 random(1);
-  const char32_t pool[] = {'a', 'e', 0x301, 0x300, 0x315, 0x5AE, 0x327, 0x1100, 0x1161, 0x11A8,
-                           0x915, 0x93C, 0x958, 0x212B, 0x1E9B, 0x323, 0x4E00, 0x2F800, ' '};
+  const char32_t pool[] = {'a',    'e',    0x301,  0x300,   0x315, 0x5AE, 0x327,
+                           0x1100, 0x1161, 0x11A8, 0x915,   0x93C, 0x958, 0x212B,
+                           0x1E9B, 0x323,  0x4E00, 0x2F800, ' '};
   for (int round = 0; round < 2000; ++round) {
     std::string text;
     for (uint32_t i = random() % 12; i > 0; --i) {

@@ -32,7 +32,8 @@ TEST(Utf8, EveryScalarValueRoundTrips) {
   }
 }
 
-// Of the 2^16 two-byte strings, those that start with a whole character of UTF-8 are known by count.
+// Of the 2^16 two-byte strings, those that start with a whole character of UTF-8 are known by
+// count.
 TEST(Utf8, TwoByteStrings) {
   int ascii = 0;
   int pairs = 0;
@@ -47,9 +48,9 @@ TEST(Utf8, TwoByteStrings) {
     ASSERT_LE(c.length, 2u);
   }
   EXPECT_EQ(ascii, 128 * 256);
-  EXPECT_EQ(pairs, 30 * 64);                          // C2..DF
-  EXPECT_EQ(truncated, 14 * 64 + 2 * 32 +              // E0 and ED have half the second bytes
-                           3 * 64 + 48 + 16);         // F1..F3, F0, F4
+  EXPECT_EQ(pairs, 30 * 64);                   // C2..DF
+  EXPECT_EQ(truncated, 14 * 64 + 2 * 32 +      // E0 and ED have half the second bytes
+                           3 * 64 + 48 + 16);  // F1..F3, F0, F4
 }
 
 // The examples of the Unicode Standard, tables 3-8 to 3-11: lengths of the maximal subparts.
@@ -72,7 +73,9 @@ TEST(Utf8, ValidPrefix) {
   EXPECT_EQ(valid_utf8_prefix(""), 0u);
   EXPECT_EQ(valid_utf8_prefix("a\xC3\xA9"), 3u);
   EXPECT_EQ(valid_utf8_prefix("a\xC3"), 1u);
-  EXPECT_EQ(valid_utf8_prefix("\xFF""a"), 0u);
+  EXPECT_EQ(valid_utf8_prefix("\xFF"
+                              "a"),
+            0u);
 }
 
 TEST(CharClass, Examples) {
@@ -80,8 +83,8 @@ TEST(CharClass, Examples) {
                            U'\U0002EBE0', U'\U00011DBA'}) {
     EXPECT_EQ(char_class(c), CharClass::kLetter) << static_cast<uint32_t>(c);
   }
-  for (const char32_t c : {U'0', U'\u00B2', U'\u00BD', U'\u0664', U'\u2160', U'\u3007',
-                           U'\U000116D5'}) {
+  for (const char32_t c :
+       {U'0', U'\u00B2', U'\u00BD', U'\u0664', U'\u2160', U'\u3007', U'\U000116D5'}) {
     EXPECT_EQ(char_class(c), CharClass::kNumber) << static_cast<uint32_t>(c);
   }
   for (const char32_t c : {U'_', U'\u0301', U'\u094D', U'\u200B', U'\u180E', U'\uFEFF', U'\uFFFD',

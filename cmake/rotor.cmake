@@ -15,6 +15,15 @@ function(rotor_module name)
   set_property(GLOBAL APPEND PROPERTY ROTOR_LIBRARIES rotor_${name})
 endfunction()
 
+# A program without tests: its precompiled header serves every test program.
+if(ROTOR_TESTS)
+  file(CONFIGURE OUTPUT rotor_test_headers.cc CONTENT "")
+  add_executable(rotor_test_headers ${CMAKE_CURRENT_BINARY_DIR}/rotor_test_headers.cc)
+  target_precompile_headers(rotor_test_headers PRIVATE <gtest/gtest.h> <gmock/gmock.h>)
+  target_link_libraries(rotor_test_headers PRIVATE
+    rotor_warnings GTest::gtest GTest::gmock GTest::gtest_main)
+endif()
+
 # Adds a GoogleTest program and registers it with ctest under its own name. Label `threads` for tests
 # of code that several threads run at once: the target thread_tests builds those.
 function(rotor_test name)
@@ -23,7 +32,9 @@ function(rotor_test name)
   endif()
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE ${ARG_DEPS} rotor_warnings GTest::gtest GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} rotor_warnings
+    GTest::gtest GTest::gmock GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM rotor_test_headers)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "ROTOR_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROTOR_BINARY_DIR=${PROJECT_BINARY_DIR}"

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/tokenizer_json_writer.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <new>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "text/bpe_alphabet.h"
+#include "text/pretokenize.h"
+#include "text/unicode.h"
+
+namespace rotor {
+namespace {
+
+namespace json = boost::json;
+
+const std::string& bytes_of(const TokenizerSpec& spec, TokenId id) {
+  return spec.tokens[static_cast<size_t>(id)];
+}
+
+bool is_added(TokenKind kind) {
+  return kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
+}
+
+// The merges that tiktoken's ranks imply: every way to join two tokens into a token, by the rank of
+// the result, then of the halves (the order in which Hugging Face converts such files).
+std::vector<MergePair> merges_from_ranks(const TokenizerSpec& spec) {
+  std::unordered_map<std::string_view, TokenId> ids;
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    if (spec.kinds[id] == TokenKind::kNormal) {
+      ids.emplace(spec.tokens[id], static_cast<TokenId>(id));
+    }
+  }
+  std::vector<MergePair> merges;
+  std::vector<MergePair> ways;
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    if (spec.kinds[id] != TokenKind::kNormal) {
+      continue;
+    }
+    const std::string_view bytes = spec.tokens[id];
+    ways.clear();
+    for (size_t cut = 1; cut < bytes.size(); ++cut) {
+      const auto left = ids.find(bytes.substr(0, cut));
+      const auto right = ids.find(bytes.substr(cut));
+      if (left != ids.end() && right != ids.end()) {
+        ways.push_back({left->second, right->second});
+      }
+    }
+    std::sort(ways.begin(), ways.end(), [](const MergePair& a, const MergePair& b) {
+      return a.left != b.left ? a.left < b.left : a.right < b.right;
+    });
+    merges.insert(merges.end(), ways.begin(), ways.end());
+  }
+  return merges;
+}
+
+json::object write_model(const TokenizerSpec& spec) {
+  const std::vector<MergePair> merges = spec.ranks_are_ids ? merges_from_ranks(spec) : spec.merges;
+  std::vector<bool> in_vocabulary(spec.tokens.size());
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    in_vocabulary[id] = spec.kinds[id] == TokenKind::kNormal;
+  }
+  for (const MergePair& merge : merges) {  // an added token may also be half of a merge
+    in_vocabulary[static_cast<size_t>(merge.left)] = true;
+    in_vocabulary[static_cast<size_t>(merge.right)] = true;
+  }
+  json::object vocabulary;
+  vocabulary.reserve(spec.tokens.size());
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    if (in_vocabulary[id]) {
+      vocabulary.emplace(alphabet_from_bytes(spec.tokens[id]), id);
+    }
+  }
+  json::array pairs;
+  pairs.reserve(merges.size());
+  for (const MergePair& merge : merges) {
+    pairs.push_back(json::array{alphabet_from_bytes(bytes_of(spec, merge.left)),
+                                alphabet_from_bytes(bytes_of(spec, merge.right))});
+  }
+  json::object model{{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", nullptr},
+                     {"byte_fallback", false}, {"ignore_merges", spec.ignore_merges}};
+  if (spec.unk != kNoToken) {
+    model["unk_token"] = bytes_of(spec, spec.unk);
+  }
+  model["vocab"] = std::move(vocabulary);
+  model["merges"] = std::move(pairs);
+  return model;
+}
+
+Result<json::array> write_added_tokens(const TokenizerSpec& spec) {
+  const auto contains = [](const std::vector<TokenId>& ids, size_t id) {
+    return std::find(ids.begin(), ids.end(), static_cast<TokenId>(id)) != ids.end();
+  };
+  json::array added;
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    if (!is_added(spec.kinds[id])) {
+      continue;
+    }
+    if (valid_utf8_prefix(spec.tokens[id]) != spec.tokens[id].size()) {
+      return unsupported(spec.source + ": token " + std::to_string(id) +
+                         " is an added token but no text; tokenizer.json cannot hold it");
+    }
+    added.push_back({{"id", id},
+                     {"content", spec.tokens[id]},
+                     {"single_word", false},
+                     {"lstrip", contains(spec.strip_left, id)},
+                     {"rstrip", contains(spec.strip_right, id)},
+                     {"normalized", false},
+                     {"special", spec.kinds[id] == TokenKind::kControl}});
+  }
+  return added;
+}
+
+json::object write_pre_tokenizer(const TokenizerSpec& spec) {
+  json::array parts;
+  for (const SplitRule& rule : spec.splits) {
+    if (rule.kind == SplitKind::kDigits) {
+      parts.push_back({{"type", "Digits"}, {"individual_digits", true}});
+      continue;
+    }
+    parts.push_back({{"type", "Split"},
+                     {"pattern", {{"Regex", pattern_of_split_rule(rule)}}},
+                     {"behavior", "Isolated"},
+                     {"invert", false}});
+  }
+  parts.push_back({{"type", "ByteLevel"},
+                   {"add_prefix_space", false},
+                   {"trim_offsets", true},
+                   {"use_regex", false}});
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
+}
+
+// The token before or after the text, where the tokenizer adds one.
+json::value write_post_processor(const TokenizerSpec& spec) {
+  const bool bos = spec.add_bos && spec.bos != kNoToken;
+  const bool eos = spec.add_eos && spec.eos != kNoToken;
+  if (!bos && !eos) {
+    return nullptr;
+  }
+  json::array single;
+  json::object specials;
+  const auto add = [&](TokenId id) {
+    const std::string& text = bytes_of(spec, id);
+    single.push_back(json::object{{"SpecialToken", {{"id", text}, {"type_id", 0}}}});
+    specials[text] = {{"id", text}, {"ids", json::array{id}}, {"tokens", json::array{text}}};
+  };
+  if (bos) {
+    add(spec.bos);
+  }
+  single.push_back(json::object{{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  if (eos) {
+    add(spec.eos);
+  }
+  return json::object{{"type", "TemplateProcessing"},
+                      {"single", std::move(single)},
+                      {"pair", json::array()},
+                      {"special_tokens", std::move(specials)}};
+}
+
+Result<std::string> write(const TokenizerSpec& spec) {
+  ROTOR_ASSIGN(json::array added, write_added_tokens(spec));
+  json::object out;
+  out["version"] = "1.0";
+  out["truncation"] = nullptr;
+  out["padding"] = nullptr;
+  out["added_tokens"] = std::move(added);
+  out["normalizer"] = spec.normalize_nfc ? json::value(json::object{{"type", "NFC"}}) : json::value(nullptr);
+  out["pre_tokenizer"] = write_pre_tokenizer(spec);
+  out["post_processor"] = write_post_processor(spec);
+  out["decoder"] = {{"type", "ByteLevel"},
+                    {"add_prefix_space", true},
+                    {"trim_offsets", true},
+                    {"use_regex", true}};
+  out["model"] = write_model(spec);
+  return json::serialize(out);
+}
+
+}  // namespace
+
+Result<std::string> write_tokenizer_json(const TokenizerSpec& spec) {
+  try {
+    return write(spec);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory(spec.source + ": no memory for its tokenizer.json");
+  }
+}
+
+}  // namespace rotor

@@ -30,23 +30,29 @@ struct Task {
   }
 };
 
-// Allocates `matrix` and appends the tasks that fill it.
-Status plan_linear(const LinearSource& source, TernaryFormat format, TernaryMatrix& matrix,
-                   std::vector<Task>& tasks) {
+constexpr size_t kAlignment = 64;
+
+size_t aligned_bytes(const LinearSource& source, TernaryFormat format) {
+  const size_t bytes = packed_bytes(format, source.trits->rows(), source.trits->cols());
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// Places `matrix` at `memory` and appends the tasks that fill it.
+void plan_linear(const LinearSource& source, TernaryFormat format, std::byte* memory,
+                 TernaryMatrix& matrix, std::vector<Task>& tasks) {
   matrix.format = format;
   matrix.rows = source.trits->rows();
   matrix.cols = source.trits->cols();
   matrix.scale = source.scale;
-  ROTOR_ASSIGN(matrix.packed, Buffer::allocate(packed_bytes(format, matrix.rows, matrix.cols)));
+  matrix.packed = reinterpret_cast<const uint8_t*>(memory);
   const size_t block_bytes = row_block_bytes(format, matrix.cols);
   const size_t blocks = row_blocks(matrix.rows);
   const size_t step = std::max<size_t>(1, kTaskBytes / block_bytes);
   for (size_t begin = 0; begin < blocks; begin += step) {
     const size_t end = std::min(blocks, begin + step);
-    tasks.push_back({&source, nullptr, begin, end, format,
-                     matrix.packed.data() + begin * block_bytes, (end - begin) * block_bytes});
+    tasks.push_back({&source, nullptr, begin, end, format, memory + begin * block_bytes,
+                     (end - begin) * block_bytes});
   }
-  return {};
 }
 
 Status plan_rows(const FloatSource& source, FloatMatrix& matrix, std::vector<Task>& tasks) {
@@ -77,13 +83,30 @@ Linear& linear_of(LayerWeights& layer, LinearRole role) {
   return layer.down;
 }
 
+Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights,
+                     std::vector<Task>& tasks) {
+  size_t total = 0;
+  for (const LayerSource& layer : source.layers) {
+    for (const LinearSource& linear : layer.linear) {
+      total += aligned_bytes(linear, format);
+    }
+  }
+  ROTOR_ASSIGN(weights.packed, Buffer::allocate(total));
+  std::byte* memory = weights.packed.data();
+  for (size_t i = 0; i < source.layers.size(); ++i) {
+    for (size_t role = 0; role < kLinearRoles; ++role) {
+      const LinearSource& linear = source.layers[i].linear[role];
+      plan_linear(linear, format, memory,
+                  linear_of(weights.layers[i], static_cast<LinearRole>(role)).matrix, tasks);
+      memory += aligned_bytes(linear, format);
+    }
+  }
+  return {};
+}
+
 Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
                     std::vector<Task>& tasks) {
   weights.output_norm = std::move(source.output_norm);
-  ROTOR_TRY(plan_rows(source.embed, weights.embed, tasks));
-  if (source.head) {
-    ROTOR_TRY(plan_rows(*source.head, weights.head, tasks));
-  }
   weights.layers.resize(source.layers.size());
   for (size_t i = 0; i < source.layers.size(); ++i) {
     LayerSource& from = source.layers[i];
@@ -92,10 +115,11 @@ Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
     to.attn_sub_norm = std::move(from.attn_sub_norm);
     to.ffn_norm = std::move(from.ffn_norm);
     to.ffn_sub_norm = std::move(from.ffn_sub_norm);
-    for (size_t role = 0; role < kLinearRoles; ++role) {
-      ROTOR_TRY(plan_linear(from.linear[role], format,
-                            linear_of(to, static_cast<LinearRole>(role)).matrix, tasks));
-    }
+  }
+  ROTOR_TRY(plan_matrices(source, format, weights, tasks));
+  ROTOR_TRY(plan_rows(source.embed, weights.embed, tasks));
+  if (source.head) {
+    ROTOR_TRY(plan_rows(*source.head, weights.head, tasks));
   }
   return {};
 }

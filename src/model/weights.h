@@ -61,6 +61,8 @@ struct LayerWeights {
 };
 
 struct Weights {
+  // All packed matrices one after the other: a single run of huge pages, none of them half used.
+  Buffer packed;
   FloatMatrix embed;                 // (vocab, hidden)
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;    // (hidden)

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// TernaryMatrix: a packed matrix of trits with its scales. Immutable once built; readable from any
-// thread.
+// TernaryMatrix: a view of a packed matrix of trits, with its scales. Immutable once built; readable
+// from any thread.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "base/buffer.h"
 #include "ternary/format.h"
 
 namespace rotor {
@@ -25,10 +24,13 @@ struct TernaryMatrix {
   size_t rows = 0;             // outputs
   size_t cols = 0;             // inputs
   TernaryScale scale;
-  Buffer packed;               // (row_blocks(rows), row_block_bytes(format, cols)) bytes
+  // (row_blocks(rows), row_block_bytes(format, cols)) bytes from a 64-byte boundary. The memory
+  // belongs to whoever made the matrix: a model keeps all of them in one buffer.
+  const uint8_t* packed = nullptr;
 
+  size_t bytes() const { return packed_bytes(format, rows, cols); }
   const uint8_t* row_block(size_t block) const {
-    return reinterpret_cast<const uint8_t*>(packed.data()) + block * row_block_bytes(format, cols);
+    return packed + block * row_block_bytes(format, cols);
   }
 };
 

@@ -210,8 +210,8 @@ class Opener {
     ++i2s_tensors_;
     used_.insert(name + ".scale");  // older converters repeat the scale in a tensor of its own
     ROTOR_ASSIGN(I2sTensor opened, I2sTensor::open(*file_, tensor, options_.i2s_layout));
-    if (!(opened.multiplier() > 0.0f)) {
-      return format_error(place(tensor) + ": expected a scale above zero, got " +
+    if (!(opened.multiplier() >= 0.0f)) {  // 0 is what a matrix of zeros gets; loading warns of it
+      return format_error(place(tensor) + ": expected a scale of at least zero, got " +
                           std::to_string(opened.multiplier()));
     }
     LinearSource source{tensor.name, "i2_s " + std::string(i2s_layout_name(options_.i2s_layout)),

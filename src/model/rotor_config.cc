@@ -49,12 +49,12 @@ Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
   ROTOR_TRY(read("attn_sub_norm", model.attn_sub_norm));
   ROTOR_TRY(read("ffn_sub_norm", model.ffn_sub_norm));
   ROTOR_TRY(read("tied_head", model.tied_head));
-  ROTOR_ASSIGN(const std::optional<std::string> act, json_string(root, "activation", name));
-  if (!act || (*act != "relu2" && *act != "silu")) {
-    return unsupported(name + ": config: 'activation': expected relu2 or silu, got '" +
-                       act.value_or("") + "'");
+  ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "activation", name));
+  const std::string act = value ? *value : "";
+  if (act != "relu2" && act != "silu") {
+    return unsupported(name + ": config: 'activation': expected relu2 or silu, got '" + act + "'");
   }
-  model.activation = *act == "relu2" ? Activation::kRelu2 : Activation::kSilu;
+  model.activation = act == "relu2" ? Activation::kRelu2 : Activation::kSilu;
   return {};
 }
 

@@ -17,47 +17,69 @@ namespace rotor {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{1} << 20;
+constexpr uint64_t kAlignment = 64;  // padding tensors are shorter
 
-// SHA-256 of every tensor of a .rotor file against its metadata.
+// SHA-256 of one tensor of a .rotor file.
+Result<std::string> hash_tensor(const SafetensorsFile& file, const SafetensorsTensor& tensor) {
+  Sha256 hash;
+  std::vector<std::byte> chunk(std::min<uint64_t>(kChunkBytes, tensor.bytes));
+  for (uint64_t at = 0; at < tensor.bytes; at += chunk.size()) {
+    const size_t bytes = std::min<uint64_t>(chunk.size(), tensor.bytes - at);
+    ROTOR_TRY(file.read(tensor, at, std::span(chunk).first(bytes)));
+    hash.update(std::span(chunk).first(bytes));
+  }
+  return hash.hex();
+}
+
+// The fill between tensors carries no checksum; every byte of it is zero.
+Status check_padding(const SafetensorsFile& file, const SafetensorsTensor& tensor) {
+  std::vector<std::byte> bytes(tensor.bytes);
+  ROTOR_TRY(file.read(tensor, 0, bytes));
+  const auto bad =
+      std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != std::byte{0}; });
+  if (bad != bytes.end()) {
+    return format_error(file.file().path() + ": tensor '" + tensor.name + "', byte " +
+                        std::to_string(tensor.offset + (bad - bytes.begin())) +
+                        ": expected zero padding");
+  }
+  return {};
+}
+
+Status check_tensor(const SafetensorsFile& file, const SafetensorsTensor& tensor) {
+  if (tensor.name.starts_with("rotor.pad.") && tensor.bytes < kAlignment) {
+    return check_padding(file, tensor);
+  }
+  const auto recorded = file.metadata().find("sha256." + tensor.name);
+  const std::string expected = recorded == file.metadata().end() ? "none" : recorded->second;
+  ROTOR_ASSIGN(const std::string found, hash_tensor(file, tensor));
+  if (found != expected) {
+    return Status(Code::kVerificationFailed,
+                  file.file().path() + ": tensor '" + tensor.name + "', bytes " +
+                      std::to_string(tensor.offset) + ".." +
+                      std::to_string(tensor.offset + tensor.bytes) + ": recorded SHA-256 " +
+                      expected + ", got " + found);
+  }
+  return {};
+}
+
+// Every tensor of a .rotor file against its metadata. Returns how many were compared.
 Result<size_t> check_hashes(const std::string& path, ThreadPool& pool,
                             const ProgressCallback& progress) {
   ROTOR_ASSIGN(const SafetensorsFile file, SafetensorsFile::open(path));
   const auto& tensors = file.tensors();
   uint64_t done = 0;
-  size_t checked = 0;
   ROTOR_TRY(for_each_task(
-      pool, tensors.size(),
-      [&](size_t i) -> Status {
-        const SafetensorsTensor& tensor = tensors[i];
-        const auto recorded = file.metadata().find("sha256." + tensor.name);
-        if (recorded == file.metadata().end()) {
-          return {};
-        }
-        Sha256 hash;
-        std::vector<std::byte> chunk(std::min<uint64_t>(kChunkBytes, tensor.bytes));
-        for (uint64_t at = 0; at < tensor.bytes; at += chunk.size()) {
-          const size_t bytes = std::min<uint64_t>(chunk.size(), tensor.bytes - at);
-          ROTOR_TRY(file.read(tensor, at, std::span(chunk).first(bytes)));
-          hash.update(std::span(chunk).first(bytes));
-        }
-        const std::string found = hash.hex();
-        if (found != recorded->second) {
-          return Status(Code::kVerificationFailed,
-                        path + ": tensor '" + tensor.name + "', bytes " +
-                            std::to_string(tensor.offset) + ".." +
-                            std::to_string(tensor.offset + tensor.bytes) + ": expected SHA-256 " +
-                            recorded->second + ", got " + found);
-        }
-        return {};
-      },
+      pool, tensors.size(), [&](size_t i) { return check_tensor(file, tensors[i]); },
       [&](size_t i) {
         done += tensors[i].bytes;
-        checked += file.metadata().contains("sha256." + tensors[i].name);
         if (progress) {
           progress("checking hashes", done, file.file().size());
         }
       }));
-  return checked;
+  return static_cast<size_t>(
+      std::count_if(tensors.begin(), tensors.end(), [](const SafetensorsTensor& tensor) {
+        return !tensor.name.starts_with("rotor.pad.");
+      }));
 }
 
 // Every value of an embedding or head in a plain float type must be finite.

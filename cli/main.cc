@@ -49,6 +49,7 @@ int run_program(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is a failed write, with a message
   try {
     return run_program(argc, argv);
   } catch (const std::bad_alloc&) {

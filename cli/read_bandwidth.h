@@ -5,11 +5,14 @@
 #include <rotor/status.h>
 
 #include <cstddef>
+#include <span>
+#include <vector>
 
 namespace rotor::cli {
 
-// Bytes a second that `threads` threads read together from a buffer of 768 MB in 2 MiB pages, each
-// its own part, with software prefetch; the best of `repeats` passes.
-Result<double> measure_read_bandwidth(size_t threads, size_t repeats = 5);
+// Bytes a second that `threads` threads read together, with software prefetch, each its own part of
+// `memory`; the best of `repeats` passes. An empty `memory` stands for a buffer of 256 MB made for it.
+Result<double> measure_read_bandwidth(size_t threads, size_t repeats,
+                                      std::vector<std::span<const std::byte>> memory = {});
 
 }  // namespace rotor::cli

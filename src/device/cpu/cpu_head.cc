@@ -70,9 +70,15 @@ void CpuOps::logits() {
       return;
     }
     switch (head.type) {
-      case FloatType::kF32: dot(kernels_.dot_rows_f32, head.row(mine.begin), mine.begin, mine.end); break;
-      case FloatType::kF16: dot(kernels_.dot_rows_f16, head.row(mine.begin), mine.begin, mine.end); break;
-      case FloatType::kBf16: dot(kernels_.dot_rows_bf16, head.row(mine.begin), mine.begin, mine.end); break;
+      case FloatType::kF32:
+        dot(kernels_.dot_rows_f32, head.row(mine.begin), mine.begin, mine.end);
+        break;
+      case FloatType::kF16:
+        dot(kernels_.dot_rows_f16, head.row(mine.begin), mine.begin, mine.end);
+        break;
+      case FloatType::kBf16:
+        dot(kernels_.dot_rows_bf16, head.row(mine.begin), mine.begin, mine.end);
+        break;
       case FloatType::kQ8_0:
       case FloatType::kQ6K: {
         float* decoded = ws_.thread_scratch + thread * ws_.thread_stride;

@@ -17,7 +17,13 @@ namespace {
 constexpr std::string_view kContext =
     R"({"messages":[{"role":"user","content":"hi"}],"x":"abc","list":[1,2,3],"map":{"a":1}})";
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__has_feature)  // clang's way; gcc has macros
+#define ROTOR_HAS_FEATURE(name) __has_feature(name)
+#else
+#define ROTOR_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    ROTOR_HAS_FEATURE(address_sanitizer) || ROTOR_HAS_FEATURE(thread_sanitizer)
 constexpr bool kIsInstrumented = true;
 #else
 constexpr bool kIsInstrumented = false;

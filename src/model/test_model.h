@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small models of any shape, made in memory from seeded random numbers. Test code.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/half.h"
+#include "model/model_source.h"
+
+namespace rotor {
+
+// A ternary matrix that lies in memory.
+class VectorTrits final : public TritReader {
+ public:
+  VectorTrits(size_t rows, size_t cols, std::vector<int8_t> trits)
+      : TritReader(rows, cols), trits_(std::move(trits)) {}
+
+  Status read(size_t begin, size_t end, int8_t* out) const override {
+    const size_t first = begin * kTileRows * cols();
+    const size_t last = std::min(end * kTileRows, rows()) * cols();
+    std::fill_n(out, (end - begin) * kTileRows * cols(), int8_t{0});
+    std::copy(trits_.begin() + first, trits_.begin() + last, out);
+    return {};
+  }
+
+ private:
+  std::vector<int8_t> trits_;
+};
+
+// Rows of an embedding that lie in memory.
+class VectorRows final : public FloatReader {
+ public:
+  VectorRows(size_t row_bytes, std::vector<std::byte> bytes)
+      : row_bytes_(row_bytes), bytes_(std::move(bytes)) {}
+
+  Status read(size_t begin, size_t end, std::byte* out) const override {
+    std::memcpy(out, bytes_.data() + begin * row_bytes_, (end - begin) * row_bytes_);
+    return {};
+  }
+
+ private:
+  size_t row_bytes_;
+  std::vector<std::byte> bytes_;
+};
+
+// How a test model departs from one bf16 embedding and one scale a matrix.
+struct TestModelOptions {
+  FloatType embed = FloatType::kBf16;  // not kQ6K
+  TernaryScale::Granularity scale = TernaryScale::Granularity::kTensor;  // or kRow
+  uint32_t seed = 1;
+};
+
+// A shape that every matrix kernel has to pad: 2 layers, 97 tokens, no size a multiple of 16.
+inline ModelConfig test_config() {
+  ModelConfig c;
+  c.family = "bitnet";
+  c.name = "test";
+  c.vocab = 97;
+  c.context = 512;
+  c.hidden = 40;
+  c.ffn = 56;
+  c.layers = 2;
+  c.heads = 4;
+  c.kv_heads = 2;
+  c.head_dim = 12;
+  c.rope_theta = 10000.0;
+  return c;
+}
+
+inline std::vector<float> random_norm(size_t size, std::mt19937& random) {
+  std::vector<float> norm(size);
+  for (float& value : norm) {
+    value = 0.5f + static_cast<float>(random() & 255u) * 0x1p-8f;
+  }
+  return norm;
+}
+
+inline FloatSource random_rows(const char* name, FloatType type, size_t rows, size_t cols,
+                               std::mt19937& random) {
+  const size_t row_bytes = float_row_bytes(type, cols);
+  std::vector<std::byte> bytes(rows * row_bytes);
+  std::byte* out = bytes.data();
+  for (size_t i = 0; i < rows * cols; ++i) {
+    const int number = static_cast<int>(random() & 2047u) - 1024;
+    const float value = static_cast<float>(number) * 0x1p-10f;
+    const uint16_t half = type == FloatType::kBf16 ? float_to_bf16(value) : float_to_f16(value);
+    if (type == FloatType::kF32) {
+      std::memcpy(out, &value, 4);
+      out += 4;
+    } else if (type == FloatType::kQ8_0) {
+      if (i % 32 == 0) {
+        const uint16_t scale = float_to_f16(0x1p-7f + 0x1p-14f * static_cast<float>(i % 7));
+        std::memcpy(out, &scale, 2);
+        out += 2;
+      }
+      *out++ = static_cast<std::byte>(number / 8 & 255);
+    } else {
+      std::memcpy(out, &half, 2);
+      out += 2;
+    }
+  }
+  return {name, type, rows, cols, std::make_unique<VectorRows>(row_bytes, std::move(bytes))};
+}
+
+inline LinearSource random_linear(const std::string& name, MatrixShape shape,
+                                  TernaryScale::Granularity granularity, std::mt19937& random) {
+  std::vector<int8_t> trits(shape.rows * shape.cols);
+  for (int8_t& trit : trits) {
+    trit = static_cast<int8_t>(static_cast<int>(random() % 3) - 1);
+  }
+  LinearSource linear;
+  linear.tensor = name;
+  linear.layout = "in memory";
+  linear.trits = std::make_unique<VectorTrits>(shape.rows, shape.cols, std::move(trits));
+  linear.scale.granularity = granularity;
+  linear.scale.values.resize(granularity == TernaryScale::Granularity::kRow ? shape.rows : 1);
+  for (float& value : linear.scale.values) {
+    value = 0.03f + static_cast<float>(random() & 255u) * 0x1p-14f;
+  }
+  return linear;
+}
+
+// The same source for the same config, options and seed on every machine.
+inline ModelSource test_source(const ModelConfig& config, const TestModelOptions& options = {}) {
+  std::mt19937 random(options.seed);
+  ModelSource source;
+  source.path = "test model";
+  source.container = "in memory";
+  source.config = config;
+  source.embed = random_rows("embed", options.embed, config.vocab, config.hidden, random);
+  if (!config.tied_head) {
+    source.head = random_rows("head", options.embed, config.vocab, config.hidden, random);
+  }
+  source.output_norm = random_norm(config.hidden, random);
+  for (size_t i = 0; i < config.layers; ++i) {
+    LayerSource& layer = source.layers.emplace_back();
+    layer.attn_norm = random_norm(config.hidden, random);
+    layer.ffn_norm = random_norm(config.hidden, random);
+    if (config.attn_sub_norm) {
+      layer.attn_sub_norm = random_norm(config.q_rows(), random);
+    }
+    if (config.ffn_sub_norm) {
+      layer.ffn_sub_norm = random_norm(config.ffn, random);
+    }
+    for (size_t r = 0; r < kLinearRoles; ++r) {
+      const LinearRole role = static_cast<LinearRole>(r);
+      layer.linear[r] =
+          random_linear("layers." + std::to_string(i) + "." + std::string(linear_role_name(role)),
+                        linear_shape(config, role), options.scale, random);
+    }
+  }
+  return source;
+}
+
+}  // namespace rotor

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// One hash of the logits of a model, however they are computed: instruction-set level, layout of the
+// weights, threads, size of the prefill chunks, other sequences in the batch, forked and truncated
+// caches. The hashes are fixed, so a compiler or machine that computes something else fails too.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdio>
+#include <ostream>
+#include <span>
+
+#include "base/sha256.h"
+#include "device/cpu/cpu_executor.h"
+#include "model/loader.h"
+#include "model/test_model.h"
+
+namespace rotor {
+namespace {
+
+using Tokens = std::vector<TokenId>;
+
+constexpr size_t kTokens = 301;  // crosses the page border at 256
+
+enum class Company { kAlone, kBesideOthers, kAfterFork, kAfterTruncate };
+
+// One way to compute the logits of a sequence.
+struct Way {
+  IsaLevel level;
+  TernaryFormat format = TernaryFormat::kI2;
+  size_t threads = 1;
+  size_t chunk = 128;
+  Company company = Company::kAlone;
+
+  std::string text() const {
+    constexpr std::array<const char*, 4> kCompany = {"alone", "beside others", "after a fork",
+                                                     "after truncating"};
+    return std::string(isa_name(level)) + ", " + std::string(format_info(format).name) + ", " +
+           std::to_string(threads) + " threads, chunks of " + std::to_string(chunk) + ", " +
+           kCompany[static_cast<size_t>(company)];
+  }
+};
+
+Tokens random_tokens(size_t count, size_t vocab, uint32_t seed) {
+  std::mt19937 random(seed);
+  Tokens tokens(count);
+  for (TokenId& token : tokens) {
+    token = static_cast<TokenId>(random() % vocab);
+  }
+  return tokens;
+}
+
+// Feeds sequences to an executor and hashes the logits of one of them.
+class Runner {
+ public:
+  Runner(Executor& executor, const Way& way, size_t vocab)
+      : executor_(executor), way_(way),
+        left_{KvSequence(&executor.kv_pool()), random_tokens(2 * kTokens, vocab, 21)},
+        right_{KvSequence(&executor.kv_pool()), random_tokens(2 * kTokens, vocab, 22)} {}
+
+  std::string hash(const Tokens& tokens) {
+    KvSequence sequence(&executor_.kv_pool());
+    const std::span<const TokenId> all(tokens);
+    const size_t half = 133;  // in the middle of a page
+    if (way_.company == Company::kAfterFork) {
+      feed(sequence, all.first(half), true);
+      KvSequence copy = sequence.fork();
+      feed(sequence, std::span<const TokenId>(left_.tokens).first(40), false);
+      feed(copy, all.subspan(half), true);
+    } else if (way_.company == Company::kAfterTruncate) {
+      feed(sequence, all.first(half), true);
+      feed(sequence, std::span<const TokenId>(left_.tokens).first(140), false);
+      sequence.truncate(half);
+      feed(sequence, all.subspan(half), true);
+    } else {
+      feed(sequence, all, true);
+    }
+    return hash_.hex();
+  }
+
+ private:
+  struct Other {
+    KvSequence sequence;
+    Tokens tokens;
+  };
+
+  void feed(KvSequence& sequence, std::span<const TokenId> tokens, bool hashed) {
+    for (size_t begin = 0; begin < tokens.size(); begin += way_.chunk) {
+      const auto chunk = tokens.subspan(begin, std::min(way_.chunk, tokens.size() - begin));
+      Batch batch;
+      add_other(left_, batch);
+      const size_t first = sequence.length();
+      ASSERT_TRUE(sequence.extend(chunk.size()).ok());
+      for (size_t i = 0; i < chunk.size(); ++i) {
+        batch.rows.push_back({&sequence, first + i, chunk[i], hashed});
+      }
+      add_other(right_, batch);
+      const Status status = executor_.forward(batch, nullptr);
+      ASSERT_TRUE(status.ok()) << status.message();
+      const size_t skip = way_.company == Company::kBesideOthers ? 1 : 0;
+      for (size_t i = 0; hashed && i < chunk.size(); ++i) {
+        hash_.update(std::as_bytes(executor_.logits(skip + i)));
+      }
+    }
+  }
+
+  void add_other(Other& other, Batch& batch) {
+    if (way_.company == Company::kBesideOthers) {
+      const size_t position = other.sequence.length();
+      ASSERT_TRUE(other.sequence.extend(1).ok());
+      batch.rows.push_back({&other.sequence, position, other.tokens[position], true});
+    }
+  }
+
+  Executor& executor_;
+  const Way& way_;
+  Other left_;
+  Other right_;
+  Sha256 hash_;
+};
+
+// Every level with every thread count, chunk size, layout and company; `turn` changes which of them
+// meet.
+std::vector<Way> all_ways(size_t turn) {
+  constexpr std::array<size_t, 3> kThreads = {1, 2, 5};
+  constexpr std::array<size_t, 4> kChunks = {128, 1, 7, 32};
+  std::vector<Way> ways;
+  for (int i = 0; i <= static_cast<int>(IsaLevel::kI8mm); ++i) {
+    const IsaLevel level = static_cast<IsaLevel>(i);
+    if (!cpu_features().supports(level)) {
+      continue;
+    }
+    for (size_t n = 0; n < 4; ++n) {
+      Way way{level};
+      way.format = static_cast<TernaryFormat>((n + turn) % kTernaryFormats);
+      way.threads = kThreads[(n + turn) % 3];
+      way.chunk = kChunks[n];
+      way.company = static_cast<Company>((n + turn / 3) % 4);
+      ways.push_back(way);
+    }
+  }
+  return ways;
+}
+
+struct Case {
+  const char* name;
+  size_t turn;  // of all_ways()
+  ModelConfig config;
+  TestModelOptions options;
+  KvType kv;
+  const char* sha256;  // of the logits of all positions, (kTokens, vocab) binary32
+};
+
+ModelConfig shape(size_t hidden, size_t ffn, size_t heads, size_t kv_heads, size_t head_dim) {
+  ModelConfig c = test_config();
+  c.hidden = hidden;
+  c.ffn = ffn;
+  c.heads = heads;
+  c.kv_heads = kv_heads;
+  c.head_dim = head_dim;
+  return c;
+}
+
+std::vector<Case> cases() {
+  using Scale = TernaryScale::Granularity;
+  const ModelConfig narrow = shape(40, 56, 2, 2, 16);
+  const ModelConfig middle = shape(128, 200, 4, 2, 64);
+  ModelConfig four = shape(72, 90, 4, 1, 128);
+  four.layers = 1;
+  four.attention_window = 100;
+  ModelConfig five = shape(160, 300, 5, 1, 128);
+  five.tied_head = false;
+  const TestModelOptions f32{FloatType::kF32, Scale::kTensor, 1};
+  const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
+  const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
+  const TestModelOptions q8{FloatType::kQ8_0, Scale::kTensor, 4};
+  return {
+      {"narrow_f16", 0, narrow, f32, KvType::kF16,
+       "2340e6d875d96b624b8f21d4fd1317e05203103e937d4ea1f77c04c838e01e8b"},
+      {"groups_of_two_f16", 1, middle, bf16, KvType::kF16,
+       "d3f0304e6f097f80c5653a0e81fd1d8f7cb7b2109e0da1acbda19e615b6209ab"},
+      {"groups_of_two_f32", 2, middle, bf16, KvType::kF32,
+       "4941af0edb744bb09ee88c0e51c0e951f892e09288c005aca5e4848880226146"},
+      {"groups_of_four_window_f16", 3, four, f16, KvType::kF16,
+       "e539ce278f0e70d9c32db83833c9f431b38db9b35e6805c01d2ede7b27aa4912"},
+      {"groups_of_five_f16", 4, five, q8, KvType::kF16,
+       "a51be2a833237d6e65283476196db647a482d5cc1047e2d41c60566d65ae0acd"},
+      {"groups_of_five_f32", 5, five, q8, KvType::kF32,
+       "c94d91bcbf0fa060e5906b67c6cc5304019ba2b2758438fafd731d312dc445e2"},
+  };
+}
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+class Identity : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    ThreadPool pool(1);
+    for (size_t i = 0; i < kTernaryFormats; ++i) {
+      LoadOptions load;
+      load.format = static_cast<TernaryFormat>(i);
+      auto model = load_model(test_source(GetParam().config, GetParam().options), load, pool);
+      ASSERT_TRUE(model.ok()) << model.status().message();
+      models_[i] = *std::move(model);
+    }
+    tokens_ = random_tokens(kTokens, GetParam().config.vocab, 20);
+  }
+
+  std::string run(const Way& way) {
+    CpuExecutorOptions options;
+    options.threads = way.threads;
+    options.max_batch = way.chunk + 2;
+    options.kv_sequences = 3;
+    options.kv_type = GetParam().kv;
+    options.isa = way.level;
+    auto executor = make_cpu_executor(models_[static_cast<size_t>(way.format)], options);
+    if (!executor.ok()) {
+      return executor.status().message();
+    }
+    levels_run_ |= 1u << static_cast<unsigned>(kernel_table(way.level).level);
+    return Runner(**executor, way, GetParam().config.vocab).hash(tokens_);
+  }
+
+  std::shared_ptr<const Model> models_[kTernaryFormats];
+  Tokens tokens_;
+  uint32_t levels_run_ = 0;
+};
+
+TEST_P(Identity, OneHashHoweverItIsComputed) {
+  const std::vector<Way> ways = all_ways(GetParam().turn);
+  for (const Way& way : ways) {
+    EXPECT_EQ(run(way), GetParam().sha256) << way.text();
+  }
+  EXPECT_EQ(levels_run_, cpu_features().supported) << "a level of this CPU was not run";
+  std::printf("%s: %s in %zu ways\n", GetParam().name, GetParam().sha256, ways.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Identity, testing::ValuesIn(cases()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace rotor

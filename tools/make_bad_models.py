@@ -193,7 +193,7 @@ HF_CASES = [
     hf("unknown-architecture", "gpt2", config=setting(model_type="gpt2")),
     hf("no-model-type", "model_type", config=drop("model_type")),
     hf("other-hidden", "shape", config=setting(hidden_size=192)),
-    hf("other-ffn", "proj", config=setting(intermediate_size=204)),
+    hf("other-ffn", "204", config=setting(intermediate_size=204)),
     hf("other-vocab", "embed_tokens", "400", config=setting(vocab_size=400)),
     hf("more-layers", "layers.2", config=setting(num_hidden_layers=3)),
     hf("other-kv-heads", "k_proj", config=setting(num_key_value_heads=3)),
@@ -272,6 +272,26 @@ def codes(name: str, fill: Callable[[int], bytes]) -> Callable[[Gguf], None]:
     return change
 
 
+def shorten(name: str, count: int) -> Callable[[Gguf], None]:
+    """Cuts ``count`` bytes off the end of a tensor, so that the next one follows too early."""
+
+    def change(file: Gguf) -> None:
+        file.tensors[name] = replace(file.tensors[name], data=file.tensors[name].data[:-count])
+
+    return change
+
+
+def floats(name: str) -> Callable[[Gguf], None]:
+    """Stores Gaussian float16 weights, which nobody asked to ternarise, in place of a matrix."""
+
+    def change(file: Gguf) -> None:
+        ne = file.tensors[name].ne
+        values = np.random.RandomState(9).standard_normal(ne[::-1]).astype(np.float32)
+        file.tensors[name] = gguf_writer.float_tensor(values, "F16")
+
+    return change
+
+
 def meta(key: str, kind: str, value: object) -> Callable[[Gguf], None]:
     """Sets one metadata value; ``{}`` in the key is the architecture."""
     return lambda file: file.metadata.update({key.format(Form().arch): (kind, value)})
@@ -322,8 +342,8 @@ GGUF_CASES = [
     gguf("flat-embedding", "token_embd.weight",
          change=tensor("token_embd.weight", ne=(320 * 96,))),
     gguf("float-linear", G_UP,
-         change=tensor(G_UP, type_id=gguf_writer.F16, data=bytes(2 * 200 * 96))),
-    gguf("no-tail", change=codes(G_UP, lambda n: b"")),
+         change=tensor(G_UP, type_id=gguf_writer.F16, data=np.linspace(-1, 1, 200 * 96).astype(np.float16).tobytes())),
+    gguf("no-tail", "blk.1.ffn", change=shorten(G_UP, 32)),
     gguf("code-3", G_UP, "3", change=codes(G_UP, lambda n: b"\x5d")),
     gguf("nan-scale", G_UP, "finite", change=tail(G_UP, np.nan)),
     gguf("infinite-scale", G_UP, "finite", change=tail(G_UP, -np.inf)),

@@ -102,7 +102,8 @@ class Form:
 
     embedding: "F32", "F16", "BF16", "Q8_0" or "Q6_K". i2s_layout: see packing.pack_i2s.
     official_defects: no pre-tokenizer key, no end-of-turn id, the wrong chat template.
-    duplicate_head: output.weight repeats token_embd.weight.
+    duplicate_head: output.weight repeats token_embd.weight. linears: "I2_S", or "F32", "F16" or
+    "BF16" holding -d, 0 and d.
     """
 
     arch: str = "bitnet-b1.58"
@@ -111,6 +112,7 @@ class Form:
     version: int = 3
     official_defects: bool = False
     duplicate_head: bool = False
+    linears: str = "I2_S"
 
 
 def float_tensor(values: np.ndarray, type_name: str) -> GgufTensor:
@@ -123,6 +125,14 @@ def float_tensor(values: np.ndarray, type_name: str) -> GgufTensor:
         "Q6_K": (Q6_K, quantize_q6_k),
     }[type_name]
     return GgufTensor(tuple(reversed(values.shape)), type_id, encode(values).tobytes())
+
+
+def linear_tensor(trits: np.ndarray, multiplier: np.float32, form: Form) -> GgufTensor:
+    """A ternary matrix (rows, cols) in the form's type."""
+    if form.linears != "I2_S":
+        return float_tensor(trits * multiplier, form.linears)
+    data = pack_i2s(trits, multiplier, form.i2s_layout)
+    return GgufTensor(tuple(reversed(trits.shape)), I2_S, data.tobytes())
 
 
 def tokenizer_metadata(vocab: int, official_defects: bool) -> dict[str, tuple[str, object]]:
@@ -194,10 +204,8 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
             file.tensors[f"{target}{name}.weight"] = float_tensor(gains, "F32")
         for projection, name in _LINEARS.items():
             full = source + projection
-            trits = weights.trits[full]
-            data = pack_i2s(trits, weights.multiplier(full, recipe), form.i2s_layout)
-            ne = tuple(reversed(trits.shape))
-            file.tensors[f"{target}{name}.weight"] = GgufTensor(ne, I2_S, data.tobytes())
+            linear = linear_tensor(weights.trits[full], weights.multiplier(full, recipe), form)
+            file.tensors[f"{target}{name}.weight"] = linear
     final = weights.norms["model.norm.weight"]
     file.tensors["output_norm.weight"] = float_tensor(final, "F32")
     if form.duplicate_head:

@@ -32,12 +32,12 @@ class Carver {
 
 }  // namespace
 
-Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size_t threads) {
+Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size_t threads,
+                                    size_t pages) {
   Workspace w;
   const size_t group = c.heads / c.kv_heads;
   const size_t q_padded = round_up(c.q_rows(), kTileRows);
   const size_t kv_padded = round_up(c.kv_rows(), kTileRows);
-  const size_t pages = (c.context + kPagePositions - 1) / kPagePositions;
   w.max_batch = max_batch;
   w.widest = std::max({c.hidden, c.q_rows(), c.ffn});
   w.q8_stride = round_up(w.widest, kColumnPadding);

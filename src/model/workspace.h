@@ -16,7 +16,9 @@ namespace rotor {
 // Rows of all arrays: max_batch (B). Pointers lead into one buffer and start on 64-byte boundaries;
 // memory that is never written is never taken from the system.
 struct Workspace {
-  static Result<Workspace> create(const ModelConfig& config, size_t max_batch, size_t threads);
+  // `pages`: of the cache, at most this many belong to one sequence.
+  static Result<Workspace> create(const ModelConfig& config, size_t max_batch, size_t threads,
+                                  size_t pages);
 
   size_t max_batch = 0;
   float* x = nullptr;          // (B, hidden)   the residual stream

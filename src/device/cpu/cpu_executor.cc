@@ -13,6 +13,8 @@
 namespace rotor {
 namespace {
 
+constexpr size_t kMaxCache = (size_t{1} << 24) - 1;  // the product of two fits 64 bits
+
 Status check_linear(const Linear& linear, size_t layer, std::string_view role) {
   const auto refuse = [&](const std::string& what) {
     return unsupported("layer " + std::to_string(layer) + ", " + std::string(role) + ": " + what +
@@ -57,7 +59,7 @@ class CpuExecutor final : public Executor {
     const size_t positions = options.kv_positions != 0 ? options.kv_positions : config.context;
     const size_t pages = (positions + kPagePositions - 1) / kPagePositions * options.kv_sequences;
     ROTOR_ASSIGN(kv_, KvPool::create(config, options.kv_type, pages));
-    ROTOR_ASSIGN(workspace_, Workspace::create(config, options.max_batch, pool_.size()));
+    ROTOR_ASSIGN(workspace_, Workspace::create(config, options.max_batch, pool_.size(), pages));
     inv_freq_.resize(config.head_dim / 2);
     rotary_inverse_frequencies(config.rope_theta, config.head_dim, inv_freq_.data());
     ops_ = std::make_unique<CpuOps>(config, model_->weights, kernels_, pool_, kv_, workspace_,
@@ -116,6 +118,12 @@ Result<std::unique_ptr<Executor>> make_cpu_executor(std::shared_ptr<const Model>
   if (options.max_batch == 0 || options.max_batch > 4096) {
     return invalid_argument("batch size must lie in 1..4096, got " +
                             std::to_string(options.max_batch));
+  }
+  if (options.kv_positions > kMaxCache || options.kv_sequences > kMaxCache) {
+    return invalid_argument("a cache holds at most " + std::to_string(kMaxCache) +
+                            " positions of as many sequences, got " +
+                            std::to_string(options.kv_positions) + " of " +
+                            std::to_string(options.kv_sequences));
   }
   const size_t threads = options.threads != 0 ? options.threads : default_thread_count();
   if (threads > 1024) {

@@ -145,5 +145,16 @@ TEST(Attend, MergedPagesEqualOnePageUpToRounding) {
   EXPECT_NEAR(out[0], 4.0 * std::exp(-2.0) + 1.0, 1e-6);
 }
 
+TEST(GatedSilu, IsTheLogisticGate) {
+  const KernelTable& table = kernel_table(IsaLevel::kScalar);
+  for (const float x : {-20.0f, -1.5f, -0.0f, 0.0f, 1e-6f, 0.7f, 3.0f, 40.0f}) {
+    const float up = 3.0f;
+    float out = 0.0f;
+    table.gated_silu(&x, &up, 1, &out);
+    const double expected = 3.0 * x / (1.0 + std::exp(-static_cast<double>(x)));
+    EXPECT_NEAR(out, expected, 4e-7 * std::fabs(expected)) << x;
+  }
+}
+
 }  // namespace
 }  // namespace rotor

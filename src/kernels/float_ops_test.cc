@@ -159,7 +159,7 @@ void check_kernel(const std::string&, AddTo kernel, AddTo scalar) {
   });
 }
 
-void check_kernel(const std::string&, GatedRelu2 kernel, GatedRelu2 scalar) {
+void check_kernel(const std::string&, Gated kernel, Gated scalar) {
   for_all_vectors([=](Values values, size_t n, std::mt19937& random) {
     const GuardedArray<float> up = random_floats(n, values, random);
     GuardedArray<float> gate = random_floats(n, values, random);

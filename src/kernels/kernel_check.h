@@ -25,7 +25,7 @@ void check_kernel(const std::string& name, RmsNorm kernel, RmsNorm scalar);
 void check_kernel(const std::string& name, ScaleTensor kernel, ScaleTensor scalar);
 void check_kernel(const std::string& name, ScaleRows kernel, ScaleRows scalar);
 void check_kernel(const std::string& name, AddTo kernel, AddTo scalar);
-void check_kernel(const std::string& name, GatedRelu2 kernel, GatedRelu2 scalar);
+void check_kernel(const std::string& name, Gated kernel, Gated scalar);
 void check_kernel(const std::string& name, Rope kernel, Rope scalar);
 void check_kernel(const std::string& name, ToF16 kernel, ToF16 scalar);
 void check_kernel(const std::string& name, FromF16 kernel, FromF16 scalar);

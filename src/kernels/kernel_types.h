@@ -63,9 +63,10 @@ using ScaleRows = void (*)(const int32_t* acc, const float* row_scale, size_t n,
 // x[i] += y[i].
 using AddTo = void (*)(float* x, const float* y, size_t n);
 
-// out[i] = (r * r) * up[i] with r = gate[i] < 0 ? 0 : gate[i], so that NaN stays NaN; out may be
-// gate.
-using GatedRelu2 = void (*)(const float* gate, const float* up, size_t n, float* out);
+// out[i] = g(gate[i]) * up[i]; out may be gate. NaN stays NaN.
+// gated_relu2: g(x) = r * r with r = x < 0 ? 0 : x.
+// gated_silu: g(x) = x * s with e = exp(-|x|), s = 1 / (1 + e) for x >= 0 and e / (1 + e) below.
+using Gated = void (*)(const float* gate, const float* up, size_t n, float* out);
 
 // Rotary embedding in the half-split pairing, in place: for i < head_dim / 2, the pair
 // (x[i], x[i + head_dim/2]) turns by the angle whose cosine and sine are cos[i], sin[i].

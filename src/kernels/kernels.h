@@ -18,7 +18,8 @@ struct KernelTable {
   ScaleTensor scale_tensor;
   ScaleRows scale_rows;
   AddTo add_to;
-  GatedRelu2 gated_relu2;
+  Gated gated_relu2;
+  Gated gated_silu;
   Rope rope;
   ToF16 to_f16;
   FromF16 from_f16;

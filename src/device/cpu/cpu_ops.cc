@@ -200,10 +200,12 @@ void CpuOps::ffn_gate_up(size_t layer) {
       {&w.gate, LinearRole::kGate, 0, ws_.gate, config_.ffn},
       {&w.up, LinearRole::kUp, pad_rows(w.gate.matrix.rows), ws_.up, config_.ffn},
   };
+  const Gated gated =
+      config_.activation == Activation::kRelu2 ? kernels_.gated_relu2 : kernels_.gated_silu;
   multiply(layer, LinearInput::kGateUp, ws_.x, config_.hidden, w.ffn_norm, products,
            [&](size_t begin, size_t end, size_t b) {
              const size_t at = b * config_.ffn + begin;
-             kernels_.gated_relu2(ws_.gate + at, ws_.up + at, end - begin, ws_.gate + at);
+             gated(ws_.gate + at, ws_.up + at, end - begin, ws_.gate + at);
            });
 }
 

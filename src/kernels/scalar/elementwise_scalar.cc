@@ -32,6 +32,15 @@ void gated_relu2_scalar(const float* gate, const float* up, size_t n, float* out
   }
 }
 
+void gated_silu_scalar(const float* gate, const float* up, size_t n, float* out) {
+  for (size_t i = 0; i < n; ++i) {
+    const float x = gate[i];
+    const float e = exp_nonpositive(x < 0.0f ? x : -x);
+    const float s = (x < 0.0f ? e : 1.0f) / (1.0f + e);
+    out[i] = (x * s) * up[i];
+  }
+}
+
 void rope_scalar(float* x, size_t heads, size_t head_dim, const float* cos, const float* sin) {
   const size_t half = head_dim / 2;
   for (size_t h = 0; h < heads; ++h) {

@@ -10,29 +10,35 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kArchitectures = {"bitnet", "bitnet-25", "bitnet-b1.58"};
 
+constexpr int64_t kMaxLayers = 1024;
+
 class Keys {
  public:
   Keys(const GgufFile& file, std::string arch) : file_(file), arch_(std::move(arch)) {}
 
-  Result<size_t> size(const std::string& key) const {
+  // A whole number of at most `max`.
+  Result<size_t> size(const std::string& key, int64_t max = kMaxSize) const {
     ROTOR_ASSIGN(const std::optional<int64_t> value, file_.integer(arch_ + "." + key));
     if (!value) {
       return format_error(file_.file().path() + ": required key '" + arch_ + "." + key +
                           "' is missing");
     }
-    return non_negative(key, *value);
+    return in_range(key, *value, max);
   }
 
   Result<size_t> size_or(const std::string& key, size_t fallback) const {
     ROTOR_ASSIGN(const std::optional<int64_t> value, file_.integer(arch_ + "." + key));
-    return value ? non_negative(key, *value) : Result<size_t>(fallback);
+    return value ? in_range(key, *value, kMaxSize) : Result<size_t>(fallback);
   }
 
  private:
-  Result<size_t> non_negative(const std::string& key, int64_t value) const {
-    if (value < 0) {
+  static constexpr int64_t kMaxSize = (int64_t{1} << 24) - 1;
+
+  Result<size_t> in_range(const std::string& key, int64_t value, int64_t max) const {
+    if (value < 1 || value > max) {
       return format_error(file_.file().path() + ": key '" + arch_ + "." + key +
-                          "': expected a size, got " + std::to_string(value));
+                          "': expected 1.." + std::to_string(max) + ", got " +
+                          std::to_string(value));
     }
     return static_cast<size_t>(value);
   }
@@ -85,7 +91,7 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   ROTOR_ASSIGN(model.context, keys.size("context_length"));
   ROTOR_ASSIGN(model.hidden, keys.size("embedding_length"));
   ROTOR_ASSIGN(model.ffn, keys.size("feed_forward_length"));
-  ROTOR_ASSIGN(model.layers, keys.size("block_count"));
+  ROTOR_ASSIGN(model.layers, keys.size("block_count", kMaxLayers));
   ROTOR_ASSIGN(model.heads, keys.size("attention.head_count"));
   ROTOR_ASSIGN(model.kv_heads, keys.size_or("attention.head_count_kv", model.heads));
   const size_t even_split = model.heads == 0 ? 0 : model.hidden / model.heads;

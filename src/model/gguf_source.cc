@@ -214,12 +214,28 @@ class Opener {
       return format_error(place(tensor) + ": expected a scale of at least zero, got " +
                           std::to_string(opened.multiplier()));
     }
+    if (opened.multiplier() == 0.0f) {
+      ROTOR_TRY(check_all_zero(tensor, opened));
+    }
     LinearSource source{tensor.name, "i2_s " + std::string(i2s_layout_name(options_.i2s_layout)),
                         nullptr, {}};
     source.scale.values = {opened.multiplier()};
     source.trits =
         std::make_unique<TensorTrits<I2sTensor, GgufFile>>(std::move(opened), file_);
     return source;
+  }
+
+  // A scale of 0 belongs to a matrix of zeros alone; beside other trits the scale is missing.
+  Status check_all_zero(const GgufTensor& tensor, const I2sTensor& opened) const {
+    std::vector<int8_t> row(opened.cols());
+    for (uint64_t r = 0; r < opened.rows(); ++r) {
+      ROTOR_TRY(opened.read_rows(r, r + 1, row.data(), row.size()));
+      if (std::any_of(row.begin(), row.end(), [](int8_t trit) { return trit != 0; })) {
+        return format_error(place(tensor) + ": expected a scale above zero, got 0 for a matrix "
+                            "that is not zero");
+      }
+    }
+    return {};
   }
 
   Result<LinearSource> open_float(const std::string& name, const GgufTensor& tensor, FloatType type,

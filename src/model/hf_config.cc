@@ -99,6 +99,10 @@ Status read_quantization(JsonValue root, const std::string& name, HfQuantization
     return unsupported(name + ": quantization_config.linear_class '" + *linear +
                        "' is not known; expected bitlinear or autobitlinear");
   }
+  if (mode && *mode != "online" && *mode != "offline") {
+    return unsupported(name + ": quantization_config.quantization_mode '" + *mode +
+                       "' is not known; expected online or offline");
+  }
   out.present = true;
   out.scale_multiplies = linear && *linear == "autobitlinear";
   out.online = mode && *mode == "online";

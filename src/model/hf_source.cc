@@ -164,15 +164,15 @@ class Opener {
     const ModelConfig& c = config_.model;
     const std::string prefix = "model.layers." + std::to_string(index) + ".";
     LayerSource layer;
+    for (size_t role = 0; role < kLinearRoles; ++role) {
+      const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
+      ROTOR_ASSIGN(layer.linear[role], open_linear(prefix + kLinearNames[role], shape, out));
+    }
     ROTOR_ASSIGN(layer.attn_norm, read_vector(prefix + "input_layernorm.weight", c.hidden));
     ROTOR_ASSIGN(layer.attn_sub_norm,
                  read_vector(prefix + "self_attn.attn_sub_norm.weight", c.q_rows()));
     ROTOR_ASSIGN(layer.ffn_norm, read_vector(prefix + "post_attention_layernorm.weight", c.hidden));
     ROTOR_ASSIGN(layer.ffn_sub_norm, read_vector(prefix + "mlp.ffn_sub_norm.weight", c.ffn));
-    for (size_t role = 0; role < kLinearRoles; ++role) {
-      const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
-      ROTOR_ASSIGN(layer.linear[role], open_linear(prefix + kLinearNames[role], shape, out));
-    }
     return layer;
   }
 
@@ -182,6 +182,10 @@ class Opener {
       return unsupported(place(entry) + ": a linear layer with a bias is not supported");
     }
     if (entry.tensor->dtype == DType::kU8) {
+      if (config_.quantization.online) {
+        return format_error(place(entry) + ": packed U8 weights, but config.json says "
+                            "quantization_mode online, which means float masters");
+      }
       return open_packed(name, entry, shape, out);
     }
     return open_master_linear(entry, shape);
@@ -225,6 +229,11 @@ class Opener {
                          "ternarised silently; if these are BitNet masters, add "
                          "\"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": "
                          "\"autobitlinear\", \"quantization_mode\": \"online\"} to config.json");
+    }
+    if (!config_.quantization.online) {
+      return format_error(place(entry) + ": expected packed U8 weights, got " +
+                          std::string(dtype_name(entry.tensor->dtype)) +
+                          "; float masters need quantization_mode online in config.json");
     }
     const auto set = set_;
     ROTOR_ASSIGN(MasterMatrix matrix,
@@ -282,6 +291,9 @@ Result<ModelSource> hf_source(const std::string& path) {
   source.path = path;
   source.container = "Hugging Face safetensors";
   const std::string config_path = (folder / "config.json").string();
+  if (!fs::exists(config_path, ignored)) {
+    return not_found(path + ": no config.json beside the weights; expected " + config_path);
+  }
   ROTOR_ASSIGN(const std::string text, read_text_file(config_path, kMaxJsonBytes));
   ROTOR_ASSIGN(HfConfig config, parse_hf_config(text, config_path));
   source.end_of_generation = config.eos;

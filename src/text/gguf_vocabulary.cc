@@ -48,7 +48,7 @@ Status choose_pre_tokenizer(const GgufVocabulary& v, TokenizerSpec& spec) {
   std::string_view wanted = v.pre;
   if (wanted.empty() || wanted == "default") {
     wanted = looks_like_llama3(v) ? "llama-bpe" : "gpt-2";
-    spec.notes.push_back(fmt::format("tokenizer.ggml.pre is {}: the {} rule is used{}",
+    spec.notes.push_back(fmt::format("the pre-tokenizer key tokenizer.ggml.pre is {}: the {} rule is used{}",
                                      v.pre.empty() ? "missing" : "\"default\"", wanted,
                                      looks_like_llama3(v) ? " (the vocabulary is Llama 3's)" : ""));
   }

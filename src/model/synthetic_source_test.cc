@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/synthetic_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace rotor {
+namespace {
+
+std::vector<int8_t> read_block(const TritReader& reader, size_t block) {
+  std::vector<int8_t> trits(kTileRows * reader.cols());
+  EXPECT_TRUE(reader.read(block, block + 1, trits.data()).ok());
+  return trits;
+}
+
+TEST(Synthetic, TheSameSeedGivesTheSameModel) {
+  const auto a = synthetic_source("tiny", 7);
+  const auto b = synthetic_source("tiny", 7);
+  const auto c = synthetic_source("tiny", 8);
+  ASSERT_TRUE(a.ok() && b.ok() && c.ok());
+  const auto block = [](const auto& s) { return read_block(*s->layers[1].linear[2].trits, 3); };
+  EXPECT_EQ(block(a), block(b));
+  EXPECT_NE(block(a), block(c));
+}
+
+// Half of the trits are zero, and the direct way to i2 gives what read() gives.
+TEST(Synthetic, PackingIsReadingAndPacking) {
+  const auto source = synthetic_source("tiny", 0);
+  ASSERT_TRUE(source.ok());
+  for (const LinearSource& linear : source->layers[0].linear) {
+    const TritReader& reader = *linear.trits;
+    const std::vector<int8_t> trits = read_block(reader, 1);
+    const auto zeros = static_cast<double>(std::count(trits.begin(), trits.end(), 0));
+    EXPECT_NEAR(zeros / static_cast<double>(trits.size()), 0.5, 0.05);
+    for (size_t f = 0; f < kTernaryFormats; ++f) {
+      const TernaryFormat format = static_cast<TernaryFormat>(f);
+      std::vector<uint8_t> direct(row_block_bytes(format, reader.cols()));
+      std::vector<uint8_t> expected(direct.size());
+      ASSERT_TRUE(reader.pack(1, 2, format, direct.data()).ok());
+      format_info(format).pack_row_block(trits.data(), reader.cols(), reader.cols(),
+                                         expected.data());
+      EXPECT_EQ(direct, expected) << linear.tensor;
+    }
+  }
+}
+
+TEST(Synthetic, AnUnknownNameListsTheKnownOnes) {
+  const auto source = synthetic_source("huge", 0);
+  EXPECT_EQ(source.status().code(), Code::kNotFound);
+  for (const std::string& name : synthetic_names()) {
+    EXPECT_THAT(source.status().message(), testing::HasSubstr(name));
+  }
+}
+
+}  // namespace
+}  // namespace rotor

@@ -33,9 +33,6 @@ Status check_linear(const Linear& linear, size_t layer, std::string_view role) {
 }
 
 Status check_model(const Model& model) {
-  if (model.config.activation != Activation::kRelu2) {
-    return unsupported("a SiLU feed-forward block is not computed by the CPU device");
-  }
   for (size_t i = 0; i < model.weights.layers.size(); ++i) {
     const LayerWeights& w = model.weights.layers[i];
     ROTOR_TRY(check_linear(w.q, i, "q"));

@@ -272,7 +272,8 @@ class Opener {
 
 Status open_generation_config(const fs::path& folder, ModelSource& out) {
   const fs::path file = folder / "generation_config.json";
-  if (!fs::exists(file)) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
     return {};
   }
   ROTOR_ASSIGN(const std::string text, read_text_file(file.string(), kMaxJsonBytes));

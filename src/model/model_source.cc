@@ -2,6 +2,7 @@
 // Finds out what a path is and hands it to the reader of that container.
 #include "model/model_source.h"
 
+#include <charconv>
 #include <utility>
 
 #include "io/container.h"
@@ -25,6 +26,21 @@ MatrixShape linear_shape(const ModelConfig& c, LinearRole role) {
   return {0, 0};
 }
 
+// "name" or "name:seed".
+static Result<ModelSource> open_synthetic(const std::string& text) {
+  const size_t colon = text.find(':');
+  uint64_t seed = 0;
+  if (colon != std::string::npos) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, seed);
+    if (error != std::errc() || stop != end) {
+      return invalid_argument("synthetic:" + text + ": expected synthetic:NAME or "
+                              "synthetic:NAME:SEED with a number as seed");
+    }
+  }
+  return synthetic_source(text.substr(0, colon), seed);
+}
+
 void ModelSource::take_text(TextSource text) {
   tokenizer = std::move(text.tokenizer);
   chat_template = std::move(text.chat_template);
@@ -35,7 +51,7 @@ void ModelSource::take_text(TextSource text) {
 Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options) {
   constexpr std::string_view kSynthetic = "synthetic:";
   if (path.starts_with(kSynthetic)) {
-    return synthetic_source(path.substr(kSynthetic.size()), 0);
+    return open_synthetic(path.substr(kSynthetic.size()));
   }
   ROTOR_ASSIGN(const Container container, identify_container(path));
   switch (container) {

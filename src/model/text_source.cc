@@ -101,9 +101,10 @@ Result<TextSource> read_hf_text(const std::string& folder_name) {
   const fs::path json = folder / "tokenizer.json";
   const fs::path ranks = folder / "tokenizer.model";
   TextSource out;
-  if (fs::exists(json)) {
+  std::error_code ignored;  // a folder that may not be read holds no text files
+  if (fs::exists(json, ignored)) {
     ROTOR_ASSIGN(out, read_tokenizer_alone(json.string(), Container::kTokenizerJson));
-  } else if (fs::exists(ranks)) {
+  } else if (fs::exists(ranks, ignored)) {
     ROTOR_ASSIGN(out, read_tokenizer_alone(ranks.string(), Container::kTiktoken));
   } else {
     out.warnings.push_back("no tokenizer: neither tokenizer.json nor tokenizer.model in " +
@@ -111,9 +112,9 @@ Result<TextSource> read_hf_text(const std::string& folder_name) {
   }
   const fs::path jinja = folder / "chat_template.jinja";
   const fs::path config = folder / "tokenizer_config.json";
-  if (fs::exists(jinja)) {
+  if (fs::exists(jinja, ignored)) {
     ROTOR_ASSIGN(out.chat_template, read_text_file(jinja.string(), kMaxTemplateBytes));
-  } else if (fs::exists(config)) {
+  } else if (fs::exists(config, ignored)) {
     ROTOR_ASSIGN(const std::string text, read_text_file(config.string(), kMaxTextBytes));
     ROTOR_ASSIGN(out.chat_template, parse_chat_template(text, config.string()));
   }

@@ -13,7 +13,7 @@ from rotor.train.memory import keep_freed_memory
 from rotor.train.trainer import Trainer
 
 EXAMPLE = """example:
-  python -m rotor.train python/recipes/stories.toml --data ../shared/data/text --out build/stories
+  python -m rotor.train python/recipes/stories.toml --data texts --out build/stories
 
 The same command again goes on where the run stopped. Progress goes to stderr, the curve to
 DIR/curve.csv; `python -m rotor.train.export DIR MODEL_DIR` writes the model.

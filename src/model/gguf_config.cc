@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "text/detokenizer.h"
+
 namespace rotor {
 namespace {
 
@@ -87,7 +89,8 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   ModelConfig model;
   model.family = "bitnet";
   ROTOR_ASSIGN(const std::optional<std::string_view> name, file.string("general.name"));
-  model.name = std::string(name.value_or(""));
+  Utf8Stream text;  // names come out as JSON: bytes that are no UTF-8 are replaced
+  model.name = text.push(name.value_or("")) + text.flush();
   ROTOR_ASSIGN(model.context, keys.size("context_length"));
   ROTOR_ASSIGN(model.hidden, keys.size("embedding_length"));
   ROTOR_ASSIGN(model.ffn, keys.size("feed_forward_length"));

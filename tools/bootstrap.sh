@@ -103,7 +103,7 @@ build() {
 prepare() {
   local preset=$1
   shift
-  local building=("$root/build/log/$preset.log" "building build/$preset" build "$preset")
+  local building=("$root/build/log/$preset.log" "building build/$preset (from nothing: some minutes)" build "$preset")
   if on_debian_12; then
     install_packages "$@" && step "${building[@]}"
   elif ! step "${building[@]}"; then

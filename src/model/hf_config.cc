@@ -133,7 +133,8 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   ROTOR_ASSIGN(model.heads, required_size(root, "num_attention_heads", name));
   ROTOR_ASSIGN(const std::optional<int64_t> kv_heads,
                json_integer(root, "num_key_value_heads", name));
-  model.kv_heads = kv_heads ? static_cast<size_t>(std::max<int64_t>(*kv_heads, 0)) : model.heads;
+  // Absent fields mean what transformers' BitNetConfig has by default.
+  model.kv_heads = static_cast<size_t>(std::max<int64_t>(kv_heads.value_or(5), 0));
   ROTOR_ASSIGN(const std::optional<int64_t> head_dim, json_integer(root, "head_dim", name));
   if (head_dim) {
     model.head_dim = static_cast<size_t>(std::max<int64_t>(*head_dim, 0));
@@ -141,7 +142,7 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
     model.head_dim = model.hidden / model.heads;
   }
   ROTOR_ASSIGN(const std::optional<double> eps, json_number(root, "rms_norm_eps", name));
-  model.rms_eps = eps ? static_cast<float>(*eps) : 1e-6f;
+  model.rms_eps = eps ? static_cast<float>(*eps) : 1e-5f;
   ROTOR_TRY(read_rope(root, name, model));
   ROTOR_TRY(read_activation(root, name, model));
   ROTOR_TRY(read_quantization(root, name, config.quantization));

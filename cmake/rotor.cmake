@@ -24,6 +24,12 @@ if(ROTOR_TESTS)
     rotor_warnings GTest::gtest GTest::gmock GTest::gtest_main)
 endif()
 
+# Seconds a test may take: sanitizers make some of them twenty times slower.
+set(test_timeout 300)
+if(ROTOR_SANITIZE)
+  set(test_timeout 1500)
+endif()
+
 # Adds a GoogleTest program and registers it with ctest under its own name. Label `threads` for tests
 # of code that several threads run at once: the target thread_tests builds those.
 function(rotor_test name)
@@ -38,7 +44,7 @@ function(rotor_test name)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "ROTOR_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROTOR_BINARY_DIR=${PROJECT_BINARY_DIR}"
-    TIMEOUT 300 LABELS "${ARG_LABELS}")
+    TIMEOUT ${test_timeout} LABELS "${ARG_LABELS}")
   if(threads IN_LIST ARG_LABELS)
     add_dependencies(thread_tests ${name})
   endif()

@@ -35,11 +35,11 @@ double thread_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// Runs `work` on a stack of 512 KiB (more where a sanitizer widens the frames).
+// Runs `work` on a stack of 1 MiB (more where a sanitizer widens the frames).
 void on_small_stack(const std::function<void()>& work) {
   pthread_attr_t attributes;
   ASSERT_EQ(pthread_attr_init(&attributes), 0);
-  const size_t stack = (size_t{512} << 10) * (kIsInstrumented ? 16 : 1);
+  const size_t stack = (size_t{1} << 20) * (kIsInstrumented ? 16 : 1);
   ASSERT_EQ(pthread_attr_setstacksize(&attributes, stack), 0);
   pthread_t thread{};
   const auto start = [](void* argument) -> void* {

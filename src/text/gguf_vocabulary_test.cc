@@ -90,7 +90,7 @@ TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
   ASSERT_TRUE(spec.ok()) << spec.status().message();
   ASSERT_EQ(spec->notes.size(), 2u);
   EXPECT_EQ(spec->notes[0],
-            "tokenizer.ggml.pre is missing: the llama-bpe rule is used (the "
+            "the pre-tokenizer key tokenizer.ggml.pre is missing: the llama-bpe rule is used (the "
             "vocabulary is Llama 3's)");
   EXPECT_EQ(spec->notes[1],
             "tokenizer.ggml.eot_token_id is missing: 128009 (<|eot_id|>) ends a turn");

@@ -93,8 +93,8 @@ constexpr const char* kPayloads[] = {
     "{% for x in messages.__class__.__mro__ %}{{ x }}{% endfor %}",
     "{% macro m() %}{{ m.__globals__ }}{{ caller.__globals__ }}{% endmacro %}{{ m() }}",
     "{% macro m() %}{% endmacro %}{{ m.__call__.__func__ }}{{ m._func }}{{ m._environment }}",
-    "{% set x = loop.__class__ %}{{ x }}{% for i in [1] %}{{ loop._iterator }}{{ loop.__init__ }}"
-    "{% endfor %}",
+    ("{% set x = loop.__class__ %}{{ x }}"
+     "{% for i in [1] %}{{ loop._iterator }}{{ loop.__init__ }}{% endfor %}"),
     "{{ loop.__class__ }}{{ varargs }}{{ kwargs }}{{ caller }}",
     "{{ namespace(__class__='x').__class__ }}",
     "{{ ''.encode('utf-8') }}",

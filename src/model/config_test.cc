@@ -30,8 +30,11 @@ TEST(Config, AcceptsWhatIsComputed) {
 }
 
 TEST(Config, RefusesSizesThatAreZeroOrTooLarge) {
-  using Member = size_t ModelConfig::*;
-  const std::vector<std::pair<Member, const char*>> sizes = {
+  struct Size {
+    size_t ModelConfig::*member;
+    const char* name;
+  };
+  const std::vector<Size> sizes = {
       {&ModelConfig::vocab, "vocab_size"},
       {&ModelConfig::context, "context length"},
       {&ModelConfig::hidden, "hidden_size"},
@@ -40,10 +43,10 @@ TEST(Config, RefusesSizesThatAreZeroOrTooLarge) {
       {&ModelConfig::heads, "num_attention_heads"},
       {&ModelConfig::kv_heads, "num_key_value_heads"},
       {&ModelConfig::head_dim, "head_dim"}};
-  for (const auto& [member, name] : sizes) {
+  for (const Size& size : sizes) {
     for (const size_t bad : {size_t{0}, size_t{1} << 24, SIZE_MAX}) {
-      const std::string message = refusal([&](ModelConfig& c) { c.*member = bad; });
-      EXPECT_THAT(message, HasSubstr(name));
+      const std::string message = refusal([&](ModelConfig& c) { c.*size.member = bad; });
+      EXPECT_THAT(message, HasSubstr(size.name));
       EXPECT_THAT(message, HasSubstr("got " + std::to_string(bad)));
     }
   }

@@ -15,7 +15,8 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
+
+#include "base/test_folder.h"
 
 namespace rotor {
 namespace {
@@ -24,24 +25,7 @@ using testing::HasSubstr;
 
 std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-class FileTest : public testing::Test {
- protected:
-  FileTest() : folder_(testing::TempDir() + "rotor_file_test_" + std::to_string(::getpid())) {
-    std::filesystem::create_directory(folder_);
-  }
-  ~FileTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  void put(const std::string& name, std::string_view text) const {
-    std::ofstream(path(name)) << text;
-  }
-  std::string get(const std::string& name) const { return *read_text_file(path(name), 1 << 20); }
-  size_t entries() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
-  }
-
-  std::string folder_;
-};
+class FileTest : public testing::Test, protected test::TestFolder {};
 
 TEST_F(FileTest, ReadsRangesAndRefusesOthers) {
   put("a", "0123456789");
@@ -64,7 +48,7 @@ TEST_F(FileTest, ReadsRangesAndRefusesOthers) {
 TEST_F(FileTest, RefusesWhatIsNoFile) {
   ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
   EXPECT_EQ(File::open(path("absent")).status().code(), Code::kNotFound);
-  EXPECT_THAT(File::open(folder_).status().message(), HasSubstr("is a folder"));
+  EXPECT_THAT(File::open(path()).status().message(), HasSubstr("is a folder"));
   EXPECT_EQ(File::open(path("pipe")).status().code(), Code::kIoError);
   EXPECT_EQ(File::open("/dev/zero").status().code(), Code::kIoError);
   EXPECT_FALSE(File::open("").ok());
@@ -113,7 +97,7 @@ TEST_F(FileTest, AppearsOnlyWithCommit) {
 
 TEST_F(FileTest, RefusesTargetsThatAreNoFiles) {
   EXPECT_EQ(AtomicFile::create("/dev/full").status().code(), Code::kIoError);
-  EXPECT_EQ(AtomicFile::create(folder_).status().code(), Code::kIoError);
+  EXPECT_EQ(AtomicFile::create(path()).status().code(), Code::kIoError);
   EXPECT_EQ(AtomicFile::create(path("no/such/folder")).status().code(), Code::kNotFound);
   EXPECT_EQ(AtomicFile::create(path("absent/")).status().code(), Code::kInvalidArgument);
 }

@@ -4,11 +4,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-
+#include "base/test_folder.h"
 #include "io/test_bytes.h"
 
 namespace rotor {
@@ -16,24 +13,12 @@ namespace {
 
 using testing::HasSubstr;
 
-class ContainerTest : public testing::Test {
+class ContainerTest : public testing::Test, protected test::TestFolder {
  protected:
-  ContainerTest()
-      : folder_(testing::TempDir() + "rotor_container_test_" + std::to_string(::getpid())) {
-    std::filesystem::create_directory(folder_);
-  }
-  ~ContainerTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string put(const std::string& name, std::string_view content) const {
-    std::ofstream(folder_ + "/" + name, std::ios::binary) << content;
-    return folder_ + "/" + name;
-  }
   std::string identify(const std::string& name, std::string_view content) const {
     const auto container = identify_container(put(name, content));
     return container.ok() ? std::string(container_name(*container)) : container.status().message();
   }
-
-  std::string folder_;
 };
 
 TEST_F(ContainerTest, KnowsWhatRotorReads) {
@@ -58,13 +43,13 @@ TEST_F(ContainerTest, SaysWhatElseItIs) {
   EXPECT_THAT(identify("m.bin", "hello world"), HasSubstr("Rotor reads"));
   EXPECT_THAT(identify("m.bin", ""), HasSubstr("Rotor reads"));
   EXPECT_THAT(identify("m.bin", "IQ== 0"), HasSubstr("Rotor reads"));
-  EXPECT_EQ(identify_container(folder_ + "/absent").status().code(), Code::kNotFound);
+  EXPECT_EQ(identify_container(path("absent")).status().code(), Code::kNotFound);
 }
 
 TEST_F(ContainerTest, Folders) {
-  EXPECT_THAT(identify_container(folder_).status().message(), HasSubstr("no config.json"));
+  EXPECT_THAT(identify_container(path()).status().message(), HasSubstr("no config.json"));
   put("config.json", "{}");
-  EXPECT_EQ(*identify_container(folder_), Container::kHuggingFace);
+  EXPECT_EQ(*identify_container(path()), Container::kHuggingFace);
 }
 
 }  // namespace

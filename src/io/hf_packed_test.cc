@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// HfPackedTensor against a packer written here from the description of the layout, for row counts
-// that are and are not multiples of 4.
+// HfPackedTensor against a plain packer, for row counts that are and are not multiples of 4.
 #include "io/hf_packed.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
-
-#include "io/test_bytes.h"
+#include "io/test_tensors.h"
 
 namespace rotor {
 namespace {
@@ -28,19 +25,10 @@ SafetensorsFile file_of(uint64_t packed_rows, uint64_t cols, std::string_view co
 TEST(HfPacked, ReadsEveryRangeOfRows) {
   constexpr size_t kCols = 7;
   for (size_t rows = 1; rows <= 13; ++rows) {
-    const size_t packed_rows = (rows + 3) / 4;
-    std::mt19937 random(static_cast<unsigned>(rows));
-    std::vector<int8_t> trits(rows * kCols);
-    std::string content(packed_rows * kCols, '\0');
-    for (size_t i = 0; i < trits.size(); ++i) {
-      const unsigned code = random() % 3;
-      trits[i] = static_cast<int8_t>(static_cast<int>(code) - 1);
-      const size_t row = i / kCols;
-      char& byte = content[row % packed_rows * kCols + i % kCols];
-      byte =
-          static_cast<char>(static_cast<unsigned char>(byte) | code << (2 * (row / packed_rows)));
-    }
-    const SafetensorsFile file = file_of(packed_rows, kCols, content);
+    const std::vector<int8_t> trits =
+        test::random_trits(rows * kCols, static_cast<uint32_t>(rows));
+    const SafetensorsFile file =
+        file_of((rows + 3) / 4, kCols, test::hf_packed_bytes(trits, kCols));
     const auto tensor = HfPackedTensor::open(file, *file.find("w"), rows, kCols);
     ASSERT_TRUE(tensor.ok()) << tensor.status().message();
     for (size_t begin = 0; begin <= rows; ++begin) {

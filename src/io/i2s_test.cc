@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// I2sTensor against packers written here from the description of the layouts, for every layout, odd
+// I2sTensor against plain packers, for every layout, odd
 // row lengths and every range of rows; and each way a tensor can be wrong.
 #include "io/i2s.h"
 
@@ -8,47 +8,13 @@
 
 #include <bit>
 #include <limits>
-#include <random>
 
-#include "io/test_bytes.h"
+#include "io/test_tensors.h"
 
 namespace rotor {
 namespace {
 
 using testing::HasSubstr;
-
-std::vector<int8_t> random_trits(size_t count) {
-  std::mt19937 random(7);
-  std::vector<int8_t> trits(count);
-  for (int8_t& trit : trits) {
-    trit = static_cast<int8_t>(static_cast<int>(random() % 3) - 1);
-  }
-  return trits;
-}
-
-// Where code `i` of the flattened (rows, cols) matrix lies: byte and shift.
-std::pair<size_t, unsigned> place(I2sLayout layout, size_t i, size_t cols) {
-  if (layout == I2sLayout::k1x4) {
-    const size_t row = i / cols;
-    return {row / 4 * cols + i % cols, static_cast<unsigned>(6 - 2 * (row % 4))};
-  }
-  const size_t block = layout == I2sLayout::k128 ? 128 : 64;
-  const size_t quarter = block / 4;
-  const size_t within = i % block;
-  return {i / block * quarter + within % quarter,
-          static_cast<unsigned>(6 - 2 * (within / quarter))};
-}
-
-std::string pack(const std::vector<int8_t>& trits, size_t cols, I2sLayout layout, float scale) {
-  std::string bytes(trits.size() / 4, '\0');
-  for (size_t i = 0; i < trits.size(); ++i) {
-    const auto [byte, shift] = place(layout, i, cols);
-    bytes[byte] = static_cast<char>(static_cast<unsigned char>(bytes[byte]) |
-                                    static_cast<unsigned>(trits[i] + 1) << shift);
-  }
-  test::put(bytes, scale);
-  return bytes + std::string(28, '\x5a');  // published files have leftovers here
-}
 
 GgufFile file_of(const std::string& content, uint64_t cols, uint64_t rows,
                  uint32_t type = kGgufI2S) {
@@ -69,8 +35,8 @@ class I2s : public testing::TestWithParam<Case> {};
 
 TEST_P(I2s, ReadsEveryRangeOfRows) {
   const auto [layout, rows, cols] = GetParam();
-  const std::vector<int8_t> trits = random_trits(rows * cols);
-  const GgufFile file = file_of(pack(trits, cols, layout, 1.25f), cols, rows);
+  const std::vector<int8_t> trits = test::random_trits(rows * cols);
+  const GgufFile file = file_of(test::i2s_bytes(trits, cols, layout, 1.25f), cols, rows);
   const auto tensor = I2sTensor::open(file, *file.find_tensor("w"), layout);
   ASSERT_TRUE(tensor.ok()) << tensor.status().message();
   EXPECT_EQ(tensor->multiplier(), 1.25f);
@@ -101,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, I2s,
 
 TEST(I2sErrors, Code3IsNamedByItsOffset) {
   for (const I2sLayout layout : {I2sLayout::k128, I2sLayout::k64, I2sLayout::k1x4}) {
-    std::string content = pack(random_trits(16 * 512), 512, layout, 1.0f);
+    std::string content = test::i2s_bytes(test::random_trits(16 * 512), 512, layout, 1.0f);
     content[1500] = static_cast<char>(0x30);
     const GgufFile file = file_of(content, 512, 16);
     const GgufTensor& described = *file.find_tensor("w");
@@ -121,7 +87,7 @@ TEST(I2sErrors, WrongSizesAndScales) {
     const auto tensor = I2sTensor::open(file, *file.find_tensor("w"), layout);
     return tensor.ok() ? "accepted" : tensor.status().message();
   };
-  const std::string good = pack(random_trits(512), 128, I2sLayout::k128, 1.0f);
+  const std::string good = test::i2s_bytes(test::random_trits(512), 128, I2sLayout::k128, 1.0f);
   EXPECT_EQ(open(file_of(good, 128, 4), I2sLayout::k128), "accepted");
   EXPECT_THAT(open(file_of(good.substr(0, 159), 128, 4), I2sLayout::k128),
               HasSubstr("I2_S of 512 elements has 160 bytes"));
@@ -137,7 +103,7 @@ TEST(I2sErrors, WrongSizesAndScales) {
               HasSubstr("expected a matrix of type I2_S, found 2 dimensions of F32"));
   for (const float bad :
        {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
-    const std::string content = pack(random_trits(512), 128, I2sLayout::k128, bad);
+    const std::string content = test::i2s_bytes(test::random_trits(512), 128, I2sLayout::k128, bad);
     EXPECT_THAT(open(file_of(content, 128, 4), I2sLayout::k128), HasSubstr("is not finite"));
   }
 }

@@ -4,11 +4,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-
+#include "base/test_folder.h"
 #include "io/test_bytes.h"
 
 namespace rotor {
@@ -16,17 +13,8 @@ namespace {
 
 using testing::HasSubstr;
 
-class SafetensorsSetTest : public testing::Test {
+class SafetensorsSetTest : public testing::Test, protected test::TestFolder {
  protected:
-  SafetensorsSetTest()
-      : folder_(testing::TempDir() + "rotor_set_test_" + std::to_string(::getpid())) {
-    std::filesystem::create_directory(folder_);
-  }
-  ~SafetensorsSetTest() override { std::filesystem::remove_all(folder_); }
-
-  void put(const std::string& name, std::string_view content) const {
-    std::ofstream(folder_ + "/" + name, std::ios::binary) << content;
-  }
   // A file that holds one byte of a tensor.
   void put_shard(const std::string& name, const std::string& tensor) const {
     put(name, test::safetensors_bytes(
@@ -34,21 +22,19 @@ class SafetensorsSetTest : public testing::Test {
   }
   std::string with_index(std::string_view index) const {
     put("model.safetensors.index.json", index);
-    const auto set = SafetensorsSet::open(folder_);
+    const auto set = SafetensorsSet::open(path());
     return set.ok() ? "accepted" : set.status().message();
   }
-
-  std::string folder_;
 };
 
 TEST_F(SafetensorsSetTest, OneFile) {
-  EXPECT_EQ(SafetensorsSet::open(folder_).status().code(), Code::kNotFound);
+  EXPECT_EQ(SafetensorsSet::open(path()).status().code(), Code::kNotFound);
   put_shard("model.safetensors", "a");
-  const auto set = SafetensorsSet::open(folder_);
+  const auto set = SafetensorsSet::open(path());
   ASSERT_TRUE(set.ok()) << set.status().message();
   EXPECT_EQ(set->find("a").tensor->bytes, 1u);
   EXPECT_FALSE(set->find("b"));
-  EXPECT_TRUE(SafetensorsSet::open(folder_ + "/model.safetensors").ok());
+  EXPECT_TRUE(SafetensorsSet::open(path("model.safetensors")).ok());
 }
 
 TEST_F(SafetensorsSetTest, Shards) {
@@ -57,7 +43,7 @@ TEST_F(SafetensorsSetTest, Shards) {
   EXPECT_EQ(with_index(R"({"metadata":{"total_size":2},)"
                        R"("weight_map":{"b":"two.safetensors","a":"one.safetensors"}})"),
             "accepted");
-  auto opened = SafetensorsSet::open(folder_);
+  auto opened = SafetensorsSet::open(path());
   const SafetensorsSet set = *std::move(opened);
   EXPECT_EQ(set.files().size(), 2u);
   EXPECT_THAT(set.find("b").file->file().path(), HasSubstr("two.safetensors"));

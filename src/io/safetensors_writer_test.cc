@@ -5,11 +5,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "base/sha256.h"
+#include "base/test_folder.h"
 #include "io/container.h"
 #include "io/safetensors.h"
 
@@ -20,17 +20,9 @@ using testing::HasSubstr;
 
 std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-class SafetensorsWriterTest : public testing::Test {
+class SafetensorsWriterTest : public testing::Test, protected test::TestFolder {
  protected:
-  SafetensorsWriterTest()
-      : folder_(testing::TempDir() + "rotor_writer_test_" + std::to_string(::getpid())),
-        path_(folder_ + "/model.rotor") {
-    std::filesystem::create_directory(folder_);
-  }
-  ~SafetensorsWriterTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string folder_;
-  std::string path_;
+  const std::string path_ = path("model.rotor");
 };
 
 TEST_F(SafetensorsWriterTest, IsReadBack) {
@@ -106,7 +98,7 @@ TEST_F(SafetensorsWriterTest, MisuseIsAnErrorAndLeavesNothing) {
                  EXPECT_TRUE(w.write("a", bytes("xy")).ok());
                  return w.commit();
                }).ok());
-  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_TRUE(std::filesystem::is_empty(path()));
 
   const auto declare = [&](std::vector<SafetensorsWriter::Tensor> tensors,
                            const std::map<std::string, std::string>& metadata) {
@@ -117,7 +109,7 @@ TEST_F(SafetensorsWriterTest, MisuseIsAnErrorAndLeavesNothing) {
   EXPECT_EQ(declare(two, {{"sha256.a", "0"}}), Code::kInvalidArgument);
   EXPECT_EQ(declare({{"a", DType::kF32, {1ull << 62, 4}}}, {}), Code::kInvalidArgument);
   EXPECT_EQ(declare({{"a", DType::kF4, {3}}}, {}), Code::kInvalidArgument);
-  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_TRUE(std::filesystem::is_empty(path()));
 }
 
 }  // namespace

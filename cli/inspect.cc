@@ -3,8 +3,9 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include <boost/json.hpp>
 #include <algorithm>
+#include <boost/json.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -36,16 +37,6 @@ struct Findings {
   std::vector<std::string> warnings;
 };
 
-void count_zero_matrices(Findings& f) {
-  for (size_t i = 0; i < f.trits.histogram.size(); ++i) {
-    if (f.trits.histogram[i][0] + f.trits.histogram[i][2] == 0) {
-      f.warnings.push_back(
-          "tensor '" + f.source.layers[i / kLinearRoles].linear[i % kLinearRoles].tensor +
-          "' holds only zeros");
-    }
-  }
-}
-
 Result<Findings> examine(const InspectOptions& options) {
   ROTOR_ASSIGN(const std::string path, resolve_model(options.model.model));
   ROTOR_ASSIGN(const SourceOptions source, source_options(options.model));
@@ -60,7 +51,8 @@ Result<Findings> examine(const InspectOptions& options) {
       ++f.layouts[linear.layout];
     }
   }
-  count_zero_matrices(f);
+  warn_of_zero_matrices(f.source, std::bind_front(&TritStatistics::all_zero, &f.trits),
+                        f.warnings);
   f.end_of_generation = f.source.end_of_generation;
   if (f.source.tokenizer) {
     ROTOR_ASSIGN(const Tokenizer tokenizer, Tokenizer::create(*f.source.tokenizer));

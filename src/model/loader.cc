@@ -124,7 +124,6 @@ Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
   return {};
 }
 
-// A matrix of only zero trits computes nothing: legal, but most likely a broken file.
 bool all_zero(const TernaryMatrix& matrix) {
   std::vector<int8_t> trits(kTileRows * matrix.cols, 0);
   std::vector<uint8_t> zero(row_block_bytes(matrix.format, matrix.cols));
@@ -135,18 +134,6 @@ bool all_zero(const TernaryMatrix& matrix) {
     }
   }
   return true;
-}
-
-void warn_of_zeros(const ModelSource& source, Model& model) {
-  for (size_t i = 0; i < source.layers.size(); ++i) {
-    for (size_t role = 0; role < kLinearRoles; ++role) {
-      const Linear& linear = linear_of(model.weights.layers[i], static_cast<LinearRole>(role));
-      if (all_zero(linear.matrix)) {
-        model.warnings.push_back("tensor '" + source.layers[i].linear[role].tensor +
-                                 "' holds only zeros");
-      }
-    }
-  }
 }
 
 // Ascending, each once, inside the vocabulary.
@@ -236,7 +223,12 @@ Result<std::shared_ptr<const Model>> load_model(ModelSource source, const LoadOp
           options.progress("loading", done, total);
         }
       }));
-  warn_of_zeros(source, *model);
+  warn_of_zero_matrices(
+      source,
+      [&](size_t layer, LinearRole role) {
+        return all_zero(linear_of(model->weights.layers[layer], role).matrix);
+      },
+      model->warnings);
   ROTOR_TRY(take_text(source, *model));
   return std::shared_ptr<const Model>(std::move(model));
 }

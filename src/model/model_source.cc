@@ -48,6 +48,19 @@ void ModelSource::take_text(TextSource text) {
   warnings.insert(warnings.end(), text.warnings.begin(), text.warnings.end());
 }
 
+void warn_of_zero_matrices(const ModelSource& source,
+                           const std::function<bool(size_t, LinearRole)>& all_zero,
+                           std::vector<std::string>& warnings) {
+  for (size_t layer = 0; layer < source.layers.size(); ++layer) {
+    for (size_t r = 0; r < kLinearRoles; ++r) {
+      if (all_zero(layer, static_cast<LinearRole>(r))) {
+        warnings.push_back("tensor '" + source.layers[layer].linear[r].tensor +
+                           "' holds only zeros");
+      }
+    }
+  }
+}
+
 Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options) {
   constexpr std::string_view kSynthetic = "synthetic:";
   if (path.starts_with(kSynthetic)) {

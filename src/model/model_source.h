@@ -8,6 +8,7 @@
 #include <rotor/token.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +81,12 @@ struct ModelSource {
   // Moves tokenizer, template, notes and warnings here.
   void take_text(TextSource text);
 };
+
+// Appends a warning for each matrix of which all_zero(layer, role) is true: legal, but it computes
+// nothing, so the file is most likely broken.
+void warn_of_zero_matrices(const ModelSource& source,
+                           const std::function<bool(size_t, LinearRole)>& all_zero,
+                           std::vector<std::string>& warnings);
 
 // How to read what a file does not say about itself.
 struct SourceOptions {

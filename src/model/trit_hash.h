@@ -22,6 +22,11 @@ struct TritStatistics {
   std::vector<std::string> matrix_sha256;            // layer by layer, by role
   std::vector<std::array<uint64_t, 3>> histogram;    // of each matrix: counts of -1, 0, +1
   std::array<uint64_t, 3> total = {0, 0, 0};
+
+  bool all_zero(size_t layer, LinearRole role) const {
+    const auto& counts = histogram[layer * kLinearRoles + static_cast<size_t>(role)];
+    return counts[0] + counts[2] == 0;
+  }
 };
 
 // Reads every trit once; matrices are divided over the pool.

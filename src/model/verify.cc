@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 
 #include "base/half.h"
 #include "base/sha256.h"
@@ -128,13 +129,8 @@ Result<VerifyReport> verify_model(const std::string& path, const SourceOptions& 
   ROTOR_ASSIGN(const TritStatistics trits, trit_statistics(source, pool, progress));
   report.trits_sha256 = trits.sha256;
   report.matrices = trits.histogram.size();
-  for (size_t i = 0; i < trits.histogram.size(); ++i) {
-    if (trits.histogram[i][0] + trits.histogram[i][2] == 0) {
-      report.warnings.push_back(
-          "tensor '" + source.layers[i / kLinearRoles].linear[i % kLinearRoles].tensor +
-          "' holds only zeros");
-    }
-  }
+  warn_of_zero_matrices(source, std::bind_front(&TritStatistics::all_zero, &trits),
+                        report.warnings);
   return report;
 }
 

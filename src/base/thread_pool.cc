@@ -77,7 +77,8 @@ struct ThreadPool::Team {
   const size_t size;
   const bool may_spin;
   bool stopping = false;                                // guarded by work
-  const std::function<void(size_t)>* body = nullptr;    // guarded by work
+  Call call = nullptr;                                  // guarded by work
+  const void* body = nullptr;                           // guarded by work; the caller's
   alignas(kCacheLine) std::atomic<uint32_t> work{0};    // calls of run()
   alignas(kCacheLine) std::atomic<uint32_t> arrived{0}; // members at the barrier
   alignas(kCacheLine) std::atomic<uint32_t> turn{0};    // times the barrier has opened
@@ -106,7 +107,7 @@ struct ThreadPool::Team {
       if (stopping) {
         return;
       }
-      (*body)(index);
+      call(body, index);
       barrier();
     }
   }
@@ -130,15 +131,16 @@ ThreadPool::~ThreadPool() {
 
 size_t ThreadPool::size() const { return team_->size; }
 
-void ThreadPool::run(const std::function<void(size_t)>& body) {
+void ThreadPool::run_work(Call call, const void* body) {
   const DefaultFloatEnvironment environment;
   if (team_->size == 1) {
-    body(0);
+    call(body, 0);
     return;
   }
-  team_->body = &body;
+  team_->call = call;
+  team_->body = body;
   team_->start_work();
-  body(0);
+  call(body, 0);
   team_->barrier();
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 
 namespace rotor {
@@ -21,14 +20,22 @@ class ThreadPool {
 
   // Runs body(thread_index) once on each member and returns when all are done. Not reentrant; one
   // caller at a time. `body` must not throw. Members work in the default floating-point environment
-  // (docs/numerics.md); the caller gets its own back.
-  void run(const std::function<void(size_t)>& body);
+  // (docs/numerics.md); the caller gets its own back. Allocates nothing.
+  template <typename Body>
+  void run(const Body& body) {
+    run_work([](const void* work, size_t index) { (*static_cast<const Body*>(work))(index); },
+             &body);
+  }
 
   // Inside run(): waits until every member of the team has called it.
   void barrier();
 
  private:
   struct Team;
+  using Call = void (*)(const void* body, size_t index);
+
+  void run_work(Call call, const void* body);
+
   std::unique_ptr<Team> team_;
 };
 

@@ -3,40 +3,11 @@
 // this program is counted while damaged files are opened.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
+#include "base/counting_new.h"
 #include "base/file.h"
 #include "io/gguf.h"
 #include "io/safetensors.h"
 #include "io/test_bytes.h"
-
-namespace {
-
-std::atomic<size_t> allocated = 0;
-
-void* counted(size_t size) {
-  allocated += size;
-  return std::malloc(size);
-}
-
-}  // namespace
-
-// Not inlined: the compiler would see malloc and free where it expects new and delete.
-[[gnu::noinline]] void* operator new(size_t size) {
-  void* const memory = counted(size);
-  if (memory == nullptr) {
-    throw std::bad_alloc();
-  }
-  return memory;
-}
-void* operator new(size_t size, const std::nothrow_t&) noexcept { return counted(size); }
-void* operator new[](size_t size, const std::nothrow_t&) noexcept { return counted(size); }
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
 
 namespace rotor {
 namespace {
@@ -45,9 +16,9 @@ namespace {
 template <typename Format>
 size_t cost(const std::string& bytes) {
   File file = File::from_memory(bytes, "t");
-  const size_t before = allocated;
+  const size_t before = test::allocated_bytes;
   (void)Format::parse(std::move(file));
-  return allocated - before;
+  return test::allocated_bytes - before;
 }
 
 template <typename Format>
@@ -64,9 +35,9 @@ void expect_small(std::string_view corpus) {
 }
 
 TEST(Allocation, CountsWhatIsAllocated) {
-  const size_t before = allocated;
+  const size_t before = test::allocated_bytes;
   const std::string text(12'345, 'x');
-  EXPECT_GE(allocated - before, text.size());
+  EXPECT_GE(test::allocated_bytes - before, text.size());
 }
 
 TEST(Allocation, Gguf) { expect_small<GgufFile>("gguf"); }

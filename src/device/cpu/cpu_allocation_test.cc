@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A pass takes no memory once its first has grown the lists of rows.
+#include <gtest/gtest.h>
+
+#include "base/counting_new.h"
+#include "device/cpu/cpu_executor.h"
+#include "model/loader.h"
+#include "model/test_model.h"
+
+namespace rotor {
+namespace {
+
+TEST(Allocation, APassTakesNoMemory) {
+  ThreadPool pool(1);
+  const auto model = load_model(test_source(test_config()), {}, pool);
+  ASSERT_TRUE(model.ok());
+  CpuExecutorOptions options;
+  options.threads = 2;
+  options.max_batch = 8;
+  const auto executor = make_cpu_executor(*model, options);
+  ASSERT_TRUE(executor.ok());
+  KvSequence sequence(&(*executor)->kv_pool());
+  ASSERT_TRUE(sequence.extend(9).ok());
+  Batch prefill;
+  for (size_t i = 0; i < 8; ++i) {
+    prefill.rows.push_back({&sequence, i, 5, i >= 4});
+  }
+  const Batch step = {{{&sequence, 8, 6, true}}};
+  ASSERT_TRUE((*executor)->forward(prefill, nullptr).ok());  // the first may grow lists of rows
+  const size_t before = test::allocations;
+  const bool ok = (*executor)->forward(prefill, nullptr).ok() &&
+                  (*executor)->forward(step, nullptr).ok();
+  const size_t after = test::allocations;
+  EXPECT_TRUE(ok);
+  EXPECT_GT(before, 0u);
+  EXPECT_EQ(after, before);
+}
+
+}  // namespace
+}  // namespace rotor

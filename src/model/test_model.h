@@ -2,6 +2,8 @@
 // Small models of any shape, made in memory from seeded random numbers. Test code.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -31,6 +33,33 @@ class VectorTrits final : public TritReader {
 
  private:
   std::vector<int8_t> trits_;
+};
+
+// Every trit of a matrix, row after row.
+inline std::vector<int8_t> all_trits(const TritReader& reader) {
+  const size_t blocks = row_blocks(reader.rows());
+  std::vector<int8_t> trits(blocks * kTileRows * reader.cols());
+  EXPECT_TRUE(reader.read(0, blocks, trits.data()).ok());
+  trits.resize(reader.rows() * reader.cols());
+  return trits;
+}
+
+// Puts other trits in the place of a matrix's own.
+inline void replace_trits(LinearSource& linear, std::vector<int8_t> trits) {
+  linear.trits = std::make_unique<VectorTrits>(linear.trits->rows(), linear.trits->cols(),
+                                               std::move(trits));
+}
+
+// A matrix that cannot be read.
+class BrokenTrits final : public TritReader {
+ public:
+  BrokenTrits(size_t rows, size_t cols, std::string message)
+      : TritReader(rows, cols), message_(std::move(message)) {}
+
+  Status read(size_t, size_t, int8_t*) const override { return io_error(message_); }
+
+ private:
+  std::string message_;
 };
 
 // Rows of an embedding that lie in memory.

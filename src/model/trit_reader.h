@@ -27,6 +27,7 @@ class TritReader {
 
   // Trits of row blocks [begin, end) (16 rows each) into trits (16 * (end - begin), cols); rows past
   // rows() become zero. kFormatError, naming tensor and byte, for a code that is no trit.
+  // REQUIRES: begin < end <= row_blocks(rows()).
   virtual Status read(size_t begin, size_t end, int8_t* trits) const = 0;
 
   // The same row blocks packed as `format`: (end - begin, row_block_bytes(format, cols)) bytes.

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is planned is what loading and the cache take.
+#include "model/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "model/loader.h"
+#include "model/test_model.h"
+
+namespace rotor {
+namespace {
+
+uint64_t norm_bytes(const Weights& weights) {
+  size_t values = weights.output_norm.size();
+  for (const LayerWeights& layer : weights.layers) {
+    values += layer.attn_norm.size() + layer.attn_sub_norm.size() + layer.ffn_norm.size() +
+              layer.ffn_sub_norm.size();
+  }
+  return values * sizeof(float);
+}
+
+TEST(MemoryPlan, WeightsTakeWhatLoadingAllocates) {
+  ThreadPool pool(1);
+  for (size_t f = 0; f < kTernaryFormats; ++f) {
+    for (const bool tied : {true, false}) {
+      for (const FloatType type : {FloatType::kBf16, FloatType::kF32}) {
+        ModelConfig config = test_config();
+        config.tied_head = tied;
+        config.attn_sub_norm = tied;
+        LoadOptions options;
+        options.format = static_cast<TernaryFormat>(f);
+        const ModelSource source = test_source(config, {.embed = type});
+        const MemoryPlan plan = plan_memory(source, options.format, KvType::kF16);
+        const auto model = load_model(test_source(config, {.embed = type}), options, pool);
+        ASSERT_TRUE(model.ok()) << model.status().message();
+        const Weights& weights = (*model)->weights;
+        EXPECT_EQ(plan.ternary_bytes, weights.packed.size());
+        EXPECT_EQ(plan.embedding_bytes, weights.embed.data.size() + weights.head.data.size());
+        EXPECT_EQ(plan.norm_bytes, norm_bytes(weights));
+      }
+    }
+  }
+}
+
+TEST(MemoryPlan, APositionTakesItsShareOfAPage) {
+  const ModelSource source = test_source(test_config());
+  for (const KvType type : {KvType::kF16, KvType::kF32}) {
+    const MemoryPlan plan = plan_memory(source, TernaryFormat::kI2, type);
+    const auto pool = KvPool::create(source.config, type, 1);
+    ASSERT_TRUE(pool.ok());
+    EXPECT_EQ(plan.kv_bytes_per_position * kPagePositions, pool->page_bytes());
+  }
+}
+
+// By hand: 2 layers, 97 tokens, hidden 40, ffn 56, q 48 rows, k and v 24 rows; a tile of i2 is 64
+// bytes for 16 rows of 16 columns.
+TEST(MemoryPlan, NumbersOfTheTestModel) {
+  const MemoryPlan plan = plan_memory(test_source(test_config()), TernaryFormat::kI2, KvType::kF16);
+  const uint64_t q = 3 * 3, k = 2 * 3, o = 3 * 3, gate = 4 * 3, down = 3 * 4;
+  EXPECT_EQ(plan.ternary_bytes, 2 * 64 * (q + 2 * k + o + 2 * gate + down));
+  EXPECT_EQ(plan.embedding_bytes, 97u * 40 * 2);
+  EXPECT_EQ(plan.norm_bytes, 4u * (40 + 2 * (40 + 48 + 40 + 56)));
+  EXPECT_EQ(plan.kv_bytes_per_position, 2u * 2 * 24 * 2);
+  EXPECT_EQ(plan.total(1000), plan.total(0) + 1000 * plan.kv_bytes_per_position);
+  EXPECT_EQ(plan.total(0), plan.ternary_bytes + plan.embedding_bytes + plan.norm_bytes);
+}
+
+}  // namespace
+}  // namespace rotor

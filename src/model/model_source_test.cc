@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a path finds its reader, and what is refused before any reader is asked.
+#include "model/model_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/test_folder.h"
+#include "model/test_model.h"
+
+namespace rotor {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Status open(const std::string& path) { return open_model_source(path, {}).status(); }
+
+TEST(ModelSource, ShapesOfMatrices) {
+  const ModelConfig c = test_config();  // hidden 40, ffn 56, q_rows 48, kv_rows 24
+  std::vector<std::pair<size_t, size_t>> shapes;
+  for (size_t role = 0; role < kLinearRoles; ++role) {
+    const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
+    shapes.emplace_back(shape.rows, shape.cols);
+  }
+  EXPECT_THAT(shapes,
+              ElementsAre(std::pair(48, 40), std::pair(24, 40), std::pair(24, 40),
+                          std::pair(40, 48), std::pair(56, 40), std::pair(56, 40),
+                          std::pair(40, 56)));
+}
+
+TEST(ModelSource, SyntheticModelsTakeASeed) {
+  const auto trits_of = [](const std::string& name) {
+    const auto source = open_model_source(name, {});
+    EXPECT_TRUE(source.ok()) << source.status().message();
+    return all_trits(*source->layers[0].linear[0].trits);
+  };
+  EXPECT_EQ(trits_of("synthetic:tiny"), trits_of("synthetic:tiny:0"));
+  EXPECT_NE(trits_of("synthetic:tiny"), trits_of("synthetic:tiny:18446744073709551615"));
+  for (const char* bad : {"synthetic:tiny:", "synthetic:tiny:x", "synthetic:tiny:1x",
+                          "synthetic:tiny:-1", "synthetic:tiny:18446744073709551616"}) {
+    EXPECT_EQ(open(bad).code(), Code::kInvalidArgument) << bad;
+    EXPECT_THAT(open(bad).message(), HasSubstr("synthetic:NAME:SEED"));
+  }
+}
+
+TEST(ModelSource, RefusesWhatIsNoModelByItsPath) {
+  const test::TestFolder folder;
+  EXPECT_EQ(open(folder.path("absent")).code(), Code::kNotFound);
+  const std::string tokenizer = folder.put("tokenizer.json", "{}");
+  EXPECT_EQ(open(tokenizer).code(), Code::kFormatError);
+  EXPECT_THAT(open(tokenizer).message(), HasSubstr(tokenizer + ": holds a tokenizer"));
+  const std::string text = folder.put("notes.txt", "no model at all");
+  EXPECT_THAT(open(text).message(), HasSubstr(text));
+  for (const char* name : {"m.gguf", "m.rotor", "m.safetensors"}) {
+    EXPECT_THAT(open(folder.put(name, "")).message(), HasSubstr(folder.path(name)));
+  }
+}
+
+TEST(ModelSource, TakesTextWithItsNotesAfterItsOwn) {
+  ModelSource source = test_source(test_config());
+  source.notes = {"own note"};
+  source.warnings = {"own warning"};
+  source.take_text({TokenizerSpec{}, "{{ text }}", {"note"}, {"warning"}});
+  EXPECT_TRUE(source.tokenizer.has_value());
+  EXPECT_EQ(source.chat_template, "{{ text }}");
+  EXPECT_THAT(source.notes, ElementsAre("own note", "note"));
+  EXPECT_THAT(source.warnings, ElementsAre("own warning", "warning"));
+}
+
+TEST(ModelSource, WarnsOfZeroMatricesByName) {
+  std::vector<std::string> warnings;
+  warn_of_zero_matrices(
+      test_source(test_config()),
+      [](size_t layer, LinearRole role) { return layer == 1 && role == LinearRole::kUp; }, warnings);
+  EXPECT_THAT(warnings, ElementsAre("tensor 'layers.1.up' holds only zeros"));
+}
+
+}  // namespace
+}  // namespace rotor

@@ -35,6 +35,21 @@ DType stored_dtype(FloatType type) {
   return DType::kU8;
 }
 
+// Every token known to end an answer: tokenizer.json has no place for those that the tokenizer
+// knows by id alone.
+std::vector<TokenId> end_tokens(const ModelSource& source) {
+  std::vector<TokenId> ids = source.end_of_generation;
+  if (source.tokenizer) {
+    const TokenizerSpec& spec = *source.tokenizer;
+    ids.insert(ids.end(), spec.end_of_generation.begin(), spec.end_of_generation.end());
+    ids.insert(ids.end(), {spec.eos, spec.eot});
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  std::erase(ids, kNoToken);
+  return ids;
+}
+
 // A matrix in its stored form.
 struct PackedMatrix {
   std::vector<uint8_t> bytes;
@@ -98,7 +113,7 @@ class Writer {
     config.model = source_.config;
     config.embed_type = source_.embed.type;
     config.head_type = source_.head ? source_.head->type : source_.embed.type;
-    config.end_of_generation = source_.end_of_generation;
+    config.end_of_generation = end_tokens(source_);
     config.generation_defaults = source_.generation_defaults;
     config.notes = source_.notes;
     config_ = write_rotor_config(config);

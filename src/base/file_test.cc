@@ -6,7 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include <filesystem>
 
 #include "base/test_folder.h"
+#include "base/test_full_disk.h"
 
 namespace rotor {
 namespace {
@@ -115,24 +115,17 @@ TEST_F(FileTest, FollowsLinks) {
   EXPECT_FALSE(same_file(path("a"), path("absent")));
 }
 
-// The file size limit stands for a full disk: the same code path, without needing root.
 TEST_F(FileTest, FullDisk) {
   put("a", "old");
-  rlimit before;
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
-  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit small = {100, before.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
   Status status;
   {
+    const test::FullDisk disk(100);
     auto file = AtomicFile::create(path("a"));
     ASSERT_TRUE(file.ok());
     const std::string text(80, 'x');
     ASSERT_TRUE(file->write(bytes(text)).ok());
     status = file->write(bytes(text));
   }
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  std::signal(SIGXFSZ, handler);
   EXPECT_EQ(status.code(), Code::kIoError);
   EXPECT_THAT(status.message(), HasSubstr("cannot write at offset 100"));
   EXPECT_EQ(get("a"), "old");

@@ -36,6 +36,8 @@ struct ModelConfig {
   size_t q_rows() const { return heads * head_dim; }
   size_t kv_rows() const { return kv_heads * head_dim; }
   size_t group() const { return heads / kv_heads; }  // query heads that share one key/value head
+
+  friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
 };
 
 // kFormatError naming the field when sizes are zero, too large to compute with, or contradict each

@@ -24,6 +24,8 @@ struct GenerationDefaults {
   std::optional<float> top_p;
   std::optional<int> top_k;
   std::optional<bool> do_sample;
+
+  friend bool operator==(const GenerationDefaults&, const GenerationDefaults&) = default;
 };
 
 struct Model {

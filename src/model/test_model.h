@@ -80,7 +80,7 @@ class VectorRows final : public FloatReader {
 
 // How a test model departs from one bf16 embedding and one scale a matrix.
 struct TestModelOptions {
-  FloatType embed = FloatType::kBf16;  // not kQ6K
+  FloatType embed = FloatType::kBf16;  // block types: hidden must be whole blocks
   TernaryScale::Granularity scale = TernaryScale::Granularity::kTensor;  // or kRow
   uint32_t seed = 1;
 };
@@ -110,12 +110,30 @@ inline std::vector<float> random_norm(size_t size, std::mt19937& random) {
   return norm;
 }
 
+// One block of 256 values: 192 bytes of 6-bit codes, 16 scales, and the factor of them all.
+inline std::string random_q6k_block(std::mt19937& random) {
+  std::string block(210, '\0');
+  for (char& byte : block) {
+    byte = static_cast<char>(random() & 255u);
+  }
+  const uint16_t factor = float_to_f16(0x1p-12f);
+  std::memcpy(block.data() + 208, &factor, 2);
+  return block;
+}
+
 inline FloatSource random_rows(const char* name, FloatType type, size_t rows, size_t cols,
                                std::mt19937& random) {
   const size_t row_bytes = float_row_bytes(type, cols);
   std::vector<std::byte> bytes(rows * row_bytes);
   std::byte* out = bytes.data();
   for (size_t i = 0; i < rows * cols; ++i) {
+    if (type == FloatType::kQ6K) {
+      if (i % 256 == 0) {
+        const std::string block = random_q6k_block(random);
+        out = std::copy_n(reinterpret_cast<const std::byte*>(block.data()), block.size(), out);
+      }
+      continue;
+    }
     const int number = static_cast<int>(random() & 2047u) - 1024;
     const float value = static_cast<float>(number) * 0x1p-10f;
     const uint16_t half = type == FloatType::kBf16 ? float_to_bf16(value) : float_to_f16(value);

@@ -2,7 +2,6 @@
 // Reads config.json, generation_config.json and tokenizer_config.json.
 #include "model/hf_config.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "base/json.h"
@@ -10,17 +9,26 @@
 namespace rotor {
 namespace {
 
-// A required non-negative integer field.
-Result<size_t> required_size(JsonValue root, std::string_view key, const std::string& name) {
+// A non-negative integer field, or nothing.
+Result<std::optional<size_t>> optional_size(JsonValue root, std::string_view key,
+                                            const std::string& name) {
   ROTOR_ASSIGN(const std::optional<int64_t> value, json_integer(root, key, name));
   if (!value) {
-    return format_error(name + ": required field '" + std::string(key) + "' is missing");
+    return std::optional<size_t>();
   }
   if (*value < 0) {
     return format_error(name + ": '" + std::string(key) + "': expected a size, got " +
                         std::to_string(*value));
   }
-  return static_cast<size_t>(*value);
+  return std::optional<size_t>(static_cast<size_t>(*value));
+}
+
+Result<size_t> required_size(JsonValue root, std::string_view key, const std::string& name) {
+  ROTOR_ASSIGN(const std::optional<size_t> value, optional_size(root, key, name));
+  if (!value) {
+    return format_error(name + ": required field '" + std::string(key) + "' is missing");
+  }
+  return *value;
 }
 
 // eos_token_id: absent, one id, or a list of ids.
@@ -56,11 +64,19 @@ Status read_rope(JsonValue root, const std::string& name, ModelConfig& model) {
     if (!scaling) {
       continue;
     }
+    if (!scaling->is_object()) {
+      return format_error(name + ": '" + key + "': expected an object");
+    }
+    bool named = false;
     for (const char* kind : {"rope_type", "type"}) {
       ROTOR_ASSIGN(const std::optional<std::string> type, json_string(*scaling, kind, name));
       if (type && *type != "default") {
         return unsupported(name + ": rotary scaling '" + *type + "' is not supported");
       }
+      named = named || type;
+    }
+    if (!named && json_member(*scaling, "factor")) {
+      return format_error(name + ": '" + key + "' has a factor but names no rope_type");
     }
   }
   if (!theta && parameters) {
@@ -131,16 +147,13 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   ROTOR_ASSIGN(model.ffn, required_size(root, "intermediate_size", name));
   ROTOR_ASSIGN(model.layers, required_size(root, "num_hidden_layers", name));
   ROTOR_ASSIGN(model.heads, required_size(root, "num_attention_heads", name));
-  ROTOR_ASSIGN(const std::optional<int64_t> kv_heads,
-               json_integer(root, "num_key_value_heads", name));
+  ROTOR_ASSIGN(const std::optional<size_t> kv_heads,
+               optional_size(root, "num_key_value_heads", name));
   // Absent fields mean what transformers' BitNetConfig has by default.
-  model.kv_heads = static_cast<size_t>(std::max<int64_t>(kv_heads.value_or(5), 0));
-  ROTOR_ASSIGN(const std::optional<int64_t> head_dim, json_integer(root, "head_dim", name));
-  if (head_dim) {
-    model.head_dim = static_cast<size_t>(std::max<int64_t>(*head_dim, 0));
-  } else if (model.heads != 0) {
-    model.head_dim = model.hidden / model.heads;
-  }
+  model.kv_heads = kv_heads.value_or(5);
+  ROTOR_ASSIGN(const std::optional<size_t> head_dim, optional_size(root, "head_dim", name));
+  const size_t even_split = model.heads == 0 ? 0 : model.hidden / model.heads;
+  model.head_dim = head_dim.value_or(even_split);
   ROTOR_ASSIGN(const std::optional<double> eps, json_number(root, "rms_norm_eps", name));
   model.rms_eps = eps ? static_cast<float>(*eps) : 1e-5f;
   ROTOR_TRY(read_rope(root, name, model));

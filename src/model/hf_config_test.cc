@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// config.json, generation_config.json and tokenizer_config.json: what is read, what an absent field
+// means, and the message of every refusal.
+#include "model/hf_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "model/test_files.h"
+
+namespace rotor {
+namespace {
+
+using test::HfFiles;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Result<HfConfig> with(const std::string& key, const std::string& json) {
+  HfFiles files = test::hf_files();
+  files.config[key] = json;
+  return parse_hf_config(files.config_json(), "config.json");
+}
+
+HfConfig read(const std::string& key, const std::string& json) {
+  const Result<HfConfig> config = with(key, json);
+  EXPECT_TRUE(config.ok()) << config.status().message();
+  return config.ok() ? *config : HfConfig();
+}
+
+std::string refused(const std::string& key, const std::string& json) {
+  return with(key, json).status().message();
+}
+
+TEST(HfConfig, ReadsEveryField) {
+  const HfConfig config = read("head_dim", "66");
+  const ModelConfig& model = config.model;
+  EXPECT_EQ(model.family, "bitnet");
+  EXPECT_EQ(model.vocab, 6u);
+  EXPECT_EQ(model.context, 128u);
+  EXPECT_EQ(model.hidden, 256u);
+  EXPECT_EQ(model.ffn, 32u);
+  EXPECT_EQ(model.layers, 2u);
+  EXPECT_EQ(model.heads, 4u);
+  EXPECT_EQ(model.kv_heads, 2u);
+  EXPECT_EQ(model.head_dim, 66u);
+  EXPECT_EQ(model.rms_eps, 1e-5f);
+  EXPECT_EQ(model.rope_theta, 10000.0);
+  EXPECT_EQ(model.activation, Activation::kRelu2);
+  EXPECT_TRUE(model.tied_head);
+  EXPECT_FALSE(read("tie_word_embeddings", "false").model.tied_head);
+  EXPECT_EQ(read("hidden_act", R"("silu")").model.activation, Activation::kSilu);
+}
+
+TEST(HfConfig, AbsentAndNullFieldsTakeTheDefaultsOfTransformers) {
+  HfFiles files = test::hf_files();
+  for (const char* key : {"rope_theta", "rms_norm_eps", "hidden_act", "tie_word_embeddings",
+                          "quantization_config"}) {
+    files.config.erase(key);
+  }
+  files.config["num_attention_heads"] = "10";
+  files.config["num_key_value_heads"] = "null";
+  files.config["hidden_size"] = "640";
+  const auto config = parse_hf_config(files.config_json(), "config.json");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.kv_heads, 5u);
+  EXPECT_EQ(config->model.head_dim, 64u);
+  EXPECT_EQ(config->model.rope_theta, 500000.0);
+  EXPECT_EQ(config->model.rms_eps, 1e-5f);
+  EXPECT_EQ(config->model.activation, Activation::kRelu2);
+  EXPECT_TRUE(config->model.tied_head);
+  EXPECT_FALSE(config->quantization.present);
+  EXPECT_TRUE(config->eos.empty());
+}
+
+TEST(HfConfig, RotaryParametersOfBothStyles) {
+  EXPECT_EQ(read("rope_scaling", "null").model.rope_theta, 10000.0);
+  EXPECT_EQ(read("rope_scaling", R"({"type":"default"})").model.rope_theta, 10000.0);
+  HfFiles files = test::hf_files();
+  files.config.erase("rope_theta");
+  files.config["rope_parameters"] = R"({"rope_type":"default","rope_theta":5e4})";
+  EXPECT_EQ(parse_hf_config(files.config_json(), "config.json")->model.rope_theta, 50000.0);
+}
+
+TEST(HfConfig, BothMeaningsOfTheWeightScale) {
+  const auto quantization = [](const std::string& fields) {
+    return read("quantization_config", R"({"quant_method":"bitnet")" + fields + "}").quantization;
+  };
+  EXPECT_TRUE(quantization("").present);
+  EXPECT_FALSE(quantization("").scale_multiplies);
+  EXPECT_FALSE(quantization("").online);
+  EXPECT_FALSE(quantization(R"(,"linear_class":"bitlinear")").scale_multiplies);
+  EXPECT_TRUE(quantization(R"(,"linear_class":"autobitlinear")").scale_multiplies);
+  EXPECT_TRUE(quantization(R"(,"quantization_mode":"online")").online);
+  EXPECT_FALSE(quantization(R"(,"quantization_mode":"offline")").online);
+}
+
+TEST(HfConfig, EndOfTextIsOneIdOrAList) {
+  EXPECT_THAT(read("eos_token_id", "5").eos, ElementsAre(5));
+  EXPECT_THAT(read("eos_token_id", "[5,2]").eos, ElementsAre(5, 2));
+  for (const char* bad : {"-1", "2147483648", "1.5", "\"5\"", "[[5]]", "[null]", "{}"}) {
+    EXPECT_THAT(refused("eos_token_id", bad), HasSubstr("'eos_token_id': expected token ids"))
+        << bad;
+  }
+}
+
+TEST(HfConfig, RefusesMissingAndWrongSizes) {
+  for (const char* key : {"vocab_size", "max_position_embeddings", "hidden_size",
+                          "intermediate_size", "num_hidden_layers", "num_attention_heads"}) {
+    const std::string name = key;
+    EXPECT_EQ(refused(key, "null"), "config.json: required field '" + name + "' is missing");
+    EXPECT_THAT(refused(key, "\"7\""),
+                HasSubstr("config.json: key \"" + name + "\": expected an integer"));
+    EXPECT_THAT(refused(key, "7.5"), HasSubstr("\"" + name + "\": expected an integer"));
+    EXPECT_THAT(refused(key, "18446744073709551615"), HasSubstr("\"" + name + "\""));
+    EXPECT_EQ(refused(key, "-7"), "config.json: '" + name + "': expected a size, got -7");
+    EXPECT_THAT(refused(key, "0"), HasSubstr("expected 1.."));
+    EXPECT_THAT(refused(key, "9223372036854775807"), HasSubstr("got 9223372036854775807"));
+  }
+  EXPECT_THAT(refused("num_key_value_heads", "-2"), HasSubstr("got -2"));
+  EXPECT_THAT(refused("head_dim", "-64"), HasSubstr("got -64"));
+  EXPECT_THAT(refused("head_dim", "0"), HasSubstr("head_dim: expected 1..4096, got 0"));
+}
+
+TEST(HfConfig, HeadDimensionRoundsDownAsInTransformers) {
+  EXPECT_EQ(read("num_attention_heads", "14").model.head_dim, 18u);
+}
+
+TEST(HfConfig, RefusesContradictions) {
+  EXPECT_THAT(refused("num_key_value_heads", "3"),
+              HasSubstr("num_attention_heads 4 is not a multiple of num_key_value_heads 3"));
+  EXPECT_THAT(refused("head_dim", "63"), HasSubstr("head_dim must be even"));
+  EXPECT_THAT(refused("rms_norm_eps", "0"), HasSubstr("rms_norm_eps must lie in (0, 1)"));
+  EXPECT_THAT(refused("rms_norm_eps", "1e-60"), HasSubstr("rms_norm_eps must lie in (0, 1)"));
+  EXPECT_THAT(refused("rope_theta", "1e300"), HasSubstr("rope_theta must lie in (1, 1e12)"));
+  EXPECT_THAT(refused("rope_theta", "\"1e4\""), HasSubstr("\"rope_theta\": expected a number"));
+}
+
+TEST(HfConfig, RefusesWhatIsNotComputed) {
+  EXPECT_EQ(with("model_type", R"("llama")").status().code(), Code::kUnsupported);
+  EXPECT_EQ(refused("model_type", R"("llama")"),
+            "config.json: model_type 'llama' is not supported; this version runs 'bitnet' "
+            "(BitNetForCausalLM)");
+  EXPECT_THAT(refused("model_type", "null"), HasSubstr("model_type '' is not supported"));
+  EXPECT_THAT(refused("hidden_act", R"("gelu")"), HasSubstr("hidden_act 'gelu'"));
+  EXPECT_THAT(refused("attention_bias", "true"), HasSubstr("attention_bias is not supported"));
+  EXPECT_THAT(refused("rope_scaling", R"({"type":"linear"})"), HasSubstr("'linear'"));
+  EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"yarn"})"), HasSubstr("'yarn'"));
+  EXPECT_THAT(refused("rope_scaling", R"("yarn")"), HasSubstr("'rope_scaling': expected an object"));
+  EXPECT_THAT(refused("rope_scaling", R"({"factor":4.0})"), HasSubstr("names no rope_type"));
+  EXPECT_THAT(refused("rope_parameters", R"({"rope_type":"llama3"})"), HasSubstr("'llama3'"));
+  EXPECT_THAT(refused("quantization_config", R"({"quant_method":"awq"})"),
+              HasSubstr("quant_method: expected 'bitnet', got 'awq'"));
+  EXPECT_THAT(refused("quantization_config", "[]"), HasSubstr("expected 'bitnet', got 'nothing'"));
+  EXPECT_THAT(refused("quantization_config", R"({"quant_method":"bitnet","linear_class":"x"})"),
+              HasSubstr("linear_class 'x' is not known; expected bitlinear or autobitlinear"));
+  EXPECT_THAT(refused("quantization_config", R"({"quant_method":"bitnet","quantization_mode":""})"),
+              HasSubstr("quantization_mode '' is not known; expected online or offline"));
+}
+
+TEST(HfConfig, RefusesWhatIsNoObject) {
+  for (const char* bad : {"", "{", "[]", "7", "{\"a\":1}}", "\xff"}) {
+    const auto config = parse_hf_config(bad, "dir/config.json");
+    EXPECT_EQ(config.status().code(), Code::kFormatError) << bad;
+    EXPECT_THAT(config.status().message(), testing::StartsWith("dir/config.json: ")) << bad;
+  }
+}
+
+TEST(GenerationConfig, TakesWhatIsInRange) {
+  std::vector<TokenId> eos = {1};
+  const auto good = parse_generation_config(
+      R"({"temperature":0.6,"top_p":0.9,"top_k":40,"do_sample":true,"eos_token_id":[7,8]})", "g", eos);
+  ASSERT_TRUE(good.ok()) << good.status().message();
+  EXPECT_EQ(good->temperature, 0.6f);
+  EXPECT_EQ(good->top_p, 0.9f);
+  EXPECT_EQ(good->top_k, 40);
+  EXPECT_EQ(good->do_sample, true);
+  EXPECT_THAT(eos, ElementsAre(1, 7, 8));
+  const auto out_of_range =
+      parse_generation_config(R"({"temperature":-1,"top_p":1.5,"top_k":-3})", "g", eos);
+  ASSERT_TRUE(out_of_range.ok());
+  EXPECT_FALSE(out_of_range->temperature || out_of_range->top_p || out_of_range->top_k);
+  EXPECT_THAT(parse_generation_config(R"({"top_k":"many"})", "g", eos).status().message(),
+              HasSubstr("g: key \"top_k\": expected an integer, found a string"));
+}
+
+TEST(ChatTemplateOfHf, IsTextOrTheDefaultOfAList) {
+  const auto parse = [](const char* json) {
+    const auto text = parse_chat_template(json, "t");
+    return text.ok() ? *text : text.status().message();
+  };
+  EXPECT_EQ(parse(R"({"chat_template":"A"})"), "A");
+  EXPECT_EQ(parse(R"({"chat_template":[{"name":"rag","template":"R"},)"
+                  R"({"name":"default","template":"D"}]})"),
+            "D");
+  EXPECT_EQ(parse(R"({"chat_template":[{"name":"rag","template":"R"}]})"), "");
+  EXPECT_EQ(parse("{}"), "");
+  EXPECT_THAT(parse(R"({"chat_template":7})"), HasSubstr("expected a string or a list"));
+  EXPECT_THAT(parse(R"({"chat_template":[{"name":"default","template":7}]})"),
+              HasSubstr("key \"template\": expected a string"));
+}
+
+}  // namespace
+}  // namespace rotor

@@ -43,7 +43,11 @@ Status read_float_type(JsonValue root, std::string_view key, const std::string& 
 Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
   const auto read = [&](std::string_view key, bool& out) -> Status {
     ROTOR_ASSIGN(const std::optional<bool> value, json_bool(root, key, name));
-    out = value.value_or(out);
+    if (!value) {
+      return format_error(name + ": config: '" + std::string(key) +
+                          "': expected true or false, got nothing");
+    }
+    out = *value;
     return {};
   };
   ROTOR_TRY(read("attn_sub_norm", model.attn_sub_norm));
@@ -79,9 +83,10 @@ Status read_lists(JsonValue root, const std::string& name, RotorConfig& config) 
     }
     for (JsonValue element : list) {
       std::string_view text;
-      if (element.get_string().get(text) == simdjson::SUCCESS) {
-        config.notes.emplace_back(text);
+      if (element.get_string().get(text) != simdjson::SUCCESS) {
+        return format_error(name + ": config: 'notes': expected a list of texts");
       }
+      config.notes.emplace_back(text);
     }
   }
   return {};
@@ -91,6 +96,9 @@ Status read_defaults(JsonValue root, const std::string& name, GenerationDefaults
   const std::optional<JsonValue> value = json_member(root, "generation");
   if (!value) {
     return {};
+  }
+  if (!value->is_object()) {
+    return format_error(name + ": config: 'generation': expected an object");
   }
   ROTOR_ASSIGN(const std::optional<double> temperature, json_number(*value, "temperature", name));
   ROTOR_ASSIGN(const std::optional<double> top_p, json_number(*value, "top_p", name));

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The config of a .rotor file: what is written is read back, and every key that is missing, of
+// another type or out of range is refused by its name.
+#include "model/rotor_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "model/test_model.h"
+
+namespace rotor {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+namespace json = boost::json;
+
+RotorConfig full_config() {
+  RotorConfig config;
+  config.model = test_config();
+  config.model.name = "name with \"quotes\"";
+  config.model.tied_head = false;
+  config.model.attn_sub_norm = false;
+  config.model.activation = Activation::kSilu;
+  config.model.attention_window = 64;
+  config.model.rms_eps = 1.5e-6f;
+  config.model.rope_theta = 1e6 / 3.0;
+  config.embed_type = FloatType::kQ6K;
+  config.head_type = FloatType::kF16;
+  config.end_of_generation = {3, 0, INT32_MAX};
+  config.generation_defaults = {.temperature = 0.6f, .top_p = 0.95f, .top_k = 0, .do_sample = true};
+  config.notes = {"one", ""};
+  return config;
+}
+
+// What the reader says of the full config with one key changed; null takes the key away.
+Status parse_with(const char* key, const json::value& value) {
+  json::object config = json::parse(write_rotor_config(full_config())).as_object();
+  EXPECT_TRUE(config.contains(key)) << key;
+  if (value.is_null()) {
+    config.erase(key);
+  } else {
+    config[key] = value;
+  }
+  return parse_rotor_config(json::serialize(config), "m.rotor").status();
+}
+
+void expect_refused(const char* key, const json::value& value) {
+  const Status status = parse_with(key, value);
+  EXPECT_FALSE(status.ok()) << key << " = " << value;
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("m.rotor: "), HasSubstr(key))) << value;
+}
+
+TEST(RotorConfig, IsReadBack) {
+  const RotorConfig config = full_config();
+  const auto again = parse_rotor_config(write_rotor_config(config), "m.rotor");
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ(again->model, config.model);
+  EXPECT_EQ(again->embed_type, config.embed_type);
+  EXPECT_EQ(again->head_type, config.head_type);
+  EXPECT_EQ(again->end_of_generation, config.end_of_generation);
+  EXPECT_EQ(again->generation_defaults, config.generation_defaults);
+  EXPECT_EQ(again->notes, config.notes);
+}
+
+TEST(RotorConfig, NamesOfFloatTypes) {
+  std::vector<std::string_view> names;
+  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16,
+                               FloatType::kQ8_0, FloatType::kQ6K}) {
+    names.push_back(float_type_name(type));
+    EXPECT_TRUE(parse_with("embed_type", json::string(names.back())).ok());
+  }
+  EXPECT_THAT(names, ElementsAre("f32", "f16", "bf16", "q8_0", "q6_k"));
+}
+
+constexpr const char* kSizes[] = {
+    "vocab_size", "context_length",      "hidden_size", "intermediate_size", "num_hidden_layers",
+    "head_dim",   "num_attention_heads", "attention_window", "num_key_value_heads"};
+constexpr const char* kNumbers[] = {"rms_norm_eps", "rope_theta"};
+constexpr const char* kFlags[] = {"attn_sub_norm", "ffn_sub_norm", "tied_head"};
+constexpr const char* kTexts[] = {"family", "activation", "embed_type", "head_type"};
+
+TEST(RotorConfig, RefusesSizes) {
+  for (const char* key : kSizes) {
+    for (const json::value& bad : {json::value(), json::value("40"), json::value(40.5),
+                                   json::value(-1), json::value(UINT64_MAX), json::value(true)}) {
+      expect_refused(key, bad);
+    }
+    if (std::string_view(key) != "attention_window") {  // any window is computed, 0 is none
+      for (const int64_t bad : {int64_t{0}, int64_t{1} << 24, INT64_MAX}) {
+        EXPECT_FALSE(parse_with(key, bad).ok()) << key << " = " << bad;
+      }
+    }
+  }
+}
+
+TEST(RotorConfig, RefusesNumbersFlagsAndTexts) {
+  for (const char* key : kNumbers) {
+    for (const json::value& bad : {json::value(), json::value("1"), json::value(0.0),
+                                   json::value(-1.0), json::value(1e12), json::value(false)}) {
+      expect_refused(key, bad);
+    }
+  }
+  for (const char* key : kFlags) {
+    for (const json::value& bad : {json::value(), json::value(1), json::value("true")}) {
+      expect_refused(key, bad);
+    }
+  }
+  for (const char* key : kTexts) {
+    for (const json::value& bad : {json::value(), json::value(1), json::value("other")}) {
+      expect_refused(key, bad);
+    }
+  }
+  expect_refused("name", 7);
+}
+
+TEST(RotorConfig, RefusesLists) {
+  const json::array negative = {1, -1};
+  const json::array large = {int64_t{INT32_MAX} + 1};
+  const json::array words = {"one"};
+  for (const json::value& bad : {json::value(3), json::value(negative), json::value(large),
+                                 json::value(words)}) {
+    expect_refused("end_of_generation", bad);
+  }
+  expect_refused("notes", "a note");
+  expect_refused("notes", json::array{"a note", 1});
+}
+
+// Wrong types are refused; a recommendation that no sampler could follow is not taken.
+TEST(RotorConfig, GenerationDefaults) {
+  expect_refused("generation", json::array{});
+  for (const char* key : {"temperature", "top_p", "top_k", "do_sample"}) {
+    const Status status = parse_with("generation", json::object{{key, "high"}});
+    EXPECT_THAT(status.message(), HasSubstr(key));
+  }
+  json::object config = json::parse(write_rotor_config(full_config())).as_object();
+  config["generation"] = {{"temperature", -1.0}, {"top_p", 1.5}, {"top_k", -1}};
+  const auto parsed = parse_rotor_config(json::serialize(config), "m.rotor");
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  EXPECT_EQ(parsed->generation_defaults, GenerationDefaults());
+}
+
+TEST(RotorConfig, RefusesWhatIsNoObject) {
+  for (const char* text : {"", "{", "[]", "1", "{}", "null", "\xff"}) {
+    const Status status = parse_rotor_config(text, "m.rotor").status();
+    EXPECT_THAT(status.message(), HasSubstr("m.rotor: ")) << text;
+  }
+}
+
+TEST(RotorConfig, SizesThatContradictEachOtherAreRefused) {
+  EXPECT_THAT(parse_with("num_key_value_heads", 3).message(), HasSubstr("not a multiple"));
+  EXPECT_THAT(parse_with("head_dim", 13).message(), HasSubstr("even"));
+}
+
+}  // namespace
+}  // namespace rotor

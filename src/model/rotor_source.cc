@@ -8,7 +8,6 @@
 #include <memory>
 #include <utility>
 
-#include "io/safetensors.h"
 #include "model/rotor_config.h"
 #include "model/rotor_names.h"
 #include "model/text_source.h"
@@ -224,10 +223,14 @@ class Opener {
 }  // namespace
 
 Result<ModelSource> rotor_source(const std::string& path) {
-  ModelSource source;
-  source.path = path;
-  source.container = "rotor";
   ROTOR_ASSIGN(SafetensorsFile file, SafetensorsFile::open(path));
+  return rotor_source(std::move(file));
+}
+
+Result<ModelSource> rotor_source(SafetensorsFile file) {
+  ModelSource source;
+  source.path = file.file().path();
+  source.container = "rotor";
   Opener opener(std::make_shared<const SafetensorsFile>(std::move(file)));
   ROTOR_TRY(opener.open(source));
   return source;

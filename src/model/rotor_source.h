@@ -6,10 +6,13 @@
 
 #include <string>
 
+#include "io/safetensors.h"
 #include "model/model_source.h"
 
 namespace rotor {
 
 Result<ModelSource> rotor_source(const std::string& path);
+// The same for a file that is open already, or lies in memory.
+Result<ModelSource> rotor_source(SafetensorsFile file);
 
 }  // namespace rotor

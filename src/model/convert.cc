@@ -101,7 +101,7 @@ class Writer {
     }
     ConvertResult result;
     result.trits_sha256 = trits_.hex();
-    ROTOR_TRY(writer_.set_metadata("rotor.trits_sha256", result.trits_sha256));
+    ROTOR_TRY(writer_.set_metadata(rotor_names::kTritsKey, result.trits_sha256));
     result.file_bytes = writer_.file_bytes();
     ROTOR_TRY(writer_.commit());
     return result;
@@ -180,7 +180,7 @@ class Writer {
             {"rotor.converter", "rotor " ROTOR_VERSION},
             {"rotor.source", std::filesystem::path(source_.path).filename().string()},
             {"rotor.source_container", source_.container},
-            {"rotor.trits_sha256", std::string(64, '0')}};
+            {rotor_names::kTritsKey, std::string(64, '0')}};
   }
 
   Status write_text() {

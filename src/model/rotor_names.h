@@ -12,6 +12,7 @@ namespace rotor::rotor_names {
 
 inline constexpr const char* kVersionKey = "rotor.version";
 inline constexpr const char* kVersion = "1";
+inline constexpr const char* kTritsKey = "rotor.trits_sha256";
 
 inline constexpr const char* kEmbed = "embed.weight";
 inline constexpr const char* kHead = "head.weight";

@@ -146,6 +146,8 @@ Result<TextSource> read_rotor_text(const SafetensorsFile& file) {
   if (!tokenizer.empty()) {
     ROTOR_ASSIGN(out.tokenizer,
                  parse_tokenizer_json(tokenizer, file.file().path() + ": tokenizer"));
+  } else {
+    out.warnings.push_back("the file holds no tokenizer");
   }
   ROTOR_ASSIGN(out.chat_template, read_text_tensor(file, rotor_names::kChatTemplate));
   return out;

@@ -129,7 +129,7 @@ Result<GenerationResult> generate(const RunOptions& options, const LoadedModel& 
 
 Result<int> run(const RunOptions& options) {
   ROTOR_ASSIGN(const std::string prompt, read_prompt(options));
-  const size_t sequences = std::max(options.answers, 2 * options.beams);
+  const size_t sequences = options.beams > 1 ? 2 * options.beams : options.answers;
   ROTOR_ASSIGN(const LoadedModel loaded, load(options.model, sequences));
   ROTOR_ASSIGN(const GenerationRequest request, make_request(options, loaded, prompt));
   // A person at a terminal sees the text begin where it begins; a pipe gets only what is new.

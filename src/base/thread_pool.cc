@@ -11,6 +11,7 @@
 #include <cfenv>
 #include <chrono>
 #include <cstdint>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -72,10 +73,10 @@ class DefaultFloatEnvironment {
 // Each counter has its own cache line. `work` and `turn` count up and wrap; only inequality with
 // the last value seen matters. Before a counter moves, all that it guards has been written.
 struct ThreadPool::Team {
-  explicit Team(size_t members) : size(members), may_spin(members <= affinity_count()) {}
+  explicit Team(bool spin) : may_spin(spin) {}
 
-  const size_t size;
   const bool may_spin;
+  size_t size = 1;                                      // guarded by work
   bool stopping = false;                                // guarded by work
   Call call = nullptr;                                  // guarded by work
   const void* body = nullptr;                           // guarded by work; the caller's
@@ -114,10 +115,14 @@ struct ThreadPool::Team {
 };
 
 ThreadPool::ThreadPool(size_t threads)
-    : team_(std::make_unique<Team>(std::max<size_t>(threads, 1))) {
-  team_->workers.reserve(team_->size - 1);
-  for (size_t index = 1; index < team_->size; ++index) {
-    team_->workers.emplace_back([team = team_.get(), index] { team->serve(index); });
+    : team_(std::make_unique<Team>(threads <= affinity_count())) {
+  team_->workers.reserve(threads);
+  try {
+    while (team_->size < threads) {
+      team_->workers.emplace_back([team = team_.get(), index = team_->size] { team->serve(index); });
+      ++team_->size;
+    }
+  } catch (const std::system_error&) {  // no memory for a stack, or the limit on tasks is reached
   }
 }
 

@@ -10,7 +10,8 @@ namespace rotor {
 
 class ThreadPool {
  public:
-  // A team of `threads` >= 1, the calling thread counted in.
+  // A team of `threads` >= 1, the calling thread counted in. Where the system refuses to start so
+  // many, the team is smaller: size() tells.
   explicit ThreadPool(size_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -18,11 +18,16 @@ Result<KvPool> KvPool::create(const ModelConfig& config, KvType type, size_t pag
   pool.head_bytes_ = kPagePositions * config.head_dim * (type == KvType::kF16 ? 2 : 4);
   pool.layer_bytes_ = 2 * config.kv_heads * pool.head_bytes_;
   pool.page_bytes_ = config.layers * pool.layer_bytes_;
+  const std::string cache = "a key/value cache of " + std::to_string(pages * kPagePositions) +
+                            " positions (-c sets fewer)";
   if (pages != 0 && pool.page_bytes_ > SIZE_MAX / 2 / pages) {
-    return out_of_memory("key/value cache of " + std::to_string(pages) + " pages of " +
-                         std::to_string(pool.page_bytes_) + " bytes");
+    return out_of_memory(cache + " is larger than any memory");
   }
-  ROTOR_ASSIGN(pool.memory_, Buffer::allocate(pool.page_bytes_ * pages));
+  Result<Buffer> memory = Buffer::allocate(pool.page_bytes_ * pages);
+  if (!memory.ok()) {
+    return Status(memory.status()).with_context(cache);
+  }
+  pool.memory_ = *std::move(memory);
   pool.references_.assign(pages, 0);
   for (size_t page = pages; page > 0; --page) {
     pool.free_.push_back(page - 1);  // taken from the back: page 0 first

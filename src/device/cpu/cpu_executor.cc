@@ -51,6 +51,8 @@ class CpuExecutor final : public Executor {
   CpuExecutor(std::shared_ptr<const Model> model, size_t threads, IsaLevel isa)
       : model_(std::move(model)), kernels_(kernel_table(isa)), pool_(threads) {}
 
+  size_t threads() const { return pool_.size(); }
+
   Status prepare(const CpuExecutorOptions& options) {
     const ModelConfig& config = model_->config;
     const size_t positions = options.kv_positions != 0 ? options.kv_positions : config.context;
@@ -127,6 +129,10 @@ Result<std::unique_ptr<Executor>> make_cpu_executor(std::shared_ptr<const Model>
     return invalid_argument("at most 1024 threads, got " + std::to_string(threads));
   }
   auto executor = std::make_unique<CpuExecutor>(std::move(model), threads, options.isa);
+  if (executor->threads() < threads) {
+    return out_of_memory("the system starts only " + std::to_string(executor->threads()) + " of " +
+                         std::to_string(threads) + " threads; ask for fewer (-t)");
+  }
   ROTOR_TRY(executor->prepare(options));
   return std::unique_ptr<Executor>(std::move(executor));
 }

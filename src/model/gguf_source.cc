@@ -191,6 +191,9 @@ class Opener {
 
   Result<LinearSource> open_linear(const std::string& name, MatrixShape shape) {
     ROTOR_ASSIGN(const GgufTensor* tensor, find(name + ".weight", shape.rows, shape.cols));
+    if (file_->find_tensor(name + ".bias") != nullptr) {
+      return unsupported(place(*tensor) + ": a linear layer with a bias is not supported");
+    }
     if (tensor->type == kGgufI2S) {
       return open_i2s(name, *tensor);
     }

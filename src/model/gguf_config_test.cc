@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// The metadata keys of bitnet GGUF files: each architecture, each default, each refusal.
+#include "model/gguf_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+#include "model/test_files.h"
+
+namespace rotor {
+namespace {
+
+using test::GgufFiles;
+using testing::AllOf;
+using testing::HasSubstr;
+
+const std::string kArch = "bitnet-b1.58";
+
+struct Parsed {
+  Result<ModelConfig> config;
+  std::vector<std::string> notes;
+  std::string message() const { return config.ok() ? "accepted" : config.status().message(); }
+};
+
+Parsed parse(const GgufFiles& files) {
+  std::vector<std::string> notes;
+  const auto file = GgufFile::parse(File::from_memory(files.bytes(), "m.gguf"));
+  if (!file.ok()) {
+    return {file.status(), {}};
+  }
+  auto config = parse_gguf_config(*file, notes);
+  return {std::move(config), notes};
+}
+
+Parsed with(const std::string& key, GgufFiles::Value value) {
+  GgufFiles files = test::gguf_files();
+  files.keys[kArch + "." + key] = std::move(value);
+  return parse(files);
+}
+
+Parsed without(const std::string& key) {
+  GgufFiles files = test::gguf_files();
+  files.keys.erase(kArch + "." + key);
+  return parse(files);
+}
+
+TEST(GgufConfig, ReadsEveryArchitecture) {
+  for (const char* arch : {"bitnet", "bitnet-25", "bitnet-b1.58"}) {
+    const Parsed parsed = parse(test::gguf_files(arch));
+    ASSERT_TRUE(parsed.config.ok()) << parsed.message();
+    const ModelConfig& model = *parsed.config;
+    EXPECT_EQ(model.family, "bitnet");
+    EXPECT_EQ(model.vocab, 6u);
+    EXPECT_EQ(model.context, 128u);
+    EXPECT_EQ(model.hidden, 256u);
+    EXPECT_EQ(model.ffn, 32u);
+    EXPECT_EQ(model.layers, 2u);
+    EXPECT_EQ(model.heads, 4u);
+    EXPECT_EQ(model.kv_heads, 2u);
+    EXPECT_EQ(model.head_dim, 64u);
+    EXPECT_EQ(model.rms_eps, 1e-5f);
+    EXPECT_EQ(model.rope_theta, 10000.0);
+    EXPECT_TRUE(model.tied_head);
+  }
+}
+
+TEST(GgufConfig, ActivationOfEachArchitecture) {
+  EXPECT_EQ(parse(test::gguf_files("bitnet-25")).config->activation, Activation::kRelu2);
+  EXPECT_EQ(parse(test::gguf_files("bitnet-b1.58")).config->activation, Activation::kRelu2);
+  const Parsed silent = parse(test::gguf_files("bitnet"));
+  EXPECT_EQ(silent.config->activation, Activation::kSilu);
+  EXPECT_THAT(silent.notes, testing::ElementsAre(HasSubstr("the file names no activation")));
+  GgufFiles files = test::gguf_files("bitnet");
+  files.keys["bitnet.hidden_act"] = "relu2";
+  EXPECT_EQ(parse(files).config->activation, Activation::kRelu2);
+  EXPECT_THAT(parse(files).notes, testing::IsEmpty());
+  files.keys["bitnet.hidden_activation"] = "silu";  // goes before hidden_act
+  EXPECT_EQ(parse(files).config->activation, Activation::kSilu);
+  files.keys["bitnet.hidden_activation"] = "gelu";
+  EXPECT_EQ(parse(files).config.status().code(), Code::kUnsupported);
+  EXPECT_THAT(parse(files).message(),
+              HasSubstr("m.gguf: key 'bitnet.hidden_activation': 'gelu' is not supported"));
+}
+
+// The sizes of BitNet b1.58 2B-4T under "bitnet", as its published file has them.
+TEST(GgufConfig, TheOfficialFileHasRelu2) {
+  GgufFiles files = test::gguf_files("bitnet");
+  files.keys["bitnet.embedding_length"] = uint32_t{2560};
+  files.keys["bitnet.feed_forward_length"] = uint32_t{6912};
+  files.keys["bitnet.attention.head_count"] = uint32_t{20};
+  files.keys["bitnet.attention.head_count_kv"] = uint32_t{5};
+  files.keys["bitnet.rope.dimension_count"] = uint32_t{128};
+  files.tensors["token_embd.weight"] = {{32, 128256}, kGgufQ8_0, std::string(34 * 128256, '\0')};
+  const Parsed parsed = parse(files);
+  ASSERT_TRUE(parsed.config.ok()) << parsed.message();
+  EXPECT_EQ(parsed.config->activation, Activation::kRelu2);
+  EXPECT_THAT(parsed.notes, testing::ElementsAre(HasSubstr("relu2 (BitNet b1.58 2B-4T)")));
+}
+
+TEST(GgufConfig, AbsentKeysTakeDefaults) {
+  EXPECT_EQ(without("attention.head_count_kv").config->kv_heads, 4u);
+  EXPECT_EQ(without("rope.dimension_count").config->head_dim, 64u);
+  EXPECT_EQ(without("rope.freq_base").config->rope_theta, 10000.0);
+  EXPECT_EQ(without("attention.layer_norm_rms_epsilon").config->rms_eps, 1e-5f);
+  EXPECT_EQ(with("attention.key_length", uint32_t{64}).config->head_dim, 64u);
+  EXPECT_EQ(with("rope.scaling.type", "none").config->head_dim, 64u);
+}
+
+TEST(GgufConfig, NamesBecomeUtf8) {
+  GgufFiles files = test::gguf_files();
+  files.keys["general.name"] = "a\xff" "b";
+  EXPECT_EQ(parse(files).config->name, "a\xEF\xBF\xBD" "b");
+}
+
+TEST(GgufConfig, RefusesMissingAndWrongSizes) {
+  for (const char* key : {"context_length", "embedding_length", "feed_forward_length",
+                          "block_count", "attention.head_count"}) {
+    const std::string name = "key '" + kArch + "." + key + "'";
+    EXPECT_EQ(without(key).message(), "m.gguf: required " + name + " is missing");
+    EXPECT_THAT(with(key, "7").message(), HasSubstr(key));
+    EXPECT_THAT(with(key, 7.0f).message(), HasSubstr(key));
+    EXPECT_THAT(with(key, int32_t{-7}).message(), AllOf(HasSubstr(name), HasSubstr("got -7")));
+    EXPECT_THAT(with(key, uint32_t{0}).message(), AllOf(HasSubstr(name), HasSubstr("got 0")));
+    EXPECT_THAT(with(key, UINT32_MAX).message(),
+                AllOf(HasSubstr(name), HasSubstr("got 4294967295")));
+    EXPECT_THAT(with(key, UINT64_MAX).message(), HasSubstr(key));
+  }
+  for (const char* key : {"attention.head_count_kv", "rope.dimension_count",
+                          "attention.key_length"}) {
+    EXPECT_THAT(with(key, uint32_t{0}).message(), AllOf(HasSubstr(key), HasSubstr("got 0")));
+    EXPECT_THAT(with(key, int32_t{-1}).message(), AllOf(HasSubstr(key), HasSubstr("got -1")));
+  }
+}
+
+TEST(GgufConfig, RefusesContradictions) {
+  EXPECT_THAT(with("attention.head_count_kv", uint32_t{3}).message(),
+              HasSubstr("num_attention_heads 4 is not a multiple of num_key_value_heads 3"));
+  EXPECT_THAT(with("attention.key_length", uint32_t{32}).message(),
+              HasSubstr("rotary embedding of 64 of 32 dimensions is not supported"));
+  EXPECT_THAT(with("rope.dimension_count", uint32_t{63}).message(),
+              HasSubstr("head_dim must be even"));
+  for (const float bad : {0.0f, -1.0f, 1.0f, std::numeric_limits<float>::quiet_NaN()}) {
+    EXPECT_THAT(with("attention.layer_norm_rms_epsilon", bad).message(),
+                HasSubstr("rms_norm_eps must lie in (0, 1)"));
+    EXPECT_THAT(with("rope.freq_base", bad).message(), HasSubstr("rope_theta must lie in"));
+  }
+}
+
+TEST(GgufConfig, RefusesWhatIsNotComputed) {
+  GgufFiles files = test::gguf_files();
+  files.keys["general.architecture"] = "llama";
+  EXPECT_EQ(parse(files).config.status().code(), Code::kUnsupported);
+  EXPECT_EQ(parse(files).message(), "m.gguf: general.architecture 'llama' is not supported; "
+                                    "expected bitnet, bitnet-25 or bitnet-b1.58");
+  files.keys["general.architecture"] = uint32_t{1};
+  EXPECT_THAT(parse(files).message(), HasSubstr("general.architecture"));
+  files.keys.erase("general.architecture");
+  EXPECT_THAT(parse(files).message(), HasSubstr("general.architecture '' is not supported"));
+  for (const char* scaling : {"linear", "yarn", "longrope"}) {
+    EXPECT_THAT(with("rope.scaling.type", scaling).message(),
+                HasSubstr("rotary scaling '" + std::string(scaling) + "' is not supported"));
+  }
+  files = test::gguf_files();
+  files.tensors.erase("token_embd.weight");
+  EXPECT_EQ(parse(files).message(), "m.gguf: tensor 'token_embd.weight' is missing");
+}
+
+}  // namespace
+}  // namespace rotor

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// GGUF models: every form of weights, embedding and head, the repairs and their notes, the refusals,
+// and that the same model as a Hugging Face folder is the same.
+#include "model/gguf_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "model/hf_source.h"
+#include "model/test_files.h"
+
+namespace rotor {
+namespace {
+
+using test::GgufFiles;
+using test::TestFolder;
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+
+const std::string kUp = "blk.1.ffn_up";
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+Result<ModelSource> open(const GgufFiles& files, I2sLayout layout = I2sLayout::k128) {
+  const TestFolder folder;
+  return gguf_source(folder.put("m.gguf", files.bytes()), {layout});
+}
+
+// What opening the model says after `change`.
+std::string with(const std::function<void(GgufFiles&)>& change) {
+  GgufFiles files = test::gguf_files();
+  change(files);
+  const auto source = open(files);
+  return source.ok() ? "accepted" : source.status().message();
+}
+
+void put_scale(GgufFiles& files, const std::string& name, float scale) {
+  std::string& content = files.tensors[name].content;
+  std::memcpy(content.data() + content.size() - 32, &scale, sizeof(scale));
+}
+
+TEST(GgufSource, TheSameModelAsItsHuggingFaceFolder) {
+  const TestFolder folder;
+  test::hf_files().write(folder);
+  const auto hf = hf_source(folder.path());
+  const auto gguf = open(test::gguf_files());
+  ASSERT_TRUE(hf.ok() && gguf.ok()) << hf.status().message() << gguf.status().message();
+  EXPECT_EQ(test::trit_hash(*hf), test::trit_hash(*gguf));
+  const ModelConfig& a = hf->config;
+  const ModelConfig& b = gguf->config;
+  EXPECT_EQ(std::tie(a.family, a.vocab, a.context, a.hidden, a.ffn, a.layers, a.heads, a.kv_heads,
+                     a.head_dim, a.rms_eps, a.rope_theta, a.activation, a.tied_head),
+            std::tie(b.family, b.vocab, b.context, b.hidden, b.ffn, b.layers, b.heads, b.kv_heads,
+                     b.head_dim, b.rms_eps, b.rope_theta, b.activation, b.tied_head));
+  test::for_each_linear([&](size_t layer, LinearRole role) {
+    const size_t r = static_cast<size_t>(role);
+    EXPECT_EQ(hf->layers[layer].linear[r].scale.values, gguf->layers[layer].linear[r].scale.values);
+  });
+  EXPECT_EQ(gguf->container, "GGUF v3");
+}
+
+TEST(GgufSource, EveryI2sLayoutByFlag) {
+  const std::string expected = test::trit_hash(*open(test::gguf_files()));
+  for (const I2sLayout layout : {I2sLayout::k128, I2sLayout::k64, I2sLayout::k1x4}) {
+    const auto source = open(test::gguf_files("bitnet-b1.58", layout), layout);
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_EQ(test::trit_hash(*source), expected);
+    const std::string name(i2s_layout_name(layout));
+    EXPECT_EQ(source->layers[0].linear[0].layout, "i2_s " + name);
+    EXPECT_THAT(source->notes, Contains(testing::StartsWith("I2_S layout " + name)));
+  }
+  EXPECT_NE(test::trit_hash(*open(test::gguf_files(), I2sLayout::k64)), expected);
+}
+
+TEST(GgufSource, FloatsThatHoldTritsExactly) {
+  const std::string expected = test::trit_hash(*open(test::gguf_files()));
+  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16}) {
+    GgufFiles files = test::gguf_files();
+    test::for_each_linear([&](size_t layer, LinearRole role) {
+      const MatrixShape shape = linear_shape(test::file_config(), role);
+      const std::string name = GgufFiles::linear(layer, role);
+      files.put_floats(name + ".weight", {shape.cols, shape.rows},
+                       test::scaled(test::file_trits(layer, role), 1.0f), type);
+      files.put_floats(name + ".scale", {1}, {test::file_scale(role)});
+    });
+    const auto source = open(files);
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_EQ(test::trit_hash(*source), expected);
+    EXPECT_EQ(source->layers[1].linear[5].scale.values,
+              std::vector<float>{test::file_scale(LinearRole::kUp)});
+    files.tensors[kUp + ".weight"].content.replace(0, 4, "\x11\x22\x33\x44");
+    EXPECT_EQ(open(files).status().code(), Code::kUnsupported);
+    EXPECT_THAT(open(files).status().message(),
+                AllOf(HasSubstr(kUp), HasSubstr("are not ternarised silently")));
+  }
+}
+
+TEST(GgufSource, EmbeddingsOfEveryType) {
+  const struct {
+    uint32_t id;
+    FloatType type;
+    size_t row_bytes;
+  } kinds[] = {{kGgufF32, FloatType::kF32, 1024},
+               {kGgufF16, FloatType::kF16, 512},
+               {kGgufBF16, FloatType::kBf16, 512},
+               {kGgufQ8_0, FloatType::kQ8_0, 272},
+               {kGgufQ6K, FloatType::kQ6K, 210}};
+  for (const auto& kind : kinds) {
+    GgufFiles files = test::gguf_files();
+    std::string content;
+    for (char row = 0; row < 6; ++row) {
+      content += std::string(kind.row_bytes, row);
+    }
+    files.tensors["token_embd.weight"] = {{256, 6}, kind.id, content};
+    const auto source = open(files);
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_EQ(source->embed.type, kind.type);
+    std::string rows(2 * kind.row_bytes, '\xff');
+    ASSERT_TRUE(source->embed.reader->read(3, 5, reinterpret_cast<std::byte*>(rows.data())).ok());
+    EXPECT_EQ(rows, content.substr(3 * kind.row_bytes, rows.size()));
+  }
+  EXPECT_THAT(with([](GgufFiles& f) { f.tensors["token_embd.weight"].type = 0; }), HasSubstr("F32"));
+  EXPECT_THAT(with([](GgufFiles& f) {
+                f.tensors["token_embd.weight"] = {{256, 6}, 2, std::string(864, '\0')};  // Q4_0
+              }),
+              HasSubstr("expected an embedding in F32, F16, BF16, Q8_0 or Q6_K, got Q4_0"));
+}
+
+TEST(GgufSource, HeadsThatRepeatTheEmbeddingAreNotLoaded) {
+  GgufFiles files = test::gguf_files();
+  files.tensors["output.weight"] = files.tensors["token_embd.weight"];
+  const auto repaired = open(files);
+  ASSERT_TRUE(repaired.ok()) << repaired.status().message();
+  EXPECT_TRUE(repaired->config.tied_head);
+  EXPECT_FALSE(repaired->head);
+  EXPECT_THAT(repaired->notes, Contains(HasSubstr("repaired: output.weight is a copy")));
+  files.tensors["output.weight"].content.back() ^= 1;
+  const auto separate = open(files);
+  ASSERT_TRUE(separate.ok()) << separate.status().message();
+  EXPECT_FALSE(separate->config.tied_head);
+  EXPECT_TRUE(separate->head);
+  EXPECT_THAT(separate->notes, testing::Not(Contains(HasSubstr("repaired"))));
+}
+
+TEST(GgufSource, TokenizerAndTemplateAreRepaired) {
+  GgufFiles files = test::gguf_files();
+  EXPECT_THAT(open(files)->warnings, testing::ElementsAre("the file holds no tokenizer"));
+  files.keys["tokenizer.ggml.model"] = "gpt2";
+  files.keys["tokenizer.ggml.tokens"] = std::vector<std::string>{"a", "b", "c", "d", "e", "f"};
+  files.keys["tokenizer.chat_template"] = "{{ 'BITNETAssistant' }}";
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  ASSERT_TRUE(source->tokenizer);
+  EXPECT_THAT(source->notes, Contains(HasSubstr("tokenizer.ggml.pre is missing: the gpt-2 rule")));
+  EXPECT_THAT(source->notes, Contains(HasSubstr("repaired: the chat template in the file")));
+  EXPECT_THAT(source->chat_template, HasSubstr("Assistant: "));
+  files.keys["tokenizer.chat_template"] = "{{ messages }}";
+  EXPECT_EQ(open(files)->chat_template, "{{ messages }}");
+}
+
+TEST(GgufSource, MissingTensorsAreNamed) {
+  for (const auto& [name, tensor] : test::gguf_files().tensors) {
+    const std::string gone = name;
+    EXPECT_THAT(with([&](GgufFiles& f) { f.tensors.erase(gone); }),
+                HasSubstr("tensor '" + gone + "' is missing"));
+  }
+  EXPECT_THAT(with([](GgufFiles& f) { f.keys["bitnet-b1.58.block_count"] = uint32_t{3}; }),
+              HasSubstr("tensor 'blk.2.attn_norm.weight' is missing"));
+}
+
+TEST(GgufSource, WrongShapesAndTypesAreNamed) {
+  for (const auto& [name, good] : test::gguf_files().tensors) {
+    const std::string bad = name;
+    if (bad == "token_embd.weight") {
+      continue;  // its second dimension is the vocabulary
+    }
+    const std::vector<uint64_t> dims = good.dims;
+    EXPECT_THAT(with([&](GgufFiles& f) {
+                  f.tensors[bad].dims = {dims[0] / 2, dims.size() == 2 ? dims[1] * 2 : 2};
+                }),
+                AllOf(HasSubstr("tensor '" + bad + "' at byte"), HasSubstr("expected dimensions [")))
+        << bad;
+    EXPECT_THAT(with([&](GgufFiles& f) {
+                  const uint64_t count = dims[0] * (dims.size() == 2 ? dims[1] : 1);
+                  f.tensors[bad] = {dims, 26, std::string(count * 4, '\0')};  // I32
+                }),
+                AllOf(HasSubstr("tensor '" + bad + "' at byte"), HasSubstr("I32")))
+        << bad;
+  }
+  EXPECT_THAT(with([](GgufFiles& f) { f.tensors[kUp + ".weight"].type = kGgufTL1; }),
+              AllOf(HasSubstr(kUp), HasSubstr("is tiled for one build of one program")));
+}
+
+TEST(GgufSource, NumbersThatAreNoWeightsAreRefused) {
+  const std::string up = kUp + ".weight";
+  for (const float bad : {kNan, HUGE_VALF, -0.5f, 0.0f}) {
+    EXPECT_THAT(with([&](GgufFiles& f) { put_scale(f, up, bad); }),
+                AllOf(HasSubstr(kUp), HasSubstr("scale"))) << bad;
+    std::vector<float> norm(256, 1.0f);
+    norm[7] = bad;
+    const std::string said =
+        with([&](GgufFiles& f) { f.put_floats("output_norm.weight", {256}, norm); });
+    if (std::isfinite(bad)) {
+      EXPECT_EQ(said, "accepted");
+    } else {
+      EXPECT_THAT(said, AllOf(HasSubstr("output_norm.weight"), HasSubstr("value 7: expected a")));
+    }
+  }
+  const std::vector<int8_t> zeros(32 * 256, 0);
+  EXPECT_EQ(with([&](GgufFiles& f) {
+              f.tensors[up].content = test::i2s_bytes(zeros, 256, I2sLayout::k128, 0.0f);
+            }),
+            "accepted");
+}
+
+TEST(GgufSource, ExtraTensors) {
+  EXPECT_THAT(with([](GgufFiles& f) { f.put_floats(kUp + ".bias", {32}, std::vector<float>(32)); }),
+              AllOf(HasSubstr(kUp), HasSubstr("a linear layer with a bias is not supported")));
+  GgufFiles files = test::gguf_files();
+  files.put_floats("adapter", {1}, {0.0f});
+  files.put_floats(kUp + ".scale", {1}, {0.5f});  // beside I2_S: older converters repeat it
+  EXPECT_THAT(open(files)->warnings, Contains("1 tensors are not used, the first is 'adapter'"));
+}
+
+}  // namespace
+}  // namespace rotor

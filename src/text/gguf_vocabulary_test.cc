@@ -4,34 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "text/bpe_alphabet.h"
 #include "text/tokenizer_fixtures.h"
 
 namespace rotor {
 namespace {
 
 using testing::HasSubstr;
-
-// The arrays a converter would write for a tokenizer of testdata/.
-GgufVocabulary arrays_of(const std::string& name, std::string pre) {
-  const TokenizerSpec spec = fixture_spec(name);
-  GgufVocabulary v;
-  v.name = name;
-  v.model = "gpt2";
-  v.pre = std::move(pre);
-  for (size_t i = 0; i < spec.tokens.size(); ++i) {
-    const TokenKind kind = spec.kinds[i];
-    v.tokens.push_back(kind == TokenKind::kNormal ? alphabet_from_bytes(spec.tokens[i])
-                                                  : spec.tokens[i]);
-    v.types.push_back(kind == TokenKind::kNormal ? 1 : kind == TokenKind::kControl ? 3 : 4);
-  }
-  for (const auto [left, right] : spec.merges) {
-    v.merges.push_back(v.tokens[static_cast<size_t>(left)] + " " +
-                       v.tokens[static_cast<size_t>(right)]);
-  }
-  v.bos = spec.bos;
-  return v;
-}
 
 std::string error(const GgufVocabulary& v, Code code = Code::kFormatError) {
   const auto spec = tokenizer_from_gguf(v);
@@ -42,7 +20,7 @@ std::string error(const GgufVocabulary& v, Code code = Code::kFormatError) {
 TEST(GgufVocabulary, SameIdsAsFromJson) {
   for (const auto& [name, pre] : {std::pair("llama3", "llama-bpe"), std::pair("gpt2", "gpt-2")}) {
     const Tokenizer json = fixture_tokenizer(name);
-    const auto spec = tokenizer_from_gguf(arrays_of(name, pre));
+    const auto spec = tokenizer_from_gguf(gguf_arrays_of(name, pre));
     ASSERT_TRUE(spec.ok()) << spec.status().message();
     EXPECT_TRUE(spec->notes.empty());
     const Tokenizer gguf = make_tokenizer(*spec);
@@ -52,10 +30,10 @@ TEST(GgufVocabulary, SameIdsAsFromJson) {
 }
 
 TEST(GgufVocabulary, DefaultsOfTheNamedPreTokenizer) {
-  EXPECT_TRUE(tokenizer_from_gguf(arrays_of("llama3", "llama-v3"))->ignore_merges);
-  EXPECT_TRUE(tokenizer_from_gguf(arrays_of("llama3", "llama3"))->add_bos);
-  EXPECT_FALSE(tokenizer_from_gguf(arrays_of("gpt2", "gpt-2"))->add_bos);
-  GgufVocabulary v = arrays_of("llama3", "llama-bpe");
+  EXPECT_TRUE(tokenizer_from_gguf(gguf_arrays_of("llama3", "llama-v3"))->ignore_merges);
+  EXPECT_TRUE(tokenizer_from_gguf(gguf_arrays_of("llama3", "llama3"))->add_bos);
+  EXPECT_FALSE(tokenizer_from_gguf(gguf_arrays_of("gpt2", "gpt-2"))->add_bos);
+  GgufVocabulary v = gguf_arrays_of("llama3", "llama-bpe");
   v.add_bos = false;
   v.add_eos = true;
   EXPECT_FALSE(tokenizer_from_gguf(v)->add_bos);
@@ -64,7 +42,7 @@ TEST(GgufVocabulary, DefaultsOfTheNamedPreTokenizer) {
 
 TEST(GgufVocabulary, AMissingPreTokenizerIsNoted) {
   for (const char* pre : {"", "default"}) {
-    const auto spec = tokenizer_from_gguf(arrays_of("gpt2", pre));
+    const auto spec = tokenizer_from_gguf(gguf_arrays_of("gpt2", pre));
     ASSERT_TRUE(spec.ok()) << spec.status().message();
     ASSERT_EQ(spec->notes.size(), 1u);
     EXPECT_THAT(spec->notes[0], HasSubstr("the gpt-2 rule is used"));
@@ -99,7 +77,7 @@ TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
 }
 
 TEST(GgufVocabulary, WithoutTypesTheNamedIdsAreSpecial) {
-  GgufVocabulary v = arrays_of("llama3", "llama-bpe");
+  GgufVocabulary v = gguf_arrays_of("llama3", "llama-bpe");
   v.types.clear();
   const auto spec = tokenizer_from_gguf(v);
   ASSERT_TRUE(spec.ok()) << spec.status().message();
@@ -107,7 +85,7 @@ TEST(GgufVocabulary, WithoutTypesTheNamedIdsAreSpecial) {
 }
 
 TEST(GgufVocabulary, OtherKindsAreRefusedByName) {
-  GgufVocabulary v = arrays_of("llama3", "llama-bpe");
+  GgufVocabulary v = gguf_arrays_of("llama3", "llama-bpe");
   v.pre = "no-such\n";
   EXPECT_THAT(error(v, Code::kUnsupported),
               HasSubstr("llama3: tokenizer.ggml.pre: unsupported pre-tokenizer \"no-such\\n\"; "
@@ -120,7 +98,7 @@ TEST(GgufVocabulary, OtherKindsAreRefusedByName) {
 }
 
 TEST(GgufVocabulary, ContradictionsAreNamed) {
-  const GgufVocabulary good = arrays_of("llama3", "llama-bpe");
+  const GgufVocabulary good = gguf_arrays_of("llama3", "llama-bpe");
   GgufVocabulary v = good;
   v.types.pop_back();
   EXPECT_EQ(error(v),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// For the tests of this folder: the tokenizers of testdata/ (tools/make_tokenizer_fixtures.py).
+// For tests: the tokenizers of testdata/ (tools/make_tokenizer_fixtures.py).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "base/file.h"
+#include "text/bpe_alphabet.h"
+#include "text/gguf_vocabulary.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_json.h"
 
@@ -36,6 +38,27 @@ inline Tokenizer make_tokenizer(TokenizerSpec spec) {
 
 inline Tokenizer fixture_tokenizer(const std::string& name) {
   return make_tokenizer(fixture_spec(name));
+}
+
+// The arrays a converter would write for a tokenizer of testdata/.
+inline GgufVocabulary gguf_arrays_of(const std::string& name, std::string pre) {
+  const TokenizerSpec spec = fixture_spec(name);
+  GgufVocabulary v;
+  v.name = name;
+  v.model = "gpt2";
+  v.pre = std::move(pre);
+  for (size_t i = 0; i < spec.tokens.size(); ++i) {
+    const TokenKind kind = spec.kinds[i];
+    v.tokens.push_back(kind == TokenKind::kNormal ? alphabet_from_bytes(spec.tokens[i])
+                                                  : spec.tokens[i]);
+    v.types.push_back(kind == TokenKind::kNormal ? 1 : kind == TokenKind::kControl ? 3 : 4);
+  }
+  for (const auto [left, right] : spec.merges) {
+    v.merges.push_back(v.tokens[static_cast<size_t>(left)] + " " +
+                       v.tokens[static_cast<size_t>(right)]);
+  }
+  v.bos = spec.bos;
+  return v;
 }
 
 inline EncodeOptions without_bos(bool parse_special = false) {

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading: every trit and every embedding byte in place whatever the layout and the team, progress
+// that only grows, the first failure of a source, and what a model is given beside its weights.
+#include "model/loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "model/test_model.h"
+#include "text/tokenizer_fixtures.h"
+
+namespace rotor {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::shared_ptr<const Model> load(ModelSource source, const LoadOptions& options = {}) {
+  ThreadPool pool(2);
+  auto model = load_model(std::move(source), options, pool);
+  EXPECT_TRUE(model.ok()) << model.status().message();
+  return *model;
+}
+
+void expect_trits(const TernaryMatrix& matrix, const LinearSource& source) {
+  const std::vector<int8_t> expected = all_trits(*source.trits);
+  ASSERT_EQ(matrix.rows * matrix.cols, expected.size());
+  EXPECT_EQ(matrix.scale.values, source.scale.values);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(matrix.packed) % 64, 0u);
+  std::vector<int8_t> trits(row_blocks(matrix.rows) * kTileRows * matrix.cols);
+  for (size_t block = 0; block < row_blocks(matrix.rows); ++block) {
+    format_info(matrix.format).unpack_row_block(matrix.row_block(block), matrix.cols,
+                                                trits.data() + block * kTileRows * matrix.cols,
+                                                matrix.cols);
+  }
+  trits.resize(expected.size());
+  EXPECT_EQ(trits, expected);
+}
+
+TEST(Loader, EveryMatrixIsInItsPlaceInEveryLayout) {
+  const TestModelOptions kinds = {.scale = TernaryScale::Granularity::kRow};
+  const ModelSource source = test_source(test_config(), kinds);
+  for (size_t f = 0; f < kTernaryFormats; ++f) {
+    LoadOptions options;
+    options.format = static_cast<TernaryFormat>(f);
+    SCOPED_TRACE(format_info(options.format).name);
+    const auto model = load(test_source(test_config(), kinds), options);
+    for (size_t i = 0; i < source.layers.size(); ++i) {
+      const LayerWeights& layer = model->weights.layers[i];
+      size_t role = 0;
+      for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up,
+                                   &layer.down}) {
+        SCOPED_TRACE(source.layers[i].linear[role].tensor);
+        expect_trits(linear->matrix, source.layers[i].linear[role++]);
+      }
+    }
+  }
+}
+
+// An embedding and a matrix of several tasks each, the last of them smaller than the others.
+TEST(Loader, TensorsOfSeveralTasksAreWhole) {
+  ModelConfig config = test_config();
+  config.vocab = 7001;
+  config.hidden = 333;
+  config.ffn = 13001;
+  config.layers = 1;
+  const ModelSource source = test_source(config);
+  const auto model = load(test_source(config));
+  expect_trits(model->weights.layers[0].up.matrix, source.layers[0].linear[5]);
+  expect_trits(model->weights.layers[0].down.matrix, source.layers[0].linear[6]);
+  std::vector<std::byte> rows(config.vocab * config.hidden * 2);
+  ASSERT_TRUE(source.embed.reader->read(0, config.vocab, rows.data()).ok());
+  const Buffer& data = model->weights.embed.data;
+  EXPECT_TRUE(std::equal(rows.begin(), rows.end(), data.data(), data.data() + data.size()));
+}
+
+TEST(Loader, ProgressGrowsUpToAllBytes) {
+  ModelConfig config = test_config();
+  config.tied_head = false;
+  uint64_t last = 0;
+  uint64_t end = 0;
+  LoadOptions options;
+  options.progress = [&](std::string_view what, uint64_t done, uint64_t total) {
+    EXPECT_EQ(what, "loading");
+    EXPECT_GT(done, last);
+    EXPECT_LE(done, total);
+    last = done;
+    end = total;
+  };
+  const auto model = load(test_source(config), options);
+  const Weights& weights = model->weights;
+  EXPECT_EQ(last, end);
+  EXPECT_EQ(end, weights.packed.size() + weights.embed.data.size() + weights.head.data.size());
+}
+
+TEST(Loader, SaysTheFirstFailureOfTheSource) {
+  for (const size_t threads : {1, 3}) {
+    ThreadPool pool(threads);
+    ModelSource source = test_source(test_config());
+    source.layers[1].linear[0].trits = std::make_unique<BrokenTrits>(48, 40, "later");
+    source.layers[0].linear[6].trits = std::make_unique<BrokenTrits>(40, 56, "earlier");
+    const auto model = load_model(std::move(source), {}, pool);
+    EXPECT_EQ(model.status().code(), Code::kIoError);
+    EXPECT_EQ(model.status().message(), "earlier");
+  }
+}
+
+TEST(Loader, WarnsOfMatricesOfZerosInEveryLayout) {
+  for (size_t f = 0; f < kTernaryFormats; ++f) {
+    ModelSource source = test_source(test_config());
+    LinearSource& up = source.layers[1].linear[static_cast<size_t>(LinearRole::kUp)];
+    replace_trits(up, std::vector<int8_t>(56 * 40, 0));
+    std::vector<int8_t> almost(40 * 48, 0);
+    almost.back() = -1;
+    replace_trits(source.layers[0].linear[static_cast<size_t>(LinearRole::kO)], almost);
+    LoadOptions options;
+    options.format = static_cast<TernaryFormat>(f);
+    EXPECT_THAT(load(std::move(source), options)->warnings,
+                ElementsAre("tensor 'layers.1.up' holds only zeros"));
+  }
+}
+
+TEST(Loader, EndTokensAreSortedUniqueAndOfTheVocabulary) {
+  ModelSource source = test_source(test_config());
+  source.end_of_generation = {9, 3, 9, 96, 97, -1};
+  const auto model = load(std::move(source));
+  EXPECT_THAT(model->end_of_generation, ElementsAre(3, 9, 96));
+  EXPECT_THAT(model->warnings, ElementsAre(HasSubstr("outside the vocabulary")));
+}
+
+TEST(Loader, TakesTokenizerTemplateAndDefaults) {
+  ModelConfig config = test_config();
+  config.vocab = 600;
+  ModelSource source = test_source(config);
+  source.tokenizer = fixture_spec("llama3");
+  source.chat_template = "{{ bos_token }}";
+  source.generation_defaults.top_k = 7;
+  source.notes = {"a note"};
+  const auto model = load(std::move(source));
+  ASSERT_NE(model->tokenizer, nullptr);
+  EXPECT_THAT(model->end_of_generation, testing::IsSupersetOf(model->tokenizer->end_of_generation()));
+  EXPECT_NE(model->chat_template, nullptr);
+  EXPECT_EQ(model->chat_template_source, "{{ bos_token }}");
+  EXPECT_EQ(model->generation_defaults.top_k, 7);
+  EXPECT_THAT(model->notes, ElementsAre("a note"));
+  EXPECT_EQ(model->config, config);
+}
+
+// Text can be given as ids, and messages as text, even so.
+TEST(Loader, WarnsOfATemplateAndATokenizerThatDoNotFit) {
+  ModelSource source = test_source(test_config());  // 97 rows
+  source.tokenizer = fixture_spec("llama3");
+  source.chat_template = "{% for m in %}";
+  const auto model = load(std::move(source));
+  EXPECT_EQ(model->chat_template, nullptr);
+  EXPECT_THAT(model->warnings,
+              testing::IsSupersetOf({HasSubstr("tokens, the embedding 97"),
+                                     HasSubstr("chat template: ")}));
+}
+
+TEST(Loader, OpensWhatItIsNamed) {
+  ThreadPool pool(1);
+  const auto model = load_model("synthetic:tiny", {}, pool);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EXPECT_EQ((*model)->path, "synthetic:tiny");
+  EXPECT_EQ(load_model("synthetic:none", {}, pool).status().code(), Code::kNotFound);
+}
+
+TEST(ForEachTask, RunsEachTaskOnce) {
+  ThreadPool pool(3);
+  std::vector<std::atomic<int>> runs(1000);
+  size_t finished = 0;
+  const Status status = for_each_task(
+      pool, runs.size(),
+      [&](size_t i) {
+        ++runs[i];
+        return Status();
+      },
+      [&](size_t) { ++finished; });
+  EXPECT_TRUE(status.ok());
+  EXPECT_EQ(finished, runs.size());
+  EXPECT_TRUE(std::all_of(runs.begin(), runs.end(), [](const auto& n) { return n == 1; }));
+  EXPECT_TRUE(for_each_task(pool, 0, {}, {}).ok());
+}
+
+TEST(ForEachTask, StopsAtAFailureAndReturnsTheLowest) {
+  ThreadPool pool(3);
+  std::atomic<size_t> highest{0};
+  const Status status = for_each_task(
+      pool, 1'000'000,
+      [&](size_t i) -> Status {
+        highest = std::max(highest.load(), i);
+        return i >= 10 ? io_error(std::to_string(i)) : Status();
+      },
+      [](size_t) {});
+  EXPECT_EQ(status.message(), "10");
+  EXPECT_LT(highest, 1000u);
+}
+
+}  // namespace
+}  // namespace rotor

@@ -209,6 +209,10 @@ class Opener {
     }
     const float multiplier =
         config_.quantization.scale_multiplies ? values[0] : 1.0f / values[0];
+    if (!std::isfinite(multiplier)) {
+      return format_error(place(scale_entry) + ": expected a scale with a finite inverse, got " +
+                          std::to_string(values[0]));
+    }
     if (!(multiplier >= 1e-4f && multiplier <= 10.0f)) {
       out.warnings.push_back("tensor '" + scale_entry.tensor->name + "': the weight scale " +
                              std::to_string(multiplier) +

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hugging Face folders: every form of the weights gives the same trits, and each thing that can be
+// wrong is refused by the name of its tensor.
+#include "model/hf_source.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "model/test_files.h"
+
+namespace rotor {
+namespace {
+
+using test::HfFiles;
+using test::TestFolder;
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::string kUp = "model.layers.1.mlp.up_proj";
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+Result<ModelSource> open(const HfFiles& files) {
+  const TestFolder folder;
+  files.write(folder);
+  return hf_source(folder.path());
+}
+
+// What opening the packed model says after `change`.
+std::string with(const std::function<void(HfFiles&)>& change) {
+  HfFiles files = test::hf_files();
+  change(files);
+  const auto source = open(files);
+  return source.ok() ? "accepted" : source.status().message();
+}
+
+// The hash of the trits that every form holds.
+std::string expected_hash() { return test::trit_hash(*open(test::hf_files())); }
+
+TEST(HfSource, PackedWeightsHoldTheTritsThatWerePacked) {
+  const TestFolder folder;
+  test::hf_files().write(folder);
+  const auto source = hf_source(folder.path());
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_EQ(source->container, "Hugging Face safetensors");
+  EXPECT_EQ(source->embed.type, FloatType::kBf16);
+  EXPECT_FALSE(source->head);
+  EXPECT_EQ(source->output_norm, std::vector<float>(256, 1.0f));
+  EXPECT_EQ(source->layers[1].ffn_sub_norm, std::vector<float>(32, 1.0f));
+  test::for_each_linear([&](size_t layer, LinearRole role) {
+    const LinearSource& linear = source->layers[layer].linear[static_cast<size_t>(role)];
+    EXPECT_EQ(linear.layout, "hf packed u8");
+    std::vector<int8_t> trits(linear.trits->rows() * linear.trits->cols());
+    ASSERT_TRUE(linear.trits->read(0, linear.trits->rows() / 16, trits.data()).ok());
+    EXPECT_EQ(trits, test::file_trits(layer, role));
+    EXPECT_EQ(linear.scale.values, std::vector<float>{test::file_scale(role)});
+  });
+  EXPECT_EQ(source->warnings.size(), 1u);
+  EXPECT_THAT(source->warnings, Contains(HasSubstr("no tokenizer: neither tokenizer.json nor")));
+  EXPECT_TRUE(hf_source(folder.path("model.safetensors")).ok());
+}
+
+TEST(HfSource, WeightScaleDividesForBitlinear) {
+  for (const char* fields : {R"({"quant_method":"bitnet"})",
+                             R"({"quant_method":"bitnet","linear_class":"bitlinear"})"}) {
+    HfFiles files = test::hf_files();
+    files.config["quantization_config"] = fields;
+    const auto source = open(files);
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    const LinearRole role = LinearRole::kV;
+    EXPECT_EQ(source->layers[0].linear[static_cast<size_t>(role)].scale.values,
+              std::vector<float>{1.0f / test::file_scale(role)});
+  }
+  HfFiles files = test::hf_files();
+  files.put_floats(kUp + ".weight_scale", {}, {0x1p-15f}, FloatType::kBf16);  // a scalar will do
+  EXPECT_THAT(open(files)->warnings, Contains(AllOf(HasSubstr(kUp), HasSubstr("is unusual"))));
+}
+
+TEST(HfSource, MastersOfEveryFloatTypeGiveTheSameTrits) {
+  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16}) {
+    const auto source = open(test::hf_masters(type));
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_EQ(test::trit_hash(*source), expected_hash());
+    EXPECT_THAT(source->layers[0].linear[0].layout, testing::EndsWith(" master"));
+  }
+}
+
+TEST(HfSource, ShardsAreOneModel) {
+  const HfFiles files = test::hf_files();
+  const auto in_first = [](const std::string& name) { return name.starts_with("model.layers.0"); };
+  const TestFolder folder;
+  folder.put("config.json", files.config_json());
+  folder.put("a.safetensors", files.weights(in_first));
+  folder.put("b.safetensors", files.weights([&](const std::string& n) { return !in_first(n); }));
+  const auto index = [&](const std::string& other) {
+    std::string map;
+    for (const auto& [name, tensor] : files.tensors) {
+      map += (map.empty() ? "\"" : ",\"") + name + "\":\"" +
+             (in_first(name) ? "a.safetensors" : other) + "\"";
+    }
+    folder.put("model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
+    const auto source = hf_source(folder.path());
+    return source.ok() ? test::trit_hash(*source) : source.status().message();
+  };
+  EXPECT_EQ(index("b.safetensors"), expected_hash());
+  EXPECT_THAT(index("c.safetensors"),
+              AllOf(HasSubstr("model.safetensors.index.json names it"), HasSubstr("c.safetensors")));
+  for (const char* outside : {"../b.safetensors", "/tmp/b.safetensors", ".."}) {
+    EXPECT_THAT(index(outside), AllOf(HasSubstr("expected the name of a file in the same folder"),
+                                      HasSubstr(outside)));
+  }
+}
+
+TEST(HfSource, TiedAndSeparateHeads) {
+  const auto head = [](HfFiles& files) {
+    files.put_floats("lm_head.weight", {6, 256}, std::vector<float>(6 * 256, 0.5f), FloatType::kF16);
+  };
+  HfFiles tied = test::hf_files();
+  head(tied);
+  const auto repaired = open(tied);
+  ASSERT_TRUE(repaired.ok()) << repaired.status().message();
+  EXPECT_FALSE(repaired->head);
+  EXPECT_THAT(repaired->notes, Contains("lm_head.weight is ignored: config.json ties the head to "
+                                        "the embedding"));
+  HfFiles separate = test::hf_files();
+  separate.config["tie_word_embeddings"] = "false";
+  EXPECT_THAT(open(separate).status().message(), HasSubstr("'lm_head.weight' is missing"));
+  head(separate);
+  const auto source = open(separate);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  ASSERT_TRUE(source->head);
+  EXPECT_EQ(source->head->type, FloatType::kF16);
+  EXPECT_THAT(source->notes, IsEmpty());
+}
+
+TEST(HfSource, EndOfGenerationComesFromBothConfigs) {
+  const TestFolder folder;
+  HfFiles files = test::hf_files();
+  files.config["eos_token_id"] = "5";
+  files.write(folder);
+  folder.put("generation_config.json", R"({"eos_token_id":[4,3],"top_k":7})");
+  const auto source = hf_source(folder.path());
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_THAT(source->end_of_generation, testing::ElementsAre(5, 4, 3));
+  EXPECT_EQ(source->generation_defaults.top_k, 7);
+  folder.put("generation_config.json", R"({"eos_token_id":"x"})");
+  EXPECT_THAT(hf_source(folder.path()).status().message(),
+              HasSubstr("generation_config.json: 'eos_token_id': expected token ids"));
+}
+
+TEST(HfSource, MissingFiles) {
+  const TestFolder folder;
+  EXPECT_EQ(hf_source(folder.path()).status().code(), Code::kNotFound);
+  EXPECT_THAT(hf_source(folder.path()).status().message(), HasSubstr("no config.json"));
+  folder.put("config.json", test::hf_files().config_json());
+  EXPECT_THAT(hf_source(folder.path()).status().message(), HasSubstr("holds neither model.safe"));
+}
+
+TEST(HfSource, MissingTensorsAreNamed) {
+  for (const auto& [name, tensor] : test::hf_files().tensors) {
+    const std::string gone = name;
+    EXPECT_THAT(with([&](HfFiles& f) { f.tensors.erase(gone); }),
+                HasSubstr("tensor '" + gone + "' is missing"));
+  }
+  EXPECT_THAT(with([](HfFiles& f) { f.config["num_hidden_layers"] = "3"; }),
+              HasSubstr("tensor 'model.layers.2.self_attn.q_proj.weight' is missing"));
+}
+
+TEST(HfSource, WrongShapesAndTypesAreNamed) {
+  for (const auto& [name, good] : test::hf_files().tensors) {
+    const std::string bad = name;
+    const HfFiles::Tensor& tensor = good;
+    EXPECT_THAT(with([&](HfFiles& f) {
+                  f.tensors[bad] = {tensor.dtype, {2, tensor.shape[0] / 2, 0}, ""};
+                }),
+                AllOf(HasSubstr(bad), HasSubstr("shape")))
+        << bad;
+    const char* integer = tensor.dtype == "U8" ? "I8" : tensor.dtype == "BF16" ? "I16" : "I32";
+    EXPECT_THAT(with([&](HfFiles& f) { f.tensors[bad].dtype = integer; }),
+                AllOf(HasSubstr("tensor '" + bad + "' at byte"),
+                      HasSubstr("expected F32, F16 or BF16, got I")))
+        << bad;
+  }
+  EXPECT_THAT(with([](HfFiles& f) { f.config["vocab_size"] = "7"; }),
+              HasSubstr("expected shape [7, 256], got [6, 256]"));
+}
+
+TEST(HfSource, NumbersThatAreNoWeightsAreRefused) {
+  for (const float bad : {kNan, HUGE_VALF, -HUGE_VALF}) {
+    EXPECT_THAT(with([&](HfFiles& f) { f.put_floats(kUp + ".weight_scale", {1}, {bad}); }),
+                AllOf(HasSubstr(kUp + ".weight_scale"), HasSubstr("expected a finite number")));
+    EXPECT_THAT(with([&](HfFiles& f) {
+                  std::vector<float> norm(256, 1.0f);
+                  norm[7] = bad;
+                  f.put_floats("model.norm.weight", {256}, norm, FloatType::kBf16);
+                }),
+                AllOf(HasSubstr("model.norm.weight"), HasSubstr("value 7: expected a finite")));
+  }
+  for (const float bad : {0.0f, -0.5f}) {
+    EXPECT_THAT(with([&](HfFiles& f) { f.put_floats(kUp + ".weight_scale", {1}, {bad}); }),
+                HasSubstr("expected a scale above zero, got"));
+  }
+  EXPECT_THAT(with([&](HfFiles& f) { f.put_floats(kUp + ".weight_scale", {2}, {1.0f, 1.0f}); }),
+              HasSubstr("expected one value, got shape [2]"));
+  HfFiles masters = test::hf_masters(FloatType::kF32);
+  masters.tensors[kUp + ".weight"].content.replace(4 * 300, 4, "\xff\xff\xff\x7f");
+  EXPECT_THAT(open(masters).status().message(),
+              AllOf(HasSubstr(kUp), HasSubstr("byte 1200 of its data: expected finite weights")));
+}
+
+// A scale so small that its inverse leaves binary32.
+TEST(HfSource, ScalesWhoseInverseIsInfiniteAreRefused) {
+  EXPECT_THAT(with([](HfFiles& f) {
+                f.config["quantization_config"] = R"({"quant_method":"bitnet"})";
+                f.put_floats(kUp + ".weight_scale", {1}, {0x1p-149f});
+              }),
+              AllOf(HasSubstr(kUp + ".weight_scale"), HasSubstr("finite")));
+}
+
+TEST(HfSource, FloatsAreNeverTernarisedSilently) {
+  HfFiles files = test::hf_masters(FloatType::kBf16);
+  files.config.erase("quantization_config");
+  const auto unannounced = open(files);
+  EXPECT_EQ(unannounced.status().code(), Code::kUnsupported);
+  EXPECT_THAT(unannounced.status().message(),
+              HasSubstr("float weights without a quantization_config are not ternarised silently"));
+  files.config["quantization_config"] = R"({"quant_method":"bitnet"})";
+  EXPECT_THAT(open(files).status().message(), HasSubstr("expected packed U8 weights, got BF16"));
+  EXPECT_THAT(with([](HfFiles& f) {
+                f.config["quantization_config"] =
+                    R"({"quant_method":"bitnet","quantization_mode":"online"})";
+              }),
+              HasSubstr("packed U8 weights, but config.json says quantization_mode online"));
+}
+
+TEST(HfSource, ExtraTensors) {
+  EXPECT_THAT(with([](HfFiles& f) { f.put_floats(kUp + ".bias", {32}, std::vector<float>(32)); }),
+              AllOf(HasSubstr(kUp), HasSubstr("a linear layer with a bias is not supported")));
+  HfFiles files = test::hf_files();
+  files.put_floats("adapter.a", {1}, {0.0f});
+  files.put_floats("adapter.b", {1}, {0.0f});
+  EXPECT_THAT(open(files)->warnings, Contains("2 tensors are not used, the first is 'adapter.a'"));
+}
+
+}  // namespace
+}  // namespace rotor

@@ -25,8 +25,7 @@ SafetensorsFile file_of(uint64_t packed_rows, uint64_t cols, std::string_view co
 TEST(HfPacked, ReadsEveryRangeOfRows) {
   constexpr size_t kCols = 7;
   for (size_t rows = 1; rows <= 13; ++rows) {
-    const std::vector<int8_t> trits =
-        test::random_trits(rows * kCols, static_cast<uint32_t>(rows));
+    const std::vector<int8_t> trits = test::random_trits(rows * kCols, static_cast<uint32_t>(rows));
     const SafetensorsFile file =
         file_of((rows + 3) / 4, kCols, test::hf_packed_bytes(trits, kCols));
     const auto tensor = HfPackedTensor::open(file, *file.find("w"), rows, kCols);

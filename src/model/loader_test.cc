@@ -31,9 +31,9 @@ void expect_trits(const TernaryMatrix& matrix, const LinearSource& source) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(matrix.packed) % 64, 0u);
   std::vector<int8_t> trits(row_blocks(matrix.rows) * kTileRows * matrix.cols);
   for (size_t block = 0; block < row_blocks(matrix.rows); ++block) {
-    format_info(matrix.format).unpack_row_block(matrix.row_block(block), matrix.cols,
-                                                trits.data() + block * kTileRows * matrix.cols,
-                                                matrix.cols);
+    format_info(matrix.format)
+        .unpack_row_block(matrix.row_block(block), matrix.cols,
+                          trits.data() + block * kTileRows * matrix.cols, matrix.cols);
   }
   trits.resize(expected.size());
   EXPECT_EQ(trits, expected);
@@ -50,8 +50,8 @@ TEST(Loader, EveryMatrixIsInItsPlaceInEveryLayout) {
     for (size_t i = 0; i < source.layers.size(); ++i) {
       const LayerWeights& layer = model->weights.layers[i];
       size_t role = 0;
-      for (const Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up,
-                                   &layer.down}) {
+      for (const Linear* linear :
+           {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
         SCOPED_TRACE(source.layers[i].linear[role].tensor);
         expect_trits(linear->matrix, source.layers[i].linear[role++]);
       }
@@ -140,7 +140,8 @@ TEST(Loader, TakesTokenizerTemplateAndDefaults) {
   source.notes = {"a note"};
   const auto model = load(std::move(source));
   ASSERT_NE(model->tokenizer, nullptr);
-  EXPECT_THAT(model->end_of_generation, testing::IsSupersetOf(model->tokenizer->end_of_generation()));
+  EXPECT_THAT(model->end_of_generation,
+              testing::IsSupersetOf(model->tokenizer->end_of_generation()));
   EXPECT_NE(model->chat_template, nullptr);
   EXPECT_EQ(model->chat_template_source, "{{ bos_token }}");
   EXPECT_EQ(model->generation_defaults.top_k, 7);
@@ -155,9 +156,8 @@ TEST(Loader, WarnsOfATemplateAndATokenizerThatDoNotFit) {
   source.chat_template = "{% for m in %}";
   const auto model = load(std::move(source));
   EXPECT_EQ(model->chat_template, nullptr);
-  EXPECT_THAT(model->warnings,
-              testing::IsSupersetOf({HasSubstr("tokens, the embedding 97"),
-                                     HasSubstr("chat template: ")}));
+  EXPECT_THAT(model->warnings, testing::IsSupersetOf({HasSubstr("tokens, the embedding 97"),
+                                                      HasSubstr("chat template: ")}));
 }
 
 TEST(Loader, OpensWhatItIsNamed) {

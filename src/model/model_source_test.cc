@@ -23,10 +23,9 @@ TEST(ModelSource, ShapesOfMatrices) {
     const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
     shapes.emplace_back(shape.rows, shape.cols);
   }
-  EXPECT_THAT(shapes,
-              ElementsAre(std::pair(48, 40), std::pair(24, 40), std::pair(24, 40),
-                          std::pair(40, 48), std::pair(56, 40), std::pair(56, 40),
-                          std::pair(40, 56)));
+  EXPECT_THAT(shapes, ElementsAre(std::pair(48, 40), std::pair(24, 40), std::pair(24, 40),
+                                  std::pair(40, 48), std::pair(56, 40), std::pair(56, 40),
+                                  std::pair(40, 56)));
 }
 
 TEST(ModelSource, SyntheticModelsTakeASeed) {
@@ -72,7 +71,8 @@ TEST(ModelSource, WarnsOfZeroMatricesByName) {
   std::vector<std::string> warnings;
   warn_of_zero_matrices(
       test_source(test_config()),
-      [](size_t layer, LinearRole role) { return layer == 1 && role == LinearRole::kUp; }, warnings);
+      [](size_t layer, LinearRole role) { return layer == 1 && role == LinearRole::kUp; },
+      warnings);
   EXPECT_THAT(warnings, ElementsAre("tensor 'layers.1.up' holds only zeros"));
 }
 

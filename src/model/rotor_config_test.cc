@@ -68,8 +68,8 @@ TEST(RotorConfig, IsReadBack) {
 
 TEST(RotorConfig, NamesOfFloatTypes) {
   std::vector<std::string_view> names;
-  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16,
-                               FloatType::kQ8_0, FloatType::kQ6K}) {
+  for (const FloatType type :
+       {FloatType::kF32, FloatType::kF16, FloatType::kBf16, FloatType::kQ8_0, FloatType::kQ6K}) {
     names.push_back(float_type_name(type));
     EXPECT_TRUE(parse_with("embed_type", json::string(names.back())).ok());
   }
@@ -77,8 +77,9 @@ TEST(RotorConfig, NamesOfFloatTypes) {
 }
 
 constexpr const char* kSizes[] = {
-    "vocab_size", "context_length",      "hidden_size", "intermediate_size", "num_hidden_layers",
-    "head_dim",   "num_attention_heads", "attention_window", "num_key_value_heads"};
+    "vocab_size",          "context_length",    "hidden_size",
+    "intermediate_size",   "num_hidden_layers", "head_dim",
+    "num_attention_heads", "attention_window",  "num_key_value_heads"};
 constexpr const char* kNumbers[] = {"rms_norm_eps", "rope_theta"};
 constexpr const char* kFlags[] = {"attn_sub_norm", "ffn_sub_norm", "tied_head"};
 constexpr const char* kTexts[] = {"family", "activation", "embed_type", "head_type"};
@@ -121,8 +122,8 @@ TEST(RotorConfig, RefusesLists) {
   const json::array negative = {1, -1};
   const json::array large = {int64_t{INT32_MAX} + 1};
   const json::array words = {"one"};
-  for (const json::value& bad : {json::value(3), json::value(negative), json::value(large),
-                                 json::value(words)}) {
+  for (const json::value& bad :
+       {json::value(3), json::value(negative), json::value(large), json::value(words)}) {
     expect_refused("end_of_generation", bad);
   }
   expect_refused("notes", "a note");

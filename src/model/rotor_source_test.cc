@@ -124,10 +124,10 @@ TEST_F(RotorSource, AFlippedBitIsAnErrorOrAModel) {
 }
 
 TEST_F(RotorSource, NamesTensorsThatAreMissing) {
-  for (const std::string name : {"embed.weight", "head.weight", "output_norm.weight",
-                                 "layers.0.attn_norm.weight", "layers.1.ffn_sub_norm.weight",
-                                 "layers.0.q.weight", "layers.1.down.weight",
-                                 "layers.1.gate.scale"}) {
+  for (const std::string name :
+       {"embed.weight", "head.weight", "output_norm.weight", "layers.0.attn_norm.weight",
+        "layers.1.ffn_sub_norm.weight", "layers.0.q.weight", "layers.1.down.weight",
+        "layers.1.gate.scale"}) {
     std::string other = name;
     other.back() = '_';
     EXPECT_THAT(refusal(with("\"" + name + "\"", "\"" + other + "\"")),

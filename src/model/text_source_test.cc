@@ -110,9 +110,8 @@ TEST_F(TextSourceTest, ARotorFile) {
 }
 
 TEST_F(TextSourceTest, ATextTensorOfNumbersIsRefused) {
-  const std::string header =
-      R"({"__metadata__":{"rotor.version":"1"},)"
-      R"("chat_template":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  const std::string header = R"({"__metadata__":{"rotor.version":"1"},)"
+                             R"("chat_template":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
   const Status status =
       open_text_source(put("m.rotor", test::safetensors_bytes(header, "abcd"))).status();
   EXPECT_EQ(status.code(), Code::kFormatError);

@@ -88,8 +88,8 @@ void expect_refused(const TritReader& reader, size_t offset) {
   std::vector<int8_t> trits(reader.rows() * reader.cols());
   const Status status = reader.read(0, 2, trits.data());
   EXPECT_EQ(status.code(), Code::kFormatError);
-  EXPECT_THAT(status.message(), HasSubstr("tensor \"w\": byte 0xff at offset " +
-                                          std::to_string(offset)));
+  EXPECT_THAT(status.message(),
+              HasSubstr("tensor \"w\": byte 0xff at offset " + std::to_string(offset)));
   std::vector<uint8_t> packed(packed_bytes(TernaryFormat::kI2, reader.rows(), reader.cols()));
   EXPECT_EQ(reader.pack(0, 2, TernaryFormat::kI2, packed.data()).message(), status.message());
 }

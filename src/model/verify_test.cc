@@ -105,8 +105,8 @@ TEST_F(Verify, FindsValuesThatAreNotFinite) {
     source.embed.reader = std::make_unique<VectorRows>(row_bytes, rows);
     const Status status = verify(converted(source)).status();
     EXPECT_EQ(status.code(), Code::kFormatError);
-    EXPECT_THAT(status.message(), AllOf(HasSubstr("tensor 'embed.weight'"),
-                                        HasSubstr("byte " + std::to_string(at))));
+    EXPECT_THAT(status.message(),
+                AllOf(HasSubstr("tensor 'embed.weight'"), HasSubstr("byte " + std::to_string(at))));
   }
 }
 
@@ -115,7 +115,8 @@ TEST_F(Verify, WarnsOfAMatrixOfZeros) {
   replace_trits(source.layers[1].linear[4], std::vector<int8_t>(56 * 40, 0));
   const auto report = verify(converted(source));
   ASSERT_TRUE(report.ok()) << report.status().message();
-  EXPECT_THAT(report->warnings, testing::Contains("tensor 'layers.1.gate.weight' holds only zeros"));
+  EXPECT_THAT(report->warnings,
+              testing::Contains("tensor 'layers.1.gate.weight' holds only zeros"));
 }
 
 TEST_F(Verify, ReportsProgressUpToTheEnd) {

@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
+#include "text/pretokenize_oniguruma.h"
 #include "text/unicode.h"
 
 namespace rotor {
@@ -34,38 +34,6 @@ std::string error_text(int error) {
   std::array<PCRE2_UCHAR, 256> text{};
   pcre2_get_error_message(error, text.data(), text.size());
   return reinterpret_cast<const char*>(text.data());
-}
-
-// "{n,m}+" repeats a repetition in Oniguruma and makes it possessive in PCRE2. `at` is the brace
-// that closes; \p{..}+ and \x{..}+ are something else.
-bool is_repeated_repetition(std::string_view pattern, size_t at) {
-  const size_t open = pattern.substr(0, at).rfind('{');
-  if (pattern.substr(at, 2) != "}+" || open == std::string_view::npos) {
-    return false;
-  }
-  const bool has_name = open >= 2 && pattern[open - 2] == '\\' &&
-                        std::string_view("pPxo").find(pattern[open - 1]) != std::string_view::npos;
-  return !has_name;
-}
-
-// Spellings that Oniguruma and PCRE2 both accept but read differently.
-std::optional<std::string_view> foreign_spelling(std::string_view pattern) {
-  bool in_class = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const std::string_view two = pattern.substr(i, 2);
-    if (two == "\\h" || two == "\\H" || (in_class && two == "&&") ||
-        is_repeated_repetition(pattern, i)) {
-      return two;
-    }
-    if (pattern[i] == '\\') {
-      ++i;
-    } else if (pattern[i] == '[') {
-      in_class = true;
-    } else if (pattern[i] == ']') {
-      in_class = false;
-    }
-  }
-  return std::nullopt;
 }
 
 // What one split() needs: limits, and a place for the match. Compiled code runs on 32 KiB of the
@@ -131,11 +99,9 @@ Result<SplitRegex> SplitRegex::compile(const std::string& pattern, const std::st
     return unsupported(
         fmt::format("{}: {} bytes; expected at most {}", where, pattern.size(), kRegexMaxPattern));
   }
-  if (const auto spelling = foreign_spelling(pattern)) {
-    return unsupported(
-        fmt::format("{}: {} does not mean the same in PCRE2 as in Oniguruma, for "
-                    "which tokenizer files are written",
-                    where, printable(*spelling)));
+  Result<std::string> translated = pcre2_from_oniguruma(pattern);
+  if (!translated.ok()) {
+    return Status(translated.status()).with_context(where);
   }
   const CompileContext context(pcre2_compile_context_create(nullptr));
   if (context == nullptr) {
@@ -146,12 +112,12 @@ Result<SplitRegex> SplitRegex::compile(const std::string& pattern, const std::st
   size_t error_at = 0;
   auto code = std::make_shared<Code>();
   // In Oniguruma's default syntax ^ and $ match at every line.
-  code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+  code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
                              PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
                              &error, &error_at, context.get());
   if (code->code == nullptr) {
     return unsupported(
-        fmt::format("{}: PCRE2 refuses it at byte {}: {}", where, error_at, error_text(error)));
+        fmt::format("{}: PCRE2 refuses it: {}", where, error_text(error)));
   }
   // Without JIT (a hardened kernel, another CPU) the interpreter gives the same matches, slower.
   pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE);

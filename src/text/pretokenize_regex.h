@@ -22,8 +22,8 @@ inline constexpr size_t kRegexMaxPattern = 16 * 1024;
 // Immutable; split() may be called from several threads.
 class SplitRegex {
  public:
-  // Patterns in these files are written for Oniguruma. kUnsupported, naming pattern and position,
-  // when PCRE2 refuses it or would read it differently (&&, \h, {n,m}+).
+  // Patterns in these files are written for Oniguruma (pretokenize_oniguruma.h). kUnsupported,
+  // naming the pattern, when PCRE2 refuses it or would read it differently.
   static Result<SplitRegex> compile(const std::string& pattern, const std::string& source);
 
   // Appends to `ends` the ends, plus `offset`, of the pieces of `text`: every match and every

@@ -65,7 +65,7 @@ TEST(SplitRegex, OffsetsAreAdded) {
 }
 
 TEST(SplitRegex, WhatPcre2RefusesOrReadsDifferently) {
-  EXPECT_THAT(refusal("a(b"), HasSubstr("file: split pattern \"a(b\": PCRE2 refuses it at byte 3: "
+  EXPECT_THAT(refusal("a(b"), HasSubstr("file: split pattern \"a(b\": PCRE2 refuses it: "
                                         "missing closing parenthesis"));
   EXPECT_THAT(refusal("[a&&b]"), HasSubstr("\"&&\" does not mean the same"));
   EXPECT_THAT(refusal("a\\h"), HasSubstr("\"\\\\h\" does not mean the same"));

@@ -31,7 +31,7 @@ Status convert(const ConvertOptions& options) {
   }
   ROTOR_ASSIGN(const ConvertResult result,
                convert_to_rotor(source, options.output, pool, progress_bar(options.model.quiet),
-                                &interrupt_flag()));
+                                &termination_flag()));
   if (options.json) {
     const boost::json::object out = {{"output", options.output},
                                      {"format", "rotor"},

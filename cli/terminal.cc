@@ -31,6 +31,12 @@ void on_interrupt(int) {
   interrupt_flag().cancel();
 }
 
+void handle_interrupt(int number) {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigaction(number, &action, nullptr);
+}
+
 }  // namespace
 
 bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
@@ -79,12 +85,16 @@ uint64_t peak_resident_bytes() {
 CancelFlag& interrupt_flag() {
   static CancelFlag flag;
   static const bool installed = [] {
-    struct sigaction action {};
-    action.sa_handler = on_interrupt;
-    sigaction(SIGINT, &action, nullptr);
+    handle_interrupt(SIGINT);
     return true;
   }();
   (void)installed;
+  return flag;
+}
+
+CancelFlag& termination_flag() {
+  CancelFlag& flag = interrupt_flag();
+  handle_interrupt(SIGTERM);
   return flag;
 }
 

@@ -23,4 +23,7 @@ uint64_t peak_resident_bytes();
 // Makes Ctrl-C set the returned flag; a second one ends the process with code 130.
 CancelFlag& interrupt_flag();
 
+// The same flag, set by SIGTERM too: for commands that must not leave half a file behind.
+CancelFlag& termination_flag();
+
 }  // namespace rotor::cli

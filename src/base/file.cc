@@ -220,7 +220,7 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
     const int descriptor =
         ::open(file.temporary_path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor < 0 && errno != EEXIST) {
-      return system_error(file.temporary_path_, "cannot create", errno);
+      return io_error(path + ": cannot create: " + reason(errno));
     }
     if (descriptor >= 0 && claim(descriptor)) {
       file.descriptor_ = descriptor;

@@ -98,7 +98,7 @@ TEST_F(FileTest, AppearsOnlyWithCommit) {
 TEST_F(FileTest, RefusesTargetsThatAreNoFiles) {
   EXPECT_EQ(AtomicFile::create("/dev/full").status().code(), Code::kIoError);
   EXPECT_EQ(AtomicFile::create(path()).status().code(), Code::kIoError);
-  EXPECT_EQ(AtomicFile::create(path("no/such/folder")).status().code(), Code::kNotFound);
+  EXPECT_EQ(AtomicFile::create(path("no/such/folder")).status().code(), Code::kIoError);
   EXPECT_EQ(AtomicFile::create(path("absent/")).status().code(), Code::kInvalidArgument);
 }
 

@@ -198,7 +198,7 @@ TEST_F(Convert, AFullDiskLeavesTheOldFile) {
     EXPECT_EQ(get("m.rotor"), "old");
     EXPECT_EQ(entries(), 2u);
   }
-  EXPECT_EQ(convert(source, "absent/m.rotor").status().code(), Code::kNotFound);
+  EXPECT_EQ(convert(source, "absent/m.rotor").status().code(), Code::kIoError);
 }
 
 TEST_F(Convert, ASourceThatFailsLeavesTheOldFile) {

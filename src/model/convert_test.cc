@@ -222,5 +222,19 @@ TEST_F(Convert, NeverWritesOverItsInput) {
   EXPECT_EQ(entries(), 2u);
 }
 
+TEST_F(Convert, NeverWritesOverAFileOfItsInputFolder) {
+  put("model-00001-of-00002.safetensors", "a shard");
+  std::filesystem::create_symlink(path("model-00001-of-00002.safetensors"), path() + ".link");
+  ModelSource source = test_source(test_config());
+  source.path = path();
+  for (const std::string& target : {path("model-00001-of-00002.safetensors"), path() + ".link"}) {
+    EXPECT_THAT(convert_to_rotor(source, target, pool_, {}, nullptr).status().message(),
+                HasSubstr("the output is a file of the input folder"));
+  }
+  std::filesystem::remove(path() + ".link");
+  EXPECT_EQ(get("model-00001-of-00002.safetensors"), "a shard");
+  EXPECT_TRUE(convert(source, "new.rotor").ok());
+}
+
 }  // namespace
 }  // namespace rotor

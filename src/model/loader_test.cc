@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "model/test_model.h"
 #include "text/tokenizer_fixtures.h"
@@ -185,18 +187,37 @@ TEST(ForEachTask, RunsEachTaskOnce) {
   EXPECT_TRUE(for_each_task(pool, 0, {}, {}).ok());
 }
 
-TEST(ForEachTask, StopsAtAFailureAndReturnsTheLowest) {
+TEST(ForEachTask, StopsAtAFailure) {
   ThreadPool pool(3);
-  std::atomic<size_t> highest{0};
+  std::atomic<size_t> run{0};
   const Status status = for_each_task(
-      pool, 1'000'000,
+      pool, 10'000,
       [&](size_t i) -> Status {
-        highest = std::max(highest.load(), i);
-        return i >= 10 ? io_error(std::to_string(i)) : Status();
+        ++run;
+        if (i == 10) {
+          return io_error("10");
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+        return {};
       },
       [](size_t) {});
   EXPECT_EQ(status.message(), "10");
-  EXPECT_LT(highest, 1000u);
+  EXPECT_LT(run, 5000u);
+}
+
+// Whichever of two failures comes last.
+TEST(ForEachTask, ReturnsTheLowestFailure) {
+  ThreadPool pool(2);
+  for (const size_t slow : {size_t{0}, size_t{1}}) {
+    const Status status = for_each_task(
+        pool, 2,
+        [&](size_t i) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(i == slow ? 20 : 2));
+          return io_error(std::to_string(i));
+        },
+        [](size_t) {});
+    EXPECT_EQ(status.message(), "0");
+  }
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 
 #include <iostream>
 
-#include "base/json.h"
 #include "io/gguf.h"
 #include "io/i2s.h"
 #include "io/test_bytes.h"
+#include "io/test_hostile_files.h"
 
 namespace rotor {
 namespace {
@@ -200,27 +200,8 @@ TEST(Gguf, SurvivesDamage) {
 }
 
 TEST(Gguf, HostileFiles) {
-  const std::filesystem::path folder = test::test_data() / "hostile/made-here";
-  if (!std::filesystem::exists(folder)) {
-    std::cerr << "SKIPPED: no " << folder << "; set ROTOR_TEST_DATA\n";
-    GTEST_SKIP() << "no " << folder;
-  }
-  const auto text = read_text_file(folder / "manifest-dev.json", 1 << 20);
-  ASSERT_TRUE(text.ok()) << text.status().message();
-  const auto manifest = JsonDocument::parse(*text, "manifest-dev.json");
-  ASSERT_TRUE(manifest.ok());
-  int files = 0;
-  for (const JsonValue entry : manifest->root()) {
-    const std::string name = **json_string(entry, "file", "manifest");
-    if (!name.starts_with("gguf/")) {
-      continue;
-    }
-    const auto file = GgufFile::open(folder / name);
-    EXPECT_EQ(file.ok(), **json_bool(entry, "accept", "manifest"))
-        << name << ": " << file.status().message();
-    ++files;
-  }
-  EXPECT_GE(files, 37);
+  test::check_hostile_files("gguf/", 37,
+                            [](const auto& path) { return GgufFile::open(path); });
 }
 
 // The seeds of gguf_fuzz say in their names what they are.

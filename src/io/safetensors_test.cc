@@ -6,10 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <iostream>
-
-#include "base/json.h"
 #include "io/test_bytes.h"
+#include "io/test_hostile_files.h"
 
 namespace rotor {
 namespace {
@@ -165,27 +163,8 @@ TEST(Safetensors, OwnCorpus) {
 }
 
 TEST(Safetensors, HostileFiles) {
-  const std::filesystem::path folder = test::test_data() / "hostile/made-here";
-  if (!std::filesystem::exists(folder)) {
-    std::cerr << "SKIPPED: no " << folder << "; set ROTOR_TEST_DATA\n";
-    GTEST_SKIP() << "no " << folder;
-  }
-  const auto text = read_text_file(folder / "manifest-dev.json", 1 << 20);
-  ASSERT_TRUE(text.ok()) << text.status().message();
-  const auto manifest = JsonDocument::parse(*text, "manifest-dev.json");
-  ASSERT_TRUE(manifest.ok());
-  int files = 0;
-  for (const JsonValue entry : manifest->root()) {
-    const std::string name = **json_string(entry, "file", "manifest");
-    if (!name.starts_with("safetensors/")) {
-      continue;
-    }
-    const auto file = SafetensorsFile::open(folder / name);
-    EXPECT_EQ(file.ok(), **json_bool(entry, "accept", "manifest"))
-        << name << ": " << file.status().message();
-    ++files;
-  }
-  EXPECT_GE(files, 24);
+  test::check_hostile_files("safetensors/", 24,
+                            [](const auto& path) { return SafetensorsFile::open(path); });
 }
 
 }  // namespace

@@ -40,7 +40,9 @@ function(rotor_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} rotor_warnings
     GTest::gtest GTest::gmock GTest::gtest_main)
-  target_precompile_headers(${name} REUSE_FROM rotor_test_headers)
+  if(NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
+    target_precompile_headers(${name} REUSE_FROM rotor_test_headers)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "ROTOR_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROTOR_BINARY_DIR=${PROJECT_BINARY_DIR}"

@@ -107,11 +107,12 @@ TEST_P(ConvertVariants, LoadsAsTheSameModel) {
                       load(reopen("m.rotor"))->weights);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, ConvertVariants,
-    testing::Combine(testing::Values(FloatType::kF32, FloatType::kF16, FloatType::kBf16,
-                                     FloatType::kQ8_0, FloatType::kQ6K),
-                     testing::Values(Granularity::kTensor, Granularity::kRow), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(All, ConvertVariants,
+                         testing::Combine(testing::Values(FloatType::kF32, FloatType::kF16,
+                                                          FloatType::kBf16, FloatType::kQ8_0,
+                                                          FloatType::kQ6K),
+                                          testing::Values(Granularity::kTensor, Granularity::kRow),
+                                          testing::Bool()));
 
 TEST_F(Convert, KeepsTokenizerTemplateAndDefaults) {
   ModelConfig config = test_config();

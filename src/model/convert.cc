@@ -284,7 +284,8 @@ Result<ConvertResult> convert_to_rotor(const ModelSource& source, const std::str
     return invalid_argument(path + ": the output is the input; choose another name");
   }
   if (lies_in(source.path, path)) {
-    return invalid_argument(path + ": the output is a file of the input folder; choose another name");
+    return invalid_argument(path +
+                            ": the output is a file of the input folder; choose another name");
   }
   Writer writer(source, pool, progress, cancel);
   return writer.write(path);

@@ -111,8 +111,12 @@ TEST(GgufConfig, AbsentKeysTakeDefaults) {
 
 TEST(GgufConfig, NamesBecomeUtf8) {
   GgufFiles files = test::gguf_files();
-  files.keys["general.name"] = "a\xff" "b";
-  EXPECT_EQ(parse(files).config->name, "a\xEF\xBF\xBD" "b");
+  files.keys["general.name"] =
+      "a\xff"
+      "b";
+  EXPECT_EQ(parse(files).config->name,
+            "a\xEF\xBF\xBD"
+            "b");
 }
 
 TEST(GgufConfig, RefusesMissingAndWrongSizes) {
@@ -128,8 +132,8 @@ TEST(GgufConfig, RefusesMissingAndWrongSizes) {
                 AllOf(HasSubstr(name), HasSubstr("got 4294967295")));
     EXPECT_THAT(with(key, UINT64_MAX).message(), HasSubstr(key));
   }
-  for (const char* key : {"attention.head_count_kv", "rope.dimension_count",
-                          "attention.key_length"}) {
+  for (const char* key :
+       {"attention.head_count_kv", "rope.dimension_count", "attention.key_length"}) {
     EXPECT_THAT(with(key, uint32_t{0}).message(), AllOf(HasSubstr(key), HasSubstr("got 0")));
     EXPECT_THAT(with(key, int32_t{-1}).message(), AllOf(HasSubstr(key), HasSubstr("got -1")));
   }
@@ -153,8 +157,9 @@ TEST(GgufConfig, RefusesWhatIsNotComputed) {
   GgufFiles files = test::gguf_files();
   files.keys["general.architecture"] = "llama";
   EXPECT_EQ(parse(files).config.status().code(), Code::kUnsupported);
-  EXPECT_EQ(parse(files).message(), "m.gguf: general.architecture 'llama' is not supported; "
-                                    "expected bitnet, bitnet-25 or bitnet-b1.58");
+  EXPECT_EQ(parse(files).message(),
+            "m.gguf: general.architecture 'llama' is not supported; "
+            "expected bitnet, bitnet-25 or bitnet-b1.58");
   files.keys["general.architecture"] = uint32_t{1};
   EXPECT_THAT(parse(files).message(), HasSubstr("general.architecture"));
   files.keys.erase("general.architecture");

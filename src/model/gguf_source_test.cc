@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF models: every form of weights, embedding and head, the repairs and their notes, the refusals,
-// and that the same model as a Hugging Face folder is the same.
+// GGUF models: every form of weights, embedding and head, the repairs and their notes, the
+// refusals, and that the same model as a Hugging Face folder is the same.
 #include "model/gguf_source.h"
 
 #include <gmock/gmock.h>
@@ -123,7 +123,8 @@ TEST(GgufSource, EmbeddingsOfEveryType) {
     ASSERT_TRUE(source->embed.reader->read(3, 5, reinterpret_cast<std::byte*>(rows.data())).ok());
     EXPECT_EQ(rows, content.substr(3 * kind.row_bytes, rows.size()));
   }
-  EXPECT_THAT(with([](GgufFiles& f) { f.tensors["token_embd.weight"].type = 0; }), HasSubstr("F32"));
+  EXPECT_THAT(with([](GgufFiles& f) { f.tensors["token_embd.weight"].type = 0; }),
+              HasSubstr("F32"));
   EXPECT_THAT(with([](GgufFiles& f) {
                 f.tensors["token_embd.weight"] = {{256, 6}, 2, std::string(864, '\0')};  // Q4_0
               }),
@@ -179,10 +180,11 @@ TEST(GgufSource, WrongShapesAndTypesAreNamed) {
       continue;  // its second dimension is the vocabulary
     }
     const std::vector<uint64_t> dims = good.dims;
-    EXPECT_THAT(with([&](GgufFiles& f) {
-                  f.tensors[bad].dims = {dims[0] / 2, dims.size() == 2 ? dims[1] * 2 : 2};
-                }),
-                AllOf(HasSubstr("tensor '" + bad + "' at byte"), HasSubstr("expected dimensions [")))
+    EXPECT_THAT(
+        with([&](GgufFiles& f) {
+          f.tensors[bad].dims = {dims[0] / 2, dims.size() == 2 ? dims[1] * 2 : 2};
+        }),
+        AllOf(HasSubstr("tensor '" + bad + "' at byte"), HasSubstr("expected dimensions [")))
         << bad;
     EXPECT_THAT(with([&](GgufFiles& f) {
                   const uint64_t count = dims[0] * (dims.size() == 2 ? dims[1] : 1);
@@ -199,7 +201,8 @@ TEST(GgufSource, NumbersThatAreNoWeightsAreRefused) {
   const std::string up = kUp + ".weight";
   for (const float bad : {kNan, HUGE_VALF, -0.5f, 0.0f}) {
     EXPECT_THAT(with([&](GgufFiles& f) { put_scale(f, up, bad); }),
-                AllOf(HasSubstr(kUp), HasSubstr("scale"))) << bad;
+                AllOf(HasSubstr(kUp), HasSubstr("scale")))
+        << bad;
     std::vector<float> norm(256, 1.0f);
     norm[7] = bad;
     const std::string said =

@@ -18,8 +18,7 @@ void require(bool holds) {
 }
 
 void require_refusal(const rotor::Status& status) {
-  require(status.code() == rotor::Code::kFormatError ||
-          status.code() == rotor::Code::kUnsupported);
+  require(status.code() == rotor::Code::kFormatError || status.code() == rotor::Code::kUnsupported);
   require(status.message().starts_with("fuzz: "));
 }
 

@@ -53,8 +53,8 @@ TEST(HfConfig, ReadsEveryField) {
 
 TEST(HfConfig, AbsentAndNullFieldsTakeTheDefaultsOfTransformers) {
   HfFiles files = test::hf_files();
-  for (const char* key : {"rope_theta", "rms_norm_eps", "hidden_act", "tie_word_embeddings",
-                          "quantization_config"}) {
+  for (const char* key :
+       {"rope_theta", "rms_norm_eps", "hidden_act", "tie_word_embeddings", "quantization_config"}) {
     files.config.erase(key);
   }
   files.config["num_attention_heads"] = "10";
@@ -145,7 +145,8 @@ TEST(HfConfig, RefusesWhatIsNotComputed) {
   EXPECT_THAT(refused("attention_bias", "true"), HasSubstr("attention_bias is not supported"));
   EXPECT_THAT(refused("rope_scaling", R"({"type":"linear"})"), HasSubstr("'linear'"));
   EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"yarn"})"), HasSubstr("'yarn'"));
-  EXPECT_THAT(refused("rope_scaling", R"("yarn")"), HasSubstr("'rope_scaling': expected an object"));
+  EXPECT_THAT(refused("rope_scaling", R"("yarn")"),
+              HasSubstr("'rope_scaling': expected an object"));
   EXPECT_THAT(refused("rope_scaling", R"({"factor":4.0})"), HasSubstr("names no rope_type"));
   EXPECT_THAT(refused("rope_parameters", R"({"rope_type":"llama3"})"), HasSubstr("'llama3'"));
   EXPECT_THAT(refused("quantization_config", R"({"quant_method":"awq"})"),
@@ -168,7 +169,8 @@ TEST(HfConfig, RefusesWhatIsNoObject) {
 TEST(GenerationConfig, TakesWhatIsInRange) {
   std::vector<TokenId> eos = {1};
   const auto good = parse_generation_config(
-      R"({"temperature":0.6,"top_p":0.9,"top_k":40,"do_sample":true,"eos_token_id":[7,8]})", "g", eos);
+      R"({"temperature":0.6,"top_p":0.9,"top_k":40,"do_sample":true,"eos_token_id":[7,8]})", "g",
+      eos);
   ASSERT_TRUE(good.ok()) << good.status().message();
   EXPECT_EQ(good->temperature, 0.6f);
   EXPECT_EQ(good->top_p, 0.9f);

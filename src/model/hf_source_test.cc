@@ -108,8 +108,8 @@ TEST(HfSource, ShardsAreOneModel) {
     return source.ok() ? test::trit_hash(*source) : source.status().message();
   };
   EXPECT_EQ(index("b.safetensors"), expected_hash());
-  EXPECT_THAT(index("c.safetensors"),
-              AllOf(HasSubstr("model.safetensors.index.json names it"), HasSubstr("c.safetensors")));
+  EXPECT_THAT(index("c.safetensors"), AllOf(HasSubstr("model.safetensors.index.json names it"),
+                                            HasSubstr("c.safetensors")));
   for (const char* outside : {"../b.safetensors", "/tmp/b.safetensors", ".."}) {
     EXPECT_THAT(index(outside), AllOf(HasSubstr("expected the name of a file in the same folder"),
                                       HasSubstr(outside)));
@@ -118,7 +118,8 @@ TEST(HfSource, ShardsAreOneModel) {
 
 TEST(HfSource, TiedAndSeparateHeads) {
   const auto head = [](HfFiles& files) {
-    files.put_floats("lm_head.weight", {6, 256}, std::vector<float>(6 * 256, 0.5f), FloatType::kF16);
+    files.put_floats("lm_head.weight", {6, 256}, std::vector<float>(6 * 256, 0.5f),
+                     FloatType::kF16);
   };
   HfFiles tied = test::hf_files();
   head(tied);
@@ -205,7 +206,9 @@ TEST(HfSource, NumbersThatAreNoWeightsAreRefused) {
     EXPECT_THAT(with([&](HfFiles& f) { f.put_floats(kUp + ".weight_scale", {1}, {bad}); }),
                 HasSubstr("expected a scale above zero, got"));
   }
-  EXPECT_THAT(with([&](HfFiles& f) { f.put_floats(kUp + ".weight_scale", {2}, {1.0f, 1.0f}); }),
+  EXPECT_THAT(with([&](HfFiles& f) {
+                f.put_floats(kUp + ".weight_scale", {2}, {1.0f, 1.0f});
+              }),
               HasSubstr("expected one value, got shape [2]"));
   HfFiles masters = test::hf_masters(FloatType::kF32);
   masters.tensors[kUp + ".weight"].content.replace(4 * 300, 4, "\xff\xff\xff\x7f");

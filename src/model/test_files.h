@@ -53,9 +53,15 @@ inline std::string float_bytes(FloatType type, const std::vector<float>& values)
   std::string bytes;
   for (const float value : values) {
     switch (type) {
-      case FloatType::kF32: put(bytes, value); break;
-      case FloatType::kF16: put(bytes, float_to_f16(value)); break;
-      default: put(bytes, float_to_bf16(value)); break;
+      case FloatType::kF32:
+        put(bytes, value);
+        break;
+      case FloatType::kF16:
+        put(bytes, float_to_f16(value));
+        break;
+      default:
+        put(bytes, float_to_bf16(value));
+        break;
     }
   }
   return bytes;
@@ -145,10 +151,18 @@ inline HfFiles hf_files() {
   const ModelConfig c = file_config();
   HfFiles files;
   files.config = {
-      {"model_type", R"("bitnet")"}, {"vocab_size", "6"},            {"hidden_size", "256"},
-      {"intermediate_size", "32"},   {"num_hidden_layers", "2"},     {"num_attention_heads", "4"},
-      {"num_key_value_heads", "2"},  {"rope_theta", "10000.0"},      {"max_position_embeddings", "128"},
-      {"rms_norm_eps", "1e-05"},     {"hidden_act", R"("relu2")"},   {"tie_word_embeddings", "true"},
+      {"model_type", R"("bitnet")"},
+      {"vocab_size", "6"},
+      {"hidden_size", "256"},
+      {"intermediate_size", "32"},
+      {"num_hidden_layers", "2"},
+      {"num_attention_heads", "4"},
+      {"num_key_value_heads", "2"},
+      {"rope_theta", "10000.0"},
+      {"max_position_embeddings", "128"},
+      {"rms_norm_eps", "1e-05"},
+      {"hidden_act", R"("relu2")"},
+      {"tie_word_embeddings", "true"},
       {"quantization_config", R"({"quant_method":"bitnet","linear_class":"autobitlinear",)"
                               R"("quantization_mode":"offline"})"}};
   files.put_floats("model.embed_tokens.weight", {c.vocab, c.hidden},
@@ -194,8 +208,8 @@ struct GgufFiles {
     uint32_t type;
     std::string content;
   };
-  using Value = std::variant<uint32_t, int32_t, uint64_t, float, std::string,
-                             std::vector<std::string>>;
+  using Value =
+      std::variant<uint32_t, int32_t, uint64_t, float, std::string, std::vector<std::string>>;
   std::map<std::string, Value> keys;
   std::map<std::string, Tensor> tensors;
 
@@ -267,7 +281,8 @@ inline GgufFiles gguf_files(const std::string& arch = "bitnet-b1.58",
   for_each_linear([&](size_t layer, LinearRole role) {
     const MatrixShape shape = linear_shape(c, role);
     files.tensors[GgufFiles::linear(layer, role) + ".weight"] = {
-        {shape.cols, shape.rows}, kGgufI2S,
+        {shape.cols, shape.rows},
+        kGgufI2S,
         i2s_bytes(file_trits(layer, role), shape.cols, layout, file_scale(role))};
   });
   return files;

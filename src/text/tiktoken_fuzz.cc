@@ -8,8 +8,7 @@
 #include "text/tokenizer_fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto [file, text] =
-      rotor::fuzz::file_and_text({reinterpret_cast<const char*>(data), size});
+  const auto [file, text] = rotor::fuzz::file_and_text({reinterpret_cast<const char*>(data), size});
   auto spec = rotor::parse_tiktoken(file, "fuzz");
   if (!spec.ok()) {
     rotor::fuzz::require(!spec.status().message().empty());

@@ -4,12 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "text/tokenizer_json.h"
 #include "text/tokenizer_fuzz.h"
+#include "text/tokenizer_json.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const auto [file, text] =
-      rotor::fuzz::file_and_text({reinterpret_cast<const char*>(data), size});
+  const auto [file, text] = rotor::fuzz::file_and_text({reinterpret_cast<const char*>(data), size});
   auto spec = rotor::parse_tokenizer_json(file, "fuzz");
   if (!spec.ok()) {
     rotor::fuzz::require(!spec.status().message().empty());

@@ -72,12 +72,17 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string name
 }
 
 std::optional<JsonValue> json_member(JsonValue object, std::string_view key) {
-  JsonValue member;
-  if (!object.is_object() || object.at_key(key).get(member) != simdjson::SUCCESS ||
-      member.is_null()) {
+  JsonObject members;
+  if (object.get_object().get(members) != simdjson::SUCCESS) {
     return std::nullopt;
   }
-  return member;
+  std::optional<JsonValue> found;
+  for (const auto& member : members) {
+    if (member.key == key) {
+      found = member.value;
+    }
+  }
+  return found && !found->is_null() ? found : std::nullopt;
 }
 
 Result<std::optional<int64_t>> json_integer(JsonValue object, std::string_view key,

@@ -45,7 +45,8 @@ Result<std::optional<bool>> json_bool(JsonValue object, std::string_view key,
 Result<std::optional<std::string>> json_string(JsonValue object, std::string_view key,
                                                std::string_view where);
 
-// The member `key` of `object`, or nullopt when absent, null, or `object` is no object.
+// The member `key` of `object`, or nullopt when absent, null, or `object` is no object. Of several
+// members of that name the last, as in Python's json, with which these files are written.
 std::optional<JsonValue> json_member(JsonValue object, std::string_view key);
 
 }  // namespace rotor

@@ -91,6 +91,13 @@ TEST(Json, TypedLookups) {
   EXPECT_EQ(json_member(*json_member(root, "i"), "x"), std::nullopt);
 }
 
+TEST(Json, TheLastOfSeveralMembersCounts) {
+  const auto document = JsonDocument::parse(R"({"a": 1, "b": 5, "a": 2, "b": null})", "c");
+  ASSERT_TRUE(document.ok());
+  EXPECT_EQ(*json_integer(document->root(), "a", "c"), 2);
+  EXPECT_EQ(*json_integer(document->root(), "b", "c"), std::nullopt);
+}
+
 TEST(Json, MessageNamesTheDocument) {
   const Status status = JsonDocument::parse("{\"a\": }", "x/config.json").status();
   EXPECT_EQ(status.code(), Code::kFormatError);

@@ -11,7 +11,7 @@
 #include <cfenv>
 #include <chrono>
 #include <cstdint>
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -122,7 +122,7 @@ ThreadPool::ThreadPool(size_t threads)
       team_->workers.emplace_back([team = team_.get(), index = team_->size] { team->serve(index); });
       ++team_->size;
     }
-  } catch (const std::system_error&) {  // no memory for a stack, or the limit on tasks is reached
+  } catch (const std::exception&) {  // no memory, or the limit on tasks is reached
   }
 }
 

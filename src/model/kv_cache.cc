@@ -19,7 +19,7 @@ Result<KvPool> KvPool::create(const ModelConfig& config, KvType type, size_t pag
   pool.layer_bytes_ = 2 * config.kv_heads * pool.head_bytes_;
   pool.page_bytes_ = config.layers * pool.layer_bytes_;
   const std::string cache = "a key/value cache of " + std::to_string(pages * kPagePositions) +
-                            " positions (-c sets fewer)";
+                            " positions";
   if (pages != 0 && pool.page_bytes_ > SIZE_MAX / 2 / pages) {
     return out_of_memory(cache + " is larger than any memory");
   }

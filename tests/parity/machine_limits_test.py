@@ -20,4 +20,4 @@ def test_too_little_memory_for_the_cache(engine: Engine) -> None:
     """A context that does not fit is refused with its size, before any work."""
     outcome = engine.run("run", STORIES, "-p", "x", "-n", 1, "-c", 1 << 23, memory=1024 * MIB)
     assert outcome.status == OUT_OF_MEMORY, outcome.text
-    assert "a key/value cache of 8388608 positions (-c sets fewer)" in outcome.stderr
+    assert "a key/value cache of 8388608 positions: cannot allocate" in outcome.stderr

@@ -131,7 +131,7 @@ Result<std::unique_ptr<Executor>> make_cpu_executor(std::shared_ptr<const Model>
   auto executor = std::make_unique<CpuExecutor>(std::move(model), threads, options.isa);
   if (executor->threads() < threads) {
     return out_of_memory("the system starts only " + std::to_string(executor->threads()) + " of " +
-                         std::to_string(threads) + " threads; ask for fewer (-t)");
+                         std::to_string(threads) + " threads; ask for fewer");
   }
   ROTOR_TRY(executor->prepare(options));
   return std::unique_ptr<Executor>(std::move(executor));

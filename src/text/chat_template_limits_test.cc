@@ -84,15 +84,21 @@ std::string repeat(std::string_view text, size_t times) {
   return out;
 }
 
-// The template ends in an error that contains `words`, within 100 ms of processor time.
+constexpr double kMaxSeconds = 0.1;  // of processor time
+
+// The template ends in an error that contains `words`, and within kMaxSeconds: once out of three
+// times, because a busy neighbour slows even a thread's own clock.
 void expect_refused(const std::string& source, std::string_view words) {
-  const Outcome outcome = render(source);
+  Outcome outcome = render(source);
+  for (int again = 0; again < 2 && outcome.seconds >= kMaxSeconds; ++again) {
+    outcome = render(source);
+  }
   const std::string shown = source.substr(0, 120);
   EXPECT_FALSE(outcome.status.ok()) << shown;
   EXPECT_NE(outcome.status.message().find(words), std::string::npos) << shown << "\n"
                                                                      << outcome.status.message();
   if (!kIsInstrumented) {
-    EXPECT_LT(outcome.seconds, 0.1) << shown;
+    EXPECT_LT(outcome.seconds, kMaxSeconds) << shown;
   }
 }
 

@@ -33,8 +33,10 @@ Result<NpyWriter> NpyWriter::create(const std::string& path, const char* descr,
 }
 
 Result<NpyArray> read_npy(const std::string& path, const char* descr, size_t item_bytes) {
-  ROTOR_ASSIGN(std::string text, read_text_file(path, kMaxNpyBytes));
-  if (!text.starts_with(kMagic) || text.size() < 10) {
+  const Result<std::string> file = read_text_file(path, kMaxNpyBytes);
+  ROTOR_TRY(file.status());
+  const std::string_view text = *file;
+  if (text.size() < 10 || !text.starts_with(kMagic)) {
     return format_error(path + ": expected a NumPy 1.0 array file");
   }
   const size_t header_bytes =
@@ -42,7 +44,7 @@ Result<NpyArray> read_npy(const std::string& path, const char* descr, size_t ite
   if (10 + header_bytes > text.size()) {
     return format_error(path + ": the header ends after the file");
   }
-  const std::string header = text.substr(10, header_bytes);
+  const std::string header(text.substr(10, header_bytes));
   if (header.find(fmt::format("'descr': '{}'", descr)) == std::string::npos ||
       header.find("'fortran_order': False") == std::string::npos) {
     return format_error(path + ": expected type " + descr + " in C order, got " + header);

@@ -117,6 +117,12 @@ class Writer {
     config.generation_defaults = source_.generation_defaults;
     config.notes = source_.notes;
     config_ = write_rotor_config(config);
+    if (config_.size() > kMaxRotorConfigBytes) {
+      return unsupported(source_.path + ": its configuration (" +
+                         std::to_string(config.end_of_generation.size()) + " end tokens) takes " +
+                         std::to_string(config_.size()) + " bytes, a .rotor file holds at most " +
+                         std::to_string(kMaxRotorConfigBytes));
+    }
     if (source_.tokenizer) {
       ROTOR_ASSIGN(tokenizer_, write_tokenizer_json(*source_.tokenizer));
     }

@@ -12,6 +12,7 @@
 #include "base/test_folder.h"
 #include "base/test_full_disk.h"
 #include "model/loader.h"
+#include "model/rotor_config.h"
 #include "model/test_model.h"
 #include "model/trit_hash.h"
 #include "text/tokenizer_fixtures.h"
@@ -130,6 +131,15 @@ TEST_F(Convert, KeepsTokenizerTemplateAndDefaults) {
   EXPECT_EQ(again.generation_defaults, source.generation_defaults);
   EXPECT_EQ(again.notes, source.notes);
   EXPECT_EQ(load(reopen("m.rotor"))->end_of_generation, load(std::move(source))->end_of_generation);
+}
+
+TEST_F(Convert, RefusesWhatItsOwnReaderWouldRefuse) {
+  ModelSource source = test_source(test_config());
+  source.notes = {std::string(kMaxRotorConfigBytes, 'x')};
+  const Status status = convert(source, "m.rotor").status();
+  EXPECT_EQ(status.code(), Code::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("at most 1048576"));
+  EXPECT_FALSE(std::filesystem::exists(path("m.rotor")));
 }
 
 // GGUF names the tokens that end an answer in its vocabulary, where tokenizer.json has no place.

@@ -174,20 +174,7 @@ Result<GenerationDefaults> parse_generation_config(std::string_view json, const 
                                                    std::vector<TokenId>& eos) {
   ROTOR_ASSIGN(const JsonDocument document, JsonDocument::parse(json, name));
   const JsonValue root = document.root();
-  GenerationDefaults defaults;
-  ROTOR_ASSIGN(const std::optional<double> temperature, json_number(root, "temperature", name));
-  ROTOR_ASSIGN(const std::optional<double> top_p, json_number(root, "top_p", name));
-  ROTOR_ASSIGN(const std::optional<int64_t> top_k, json_integer(root, "top_k", name));
-  ROTOR_ASSIGN(defaults.do_sample, json_bool(root, "do_sample", name));
-  if (temperature && *temperature >= 0.0 && *temperature <= 100.0) {
-    defaults.temperature = static_cast<float>(*temperature);
-  }
-  if (top_p && *top_p > 0.0 && *top_p <= 1.0) {
-    defaults.top_p = static_cast<float>(*top_p);
-  }
-  if (top_k && *top_k >= 0 && *top_k <= INT32_MAX) {
-    defaults.top_k = static_cast<int>(*top_k);
-  }
+  ROTOR_ASSIGN(const GenerationDefaults defaults, read_generation_defaults(root, name));
   ROTOR_TRY(read_token_ids(root, "eos_token_id", name, eos));
   return defaults;
 }

@@ -7,26 +7,16 @@
 #include <rotor/token.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/config.h"
+#include "model/generation_defaults.h"
 #include "model/weights.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace rotor {
-
-// What a model's own generation_config.json asks for, where it has one.
-struct GenerationDefaults {
-  std::optional<float> temperature;
-  std::optional<float> top_p;
-  std::optional<int> top_k;
-  std::optional<bool> do_sample;
-
-  friend bool operator==(const GenerationDefaults&, const GenerationDefaults&) = default;
-};
 
 struct Model {
   std::string path;

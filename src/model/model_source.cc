@@ -26,8 +26,10 @@ MatrixShape linear_shape(const ModelConfig& c, LinearRole role) {
   return {0, 0};
 }
 
+namespace {
+
 // "name" or "name:seed".
-static Result<ModelSource> open_synthetic(const std::string& text) {
+Result<ModelSource> open_synthetic(const std::string& text) {
   const size_t colon = text.find(':');
   uint64_t seed = 0;
   if (colon != std::string::npos) {
@@ -40,6 +42,8 @@ static Result<ModelSource> open_synthetic(const std::string& text) {
   }
   return synthetic_source(text.substr(0, colon), seed);
 }
+
+}  // namespace
 
 void ModelSource::take_text(TextSource text) {
   tokenizer = std::move(text.tokenizer);

@@ -100,19 +100,7 @@ Status read_defaults(JsonValue root, const std::string& name, GenerationDefaults
   if (!value->is_object()) {
     return format_error(name + ": config: 'generation': expected an object");
   }
-  ROTOR_ASSIGN(const std::optional<double> temperature, json_number(*value, "temperature", name));
-  ROTOR_ASSIGN(const std::optional<double> top_p, json_number(*value, "top_p", name));
-  ROTOR_ASSIGN(const std::optional<int64_t> top_k, json_integer(*value, "top_k", name));
-  ROTOR_ASSIGN(out.do_sample, json_bool(*value, "do_sample", name));
-  if (temperature && *temperature >= 0.0 && *temperature <= 100.0) {
-    out.temperature = static_cast<float>(*temperature);
-  }
-  if (top_p && *top_p > 0.0 && *top_p <= 1.0) {
-    out.top_p = static_cast<float>(*top_p);
-  }
-  if (top_k && *top_k >= 0 && *top_k <= INT32_MAX) {
-    out.top_k = static_cast<int>(*top_k);
-  }
+  ROTOR_ASSIGN(out, read_generation_defaults(*value, name + ": config"));
   return {};
 }
 

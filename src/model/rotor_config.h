@@ -11,6 +11,8 @@
 
 namespace rotor {
 
+inline constexpr size_t kMaxRotorConfigBytes = size_t{1} << 20;
+
 // What `config` holds beside ModelConfig.
 struct RotorConfig {
   ModelConfig model;
@@ -21,6 +23,7 @@ struct RotorConfig {
   std::vector<std::string> notes;
 };
 
+// The text may exceed kMaxRotorConfigBytes, which no reader takes.
 std::string write_rotor_config(const RotorConfig& config);
 // kFormatError names field, expected and got; `name` is the file's path.
 Result<RotorConfig> parse_rotor_config(std::string_view json, const std::string& name);

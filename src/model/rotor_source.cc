@@ -16,7 +16,6 @@ namespace rotor {
 namespace {
 
 constexpr TernaryFormat kStored = TernaryFormat::kDense243;
-constexpr uint64_t kMaxConfigBytes = uint64_t{1} << 20;
 
 using SharedFile = std::shared_ptr<const SafetensorsFile>;
 using Shape = std::vector<uint64_t>;
@@ -200,9 +199,9 @@ class Opener {
 
   Result<std::string> read_config() {
     const SafetensorsTensor* tensor = file_->find(rotor_names::kConfig);
-    if (tensor == nullptr || tensor->dtype != DType::kU8 || tensor->bytes > kMaxConfigBytes) {
+    if (tensor == nullptr || tensor->dtype != DType::kU8 || tensor->bytes > kMaxRotorConfigBytes) {
       return format_error(path() + ": tensor 'config': expected U8 text of at most " +
-                          std::to_string(kMaxConfigBytes) + " bytes, got " +
+                          std::to_string(kMaxRotorConfigBytes) + " bytes, got " +
                           (tensor == nullptr ? "nothing" : std::string(dtype_name(tensor->dtype)) +
                                                                " " + shape_text(tensor->shape)));
     }

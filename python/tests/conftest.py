@@ -54,8 +54,11 @@ def recipe() -> TrainConfig:
     )
 
 
-def make_trainer(recipe: TrainConfig, texts: Path, run: Path) -> Trainer:
-    return Trainer(recipe, texts, run, torch.device("cpu"), torch.float32, compiled=False)
+def make_trainer(
+    recipe: TrainConfig, texts: Path, run: Path, start: Path | None = None
+) -> Trainer:
+    device = torch.device("cpu")
+    return Trainer(recipe, texts, run, device, torch.float32, compiled=False, start=start)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("recipe", type=Path, help="TOML file: texts, sizes, schedule, seed")
     parser.add_argument("--data", type=Path, default=Path(), help="folder of the recipe's texts")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument(
+        "--start", type=Path, metavar="RUN", help="begin with the tokenizer and weights of RUN"
+    )
     parser.add_argument("--steps", type=int, help="optimiser steps, instead of the recipe's")
     parser.add_argument("--stage-two-step", type=int, help="first step of stage two, likewise")
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
@@ -68,7 +71,9 @@ def main() -> int:
         config = config.with_steps(
             arguments.steps or plan.steps, arguments.stage_two_step or plan.stage_two_step
         )
-        trainer = Trainer(config, arguments.data, arguments.out, device, dtype, arguments.compile)
+        trainer = Trainer(
+            config, arguments.data, arguments.out, device, dtype, arguments.compile, arguments.start
+        )
     except (OSError, ValueError) as error:
         print(f"rotor.train: {error}", file=sys.stderr)
         return 1

@@ -11,10 +11,16 @@ from rotor.train.model import ModelConfig
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """A text file or a folder of *.txt files, and its share of the sequences in each stage."""
+    """A text file, a folder of *.txt files or a *.jsonl file of conversations (`rotor.train.chat`),
+    and its share of the sequences in each stage."""
 
     path: str
     weights: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def chat(self) -> bool:
+        """Whether the source holds conversations; everything else is text."""
+        return self.path.endswith(".jsonl")
 
 
 @dataclass(frozen=True)

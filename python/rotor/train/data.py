@@ -15,12 +15,15 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from rotor.train.chat import ChatSource
 from rotor.train.tokenizer import BEGIN_OF_TEXT, END_OF_TEXT
 
 # A line without small letters is a heading; a document is at least this many characters long
 # before a heading ends it (so that a table of contents is one document).
 HEADING = re.compile(r"[^a-z]{3,70}")
 MIN_DOCUMENT = 2000
+# The target that torch's cross_entropy leaves out.
+UNLEARNED = -100
 # A hard-wrapped text has no lines longer than this.
 WRAP = 180
 
@@ -89,14 +92,15 @@ class Source:
         ends_line = np.array([tokenizer.decode([i]).endswith("\n") for i in vocabulary])
         return cls(tokens, np.flatnonzero(ends_line[tokens]) + 1)
 
-    def window(self, length: int, random: np.random.Generator) -> np.ndarray:
+    def window(self, length: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """`length` consecutive tokens from a random place; every second time, on average, from
-        the beginning of the paragraph there, since prompts begin where paragraphs do."""
+        the beginning of the paragraph there, since prompts begin where paragraphs do. Beside them
+        which are learned: all."""
         start = int(random.integers(len(self.tokens) - length + 1))
         if random.random() < 0.5:
             index = int(np.searchsorted(self.paragraphs, start, side="right")) - 1
             start = int(self.paragraphs[index]) if index >= 0 else 0
-        return self.tokens[start : start + length]
+        return self.tokens[start : start + length], np.ones(length, dtype=bool)
 
 
 class Batches:
@@ -106,7 +110,7 @@ class Batches:
     as it will at inference, wherever in a document the window begins.
     """
 
-    def __init__(self, sources: Sequence[Source], begin: int, context: int, seed: int):
+    def __init__(self, sources: Sequence[Source | ChatSource], begin: int, context: int, seed: int):
         self.sources = sources
         self.begin = begin
         self.context = context
@@ -120,15 +124,18 @@ class Batches:
     def batch(
         self, step: int, size: int, weights: Sequence[float]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs and targets of optimiser step `step`, each int64 (size, context).
+        """Inputs and targets of optimiser step `step`, each int64 (size, context). A target that
+        is not to be learned is UNLEARNED.
 
         `weights` gives each source's share of the sequences; they need not add up to 1.
         """
         random = np.random.default_rng([self.seed, step])
         share = np.asarray(weights, dtype=float) / np.sum(weights)
-        rows = np.empty((size, self.context + 1), dtype=np.int64)
-        rows[:, 0] = self.begin
-        for row, source in zip(rows, random.choice(len(self.sources), size, p=share), strict=True):
-            row[1:] = self.sources[source].window(self.context, random)
-        block = torch.from_numpy(rows)
-        return block[:, :-1], block[:, 1:]
+        inputs = np.full((size, self.context), self.begin, dtype=np.int64)
+        targets = np.empty((size, self.context), dtype=np.int64)
+        for row, source in enumerate(random.choice(len(self.sources), size, p=share)):
+            tokens, learned = self.sources[source].window(self.context, random)
+            inputs[row, 1:] = tokens[:-1]
+            targets[row] = tokens
+            targets[row, ~learned] = UNLEARNED
+        return torch.from_numpy(inputs), torch.from_numpy(targets)

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from rotor.train.bitlinear import ternarize
+from rotor.train.chat import CHAT_TEMPLATE
 from rotor.train.config import TrainConfig, from_dict
 from rotor.train.model import ModelConfig
 from rotor.train.tokenizer import BEGIN_OF_TEXT, END_OF_TEXT, END_OF_TURN, load_tokenizer
@@ -88,8 +89,8 @@ def config_json(model: ModelConfig, tokenizer: Tokenizer, dtype: torch.dtype, mo
     }
 
 
-def tokenizer_config_json(model: ModelConfig, tokenizer: Tokenizer) -> dict:
-    """tokenizer_config.json for `PreTrainedTokenizerFast`; no chat template: a base model."""
+def tokenizer_config_json(model: ModelConfig, tokenizer: Tokenizer, chat: bool) -> dict:
+    """tokenizer_config.json for `PreTrainedTokenizerFast`; a chat template if `chat`."""
     special = {
         str(index): {
             "content": token.content,
@@ -109,6 +110,7 @@ def tokenizer_config_json(model: ModelConfig, tokenizer: Tokenizer) -> dict:
         "clean_up_tokenization_spaces": False,
         "model_input_names": ["input_ids", "attention_mask"],
         "model_max_length": model.max_position_embeddings,
+        **({"chat_template": CHAT_TEMPLATE} if chat else {}),
     }
 
 
@@ -135,9 +137,10 @@ def export(run: Path, folder: Path, dtype: torch.dtype, masters: bool) -> TrainC
     (folder / "model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
     shutil.copyfile(run / "tokenizer.json", folder / "tokenizer.json")
     mode = "online" if masters else "offline"
+    chat = any(source.chat for source in config.sources)
     files = {
         "config.json": config_json(config.model, tokenizer, dtype, mode),
-        "tokenizer_config.json": tokenizer_config_json(config.model, tokenizer),
+        "tokenizer_config.json": tokenizer_config_json(config.model, tokenizer, chat),
         "generation_config.json": generation_config_json(tokenizer),
     }
     for name, content in files.items():

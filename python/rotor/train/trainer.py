@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop: steps, progress, curve, and checkpoints that resume exactly.
 
-A run lives in one folder: `tokenizer.json`, `tokens-N.bin` (one per source), `checkpoint.pt`,
-`curve.csv`. The same command again goes on from the checkpoint; on the same machine, with the
+A run lives in one folder: `tokenizer.json`, `tokens-N.bin` (one per source; beside those of
+conversations `learned-N.bin`), `checkpoint.pt`, `curve.csv`. The same command again goes on from the checkpoint; on the same machine, with the
 same number of threads, the result equals that of a run that never stopped. `stop()`, which the
 program calls on SIGINT and SIGTERM, ends a run after its step with a checkpoint.
 """
 
 import dataclasses
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
+from rotor.train.chat import ChatSource, tokenize_conversations
 from rotor.train.config import TrainConfig, from_dict
 from rotor.train.curve import Curve
 from rotor.train.data import Batches, Source, read_texts, tokenize_texts
@@ -30,26 +32,36 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def prepare(config: TrainConfig, data: Path, run: Path) -> tuple[Tokenizer, list[Source]]:
+def prepare(
+    config: TrainConfig, data: Path, run: Path
+) -> tuple[Tokenizer, list[Source | ChatSource]]:
     """Tokenizer and token files of `run`, made from the texts if they are not there yet."""
-    paths = [data / source.path for source in config.sources]
     vocabulary = run / "tokenizer.json"
     if not vocabulary.exists():
         say(f"training a tokenizer of {config.model.vocab_size} entries")
-        texts = (text for path in paths for text in read_texts([path]))
+        plain = [data / source.path for source in config.sources if not source.chat]
+        texts = (text for path in plain for text in read_texts([path]))
         partial = vocabulary.with_suffix(".partial")
         train_tokenizer(texts, config.model.vocab_size).save(str(partial))
         partial.replace(vocabulary)
     tokenizer = load_tokenizer(vocabulary)
     sources = []
-    for index, path in enumerate(paths):
-        tokens = run / f"tokens-{index}.bin"
+    for index, source in enumerate(config.sources):
+        path = data / source.path
+        tokens, learned = run / f"tokens-{index}.bin", run / f"learned-{index}.bin"
         if not tokens.exists():
             partial = tokens.with_suffix(".partial")
-            count = tokenize_texts(tokenizer, read_texts([path]), partial)
+            if source.chat:
+                count = tokenize_conversations(tokenizer, path, partial, learned)
+            else:
+                count = tokenize_texts(tokenizer, read_texts([path]), partial)
             partial.replace(tokens)
             say(f"{path}: {count} tokens")
-        sources.append(Source.open(tokens, tokenizer))
+        if source.chat:
+            context = config.model.max_position_embeddings
+            sources.append(ChatSource.open(tokens, learned, tokenizer, context))
+        else:
+            sources.append(Source.open(tokens, tokenizer))
     return tokenizer, sources
 
 
@@ -72,8 +84,12 @@ class Trainer:
         device: torch.device,
         dtype: torch.dtype,
         compiled: bool,
+        start: Path | None = None,
     ):
+        """`start`: the folder of another run, whose tokenizer and weights this one begins with."""
         run.mkdir(parents=True, exist_ok=True)
+        if start and not (run / "tokenizer.json").exists():
+            shutil.copyfile(start / "tokenizer.json", run / "tokenizer.json")
         self.config, self.run, self.device, self.dtype = config, run, device, dtype
         self.tokenizer, sources = prepare(config, data, run)
         begin = self.tokenizer.token_to_id(BEGIN_OF_TEXT)
@@ -88,7 +104,16 @@ class Trainer:
         self.stopping = False
         if (run / "checkpoint.pt").exists():
             self._resume()
+        elif start:
+            self._begin_with(start / "checkpoint.pt")
         self.curve = Curve(run / "curve.csv", self.step)
+
+    def _begin_with(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        model = from_dict(state["config"], str(path)).model
+        if model != self.config.model:
+            raise ValueError(f"{path} holds {model}, the recipe asks for {self.config.model}")
+        self.model.load_state_dict(state["model"])
 
     def _resume(self) -> None:
         path = self.run / "checkpoint.pt"

@@ -42,8 +42,9 @@ TOPICS = re.compile(
 )
 # How a story begins, rather than goes on.
 OPENING = re.compile(
-    r"(Once|Long,? (long )?ago|Many (years|long)|Far|There (was|were|lived|dwelt|once|reigned)|An? (long "
-    r"time|king|poor|rich|certain|man|woman|widow|fox|wolf|old)|In (old|olden|former|ancient|days))\b"
+    r"(Once|Long,? (long )?ago|Many (years|long)|Far|There (was|were|lived|dwelt|once|reigned)|"
+    r"An? (long time|king|poor|rich|certain|man|woman|widow|fox|wolf|old)|"
+    r"In (old|olden|former|ancient|days))\b"
 )
 TITLE = re.compile(r"[A-Z][A-Z' ,-]{4,48}\.?")
 # Notes of an editor.

@@ -54,9 +54,7 @@ def recipe() -> TrainConfig:
     )
 
 
-def make_trainer(
-    recipe: TrainConfig, texts: Path, run: Path, start: Path | None = None
-) -> Trainer:
+def make_trainer(recipe: TrainConfig, texts: Path, run: Path, start: Path | None = None) -> Trainer:
     device = torch.device("cpu")
     return Trainer(recipe, texts, run, device, torch.float32, compiled=False, start=start)
 

@@ -183,13 +183,13 @@ def sentence(answer: str) -> str:
 def story_questions(folder: Path, part: str, choice: random.Random) -> Iterator[list[Message]]:
     """FairytaleQA: each passage with its questions, at most three in one conversation."""
     for file in sorted((folder / "section-stories" / part).glob("*-story.csv")):
-        with open(file, encoding="utf-8", newline="") as stream:
+        with file.open(encoding="utf-8", newline="") as stream:
             passages = {row["section"]: row["text"] for row in csv.DictReader(stream)}
         asked: dict[str, list[tuple[str, str]]] = {}
         questions = folder / "questions" / part / file.name.replace("-story", "-questions")
         if not questions.exists():
             continue
-        with open(questions, encoding="utf-8", newline="") as stream:
+        with questions.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 if row["question"] and row["answer1"]:
                     pair = (row["question"].strip(), sentence(row["answer1"]))
@@ -249,7 +249,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         conversations = make(arguments.instruct, arguments.stories, arguments.seed)
-        with open(arguments.out, "w", encoding="utf-8") as out:
+        with arguments.out.open("w", encoding="utf-8") as out:
             for messages in conversations:
                 out.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
     except (OSError, ValueError) as error:

@@ -2,9 +2,10 @@
 """The training loop: steps, progress, curve, and checkpoints that resume exactly.
 
 A run lives in one folder: `tokenizer.json`, `tokens-N.bin` (one per source; beside those of
-conversations `learned-N.bin`), `checkpoint.pt`, `curve.csv`. The same command again goes on from the checkpoint; on the same machine, with the
-same number of threads, the result equals that of a run that never stopped. `stop()`, which the
-program calls on SIGINT and SIGTERM, ends a run after its step with a checkpoint.
+conversations `learned-N.bin`), `checkpoint.pt`, `curve.csv`. The same command again goes on from
+the checkpoint; on the same machine, with the same number of threads, the result equals that of a
+run that never stopped. `stop()`, which the program calls on SIGINT and SIGTERM, ends a run after
+its step with a checkpoint.
 """
 
 import dataclasses

@@ -31,7 +31,8 @@ if(ROTOR_SANITIZE)
 endif()
 
 # Adds a GoogleTest program and registers it with ctest under its own name. Label `threads` for tests
-# of code that several threads run at once: the target thread_tests builds those.
+# of code that several threads run at once, `numbers` for tests whose outcome hangs on how a compiler
+# treats arithmetic: the targets threads_tests and numbers_tests build those.
 function(rotor_test name)
   if(NOT ROTOR_TESTS)
     return()
@@ -47,9 +48,11 @@ function(rotor_test name)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "ROTOR_SOURCE_DIR=${PROJECT_SOURCE_DIR};ROTOR_BINARY_DIR=${PROJECT_BINARY_DIR}"
     TIMEOUT ${test_timeout} LABELS "${ARG_LABELS}")
-  if(threads IN_LIST ARG_LABELS)
-    add_dependencies(thread_tests ${name})
-  endif()
+  foreach(label ${ARG_LABELS})
+    if(TARGET ${label}_tests)
+      add_dependencies(${label}_tests ${name})
+    endif()
+  endforeach()
 endfunction()
 
 # Adds a libFuzzer target and registers it with ctest. With ROTOR_FUZZ it fuzzes for

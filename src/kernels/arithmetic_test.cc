@@ -95,6 +95,21 @@ TEST(RmsNormQuantize, AllZerosAndNonFinite) {
   }
 }
 
+// 1e25 is finite, but the sum of its square is not: zeros would hide it.
+TEST(RmsNorm, AnOverflowIsNotLost) {
+  const std::vector<float> x = {1.0f, 1e25f, -2.0f};
+  const std::vector<float> weight(3, 1.0f);
+  std::vector<float> out(3);
+  std::vector<int8_t> q(64);
+  const KernelTable& scalar = kernel_table(IsaLevel::kScalar);
+  scalar.rms_norm(x.data(), weight.data(), 3, 1e-5f, out.data());
+  for (const float value : out) {
+    EXPECT_TRUE(std::isnan(value));
+  }
+  EXPECT_FALSE(
+      scalar.rms_norm_quantize(x.data(), weight.data(), 3, 1e-5f, out.data(), q.data(), 64).finite);
+}
+
 TEST(Attend, AgreesWithSoftmaxInDoublePrecision) {
   constexpr size_t kDim = 32;
   std::mt19937 random(1);

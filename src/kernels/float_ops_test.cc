@@ -19,8 +19,9 @@ float special_value(uint32_t choice) {
 
 float non_finite_value(uint32_t choice) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  constexpr float kValues[] = {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN()};
-  return kValues[choice % 3];
+  constexpr float kValues[] = {kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN(),
+                               1e25f};  // whose square is not finite
+  return kValues[choice % std::size(kValues)];
 }
 
 std::string describe(Values values, size_t n) {

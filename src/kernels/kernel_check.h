@@ -58,7 +58,7 @@ enum class Values {
   kNormal,     // around 1
   kWide,       // magnitudes from subnormal to 1e18
   kSpecial,    // zeros of both signs, subnormals, ties, and large values among normal ones
-  kNonFinite,  // some infinities and NaNs
+  kNonFinite,  // some infinities, NaNs and numbers whose square is infinite
 };
 inline constexpr Values kAllValues[] = {Values::kNormal, Values::kWide, Values::kSpecial,
                                         Values::kNonFinite};

@@ -174,7 +174,7 @@ kernel void norm_quantize(global const float* x, global const float* weight, int
     magnitude = 0;
   }
   barrier(CLK_LOCAL_MEM_FENCE);
-  const float r = 1.0f / sqrt(squares / (float)n + eps);
+  const float r = 1.0f / sqrt(squares / (float)n + eps) + (squares - squares);
   uint largest = 0;
   for (int i = item; i < n; i += items) {
     const float y = weight[i] * (x[i] * r);

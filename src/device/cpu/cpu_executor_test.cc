@@ -129,6 +129,11 @@ TEST(CpuExecutor, ReportsWhereAnActivationLeftTheNumbers) {
        "position 2, layer 1, input of qkv"},
       {[](Model& m) { m.weights.layers[1].up.matrix.scale.values = {3e38f}; },
        "position 2, layer 1, input of down"},
+      // 1e25 is finite, its square is not.
+      {[](Model& m) { m.weights.layers[0].o.matrix.scale.values = {1e25f}; },
+       "position 2, layer 0, input of gate_up"},
+      {[](Model& m) { m.weights.layers[1].down.matrix.scale.values = {1e25f}; },
+       "position 3, the final norm or head"},
       {[](Model& m) { m.weights.output_norm.assign(40, 3e38f); },
        "position 3, the final norm or head"},
   };

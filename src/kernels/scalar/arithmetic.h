@@ -58,9 +58,12 @@ inline float exp_nonpositive(float x) {
   return p * std::bit_cast<float>(std::bit_cast<uint32_t>(t) << 23);
 }
 
-// 1 / sqrt(mean + eps), both operations correctly rounded.
+// 1 / sqrt(mean + eps), both operations correctly rounded; NaN when the sum is infinite, because a
+// reciprocal of 0 would turn the row that overflowed into zeros that nobody notices. For any other
+// sum the last term is +0.
 inline float reciprocal_rms(float sum_of_squares, size_t n, float eps) {
-  return 1.0f / std::sqrt(sum_of_squares / static_cast<float>(n) + eps);
+  return 1.0f / std::sqrt(sum_of_squares / static_cast<float>(n) + eps) +
+         (sum_of_squares - sum_of_squares);
 }
 
 // Magnitudes are compared as bit patterns, which order like the values and put infinity and NaN on

@@ -71,6 +71,17 @@ def test_mistakes_are_said(tmp_path: Path) -> None:
     assert "checkpoint.pt" in empty.stderr and "Traceback" not in empty.stderr
 
 
+def test_values_of_a_recipe_can_be_replaced(tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    changed = load_recipe(recipe, ["model.ternary = false", "schedule.steps=9", "seed=5"])
+    assert not changed.model.ternary and changed.model.hidden_size == 32
+    assert changed.schedule.steps == 9 and changed.schedule.stage_two_step == 2
+    assert changed.seed == 5
+    with pytest.raises(ValueError, match="colour"):
+        load_recipe(recipe, ["model.colour = 1"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

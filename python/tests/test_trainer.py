@@ -2,13 +2,16 @@
 """A run learns, and one that stopped ends as one that did not."""
 
 import csv
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import make_trainer
 
+from rotor.train.bitlinear import BitLinear
 from rotor.train.config import TrainConfig
+from rotor.train.export import export
 from rotor.train.trainer import Trainer
 
 
@@ -59,3 +62,18 @@ def test_stage_one_can_be_made_longer(
 def test_another_recipe_is_refused(recipe: TrainConfig, texts: Path, finished: Trainer) -> None:
     with pytest.raises(ValueError, match="belongs to another recipe"):
         make_trainer(recipe.with_steps(90, 60), texts, finished.run)
+
+
+def test_the_float_twin_learns_and_is_not_exported(
+    recipe: TrainConfig, texts: Path, tmp_path: Path
+) -> None:
+    model = dataclasses.replace(recipe.model, ternary=False)
+    twin = make_trainer(dataclasses.replace(recipe, model=model), texts, tmp_path / "run")
+    assert not any(isinstance(module, BitLinear) for module in twin.model.modules())
+    first = twin.train_step()
+    for _ in range(29):
+        last = twin.train_step()
+    assert last < 0.7 * first
+    twin.save()
+    with pytest.raises(ValueError, match="float twin"):
+        export(tmp_path / "run", tmp_path / "model", torch.float32, masters=True)

@@ -35,6 +35,13 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--steps", type=int, help="optimiser steps, instead of the recipe's")
     parser.add_argument("--stage-two-step", type=int, help="first step of stage two, likewise")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a value of the recipe, as in --set model.hidden_size=256; may be repeated",
+    )
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument(
@@ -66,7 +73,7 @@ def main() -> int:
     device = torch.device(arguments.device)
     dtype = getattr(torch, arguments.dtype) if arguments.dtype else fast_dtype(device)
     try:
-        config = load_recipe(arguments.recipe)
+        config = load_recipe(arguments.recipe, arguments.set)
         plan = config.schedule
         config = config.with_steps(
             arguments.steps or plan.steps, arguments.stage_two_step or plan.stage_two_step

@@ -70,3 +70,14 @@ class BitLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         dtype = x.dtype
         return F.linear(_Int8Activation.apply(x, dtype), _TernaryWeight.apply(self.weight, dtype))
+
+
+class FloatLinear(nn.Module):
+    """y = x @ W^T, without bias: what BitLinear would be without its quantisers."""
+
+    def __init__(self, in_features: int, out_features: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype))

@@ -3,6 +3,7 @@
 
 import dataclasses
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,14 +94,27 @@ class TrainConfig:
         return dataclasses.replace(self, schedule=schedule)
 
 
-def load_recipe(path: Path) -> TrainConfig:
-    """Reads a recipe.
+def load_recipe(path: Path, changes: Sequence[str] = ()) -> TrainConfig:
+    """Reads a recipe; `changes` are lines of TOML such as "model.hidden_size = 256" that replace
+    its values.
 
     Raises:
         ValueError: a key is unknown, or a value does not fit the others.
         OSError, tomllib.TOMLDecodeError: the file cannot be read.
     """
-    return from_dict(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    for change in changes:
+        merge(table, tomllib.loads(change))
+    return from_dict(table, str(path))
+
+
+def merge(table: dict, changes: dict) -> None:
+    """Puts `changes` into `table`, tables inside tables."""
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(table.get(key), dict):
+            merge(table[key], value)
+        else:
+            table[key] = value
 
 
 def from_dict(table: dict, origin: str) -> TrainConfig:

@@ -125,9 +125,12 @@ def export(run: Path, folder: Path, dtype: torch.dtype, masters: bool) -> TrainC
 
     Raises:
         OSError: the run has no checkpoint, or `folder` cannot be written.
+        ValueError: the run is a float twin.
     """
     state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
     config = from_dict(state["config"], str(run / "checkpoint.pt"))
+    if not config.model.ternary:
+        raise ValueError(f"{run} is a float twin: its weights are no ternary model")
     tokenizer = load_tokenizer(run / "tokenizer.json")
     folder.mkdir(parents=True, exist_ok=True)
     if masters:

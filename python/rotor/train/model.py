@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rotor.train.attention import causal_attention
-from rotor.train.bitlinear import BitLinear
+from rotor.train.bitlinear import BitLinear, FloatLinear
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class ModelConfig:
     # Initial gain of the sub-layer norms: with ternary matrices behind them, 1 would bury the
     # embedding, whose entries start at initializer_range, under the output of every layer.
     sub_norm_init: float = 0.1
+    # False: the float twin, which tells what ternary weights cost. It cannot be exported.
+    ternary: bool = True
 
     def __post_init__(self) -> None:
         if self.hidden_size % (2 * self.num_attention_heads):
@@ -91,10 +93,11 @@ class Attention(nn.Module):
         super().__init__()
         self.head_dim = config.head_dim
         key_size = config.num_key_value_heads * config.head_dim
-        self.q_proj = BitLinear(config.hidden_size, config.hidden_size)
-        self.k_proj = BitLinear(config.hidden_size, key_size)
-        self.v_proj = BitLinear(config.hidden_size, key_size)
-        self.o_proj = BitLinear(config.hidden_size, config.hidden_size)
+        linear = BitLinear if config.ternary else FloatLinear
+        self.q_proj = linear(config.hidden_size, config.hidden_size)
+        self.k_proj = linear(config.hidden_size, key_size)
+        self.v_proj = linear(config.hidden_size, key_size)
+        self.o_proj = linear(config.hidden_size, config.hidden_size)
         self.attn_sub_norm = RMSNorm(config.hidden_size, config.rms_norm_eps, config.sub_norm_init)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -112,9 +115,10 @@ class MLP(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.gate_proj = BitLinear(config.hidden_size, config.intermediate_size)
-        self.up_proj = BitLinear(config.hidden_size, config.intermediate_size)
-        self.down_proj = BitLinear(config.intermediate_size, config.hidden_size)
+        linear = BitLinear if config.ternary else FloatLinear
+        self.gate_proj = linear(config.hidden_size, config.intermediate_size)
+        self.up_proj = linear(config.hidden_size, config.intermediate_size)
+        self.down_proj = linear(config.intermediate_size, config.hidden_size)
         self.ffn_sub_norm = RMSNorm(
             config.intermediate_size, config.rms_norm_eps, config.sub_norm_init
         )
@@ -173,7 +177,7 @@ class BitNet(nn.Module):
         self.config = config
         self.model = Decoder(config)
         for module in self.modules():
-            if isinstance(module, BitLinear | nn.Embedding):
+            if isinstance(module, BitLinear | FloatLinear | nn.Embedding):
                 nn.init.normal_(module.weight, std=config.initializer_range)
 
     def forward(

@@ -22,7 +22,8 @@ using JsonArray = simdjson::dom::array;
 class JsonDocument {
  public:
   // `name` appears in messages: a file path, or what the text is. kFormatError with the reason.
-  // Deeper nesting than 64 is refused.
+  // Deeper nesting than 64 is refused. Numbers of any size are accepted: integers beyond 64 bits
+  // are kept as the nearest double, and what exceeds a double as the largest.
   static Result<JsonDocument> parse(std::string_view text, std::string name);
 
   JsonValue root() const { return root_; }

@@ -98,6 +98,44 @@ TEST(Json, TheLastOfSeveralMembersCounts) {
   EXPECT_EQ(*json_integer(document->root(), "b", "c"), std::nullopt);
 }
 
+TEST(Json, NumbersOfAnySizeAreAccepted) {
+  const std::string digits(400, '9');
+  const auto document = JsonDocument::parse(
+      R"({"model_max_length": 1000000000000000019884624838656, "least": -9223372036854775809,)"
+      R"( "s": "\"1e999, 100000000000000000000000", "huge": )" +
+          digits + R"(, "e": [1e999, -1E+400, 1e-999], "i": -9223372036854775808, "x": 0.5})",
+      "c");
+  ASSERT_TRUE(document.ok()) << document.status().message();
+  const JsonValue root = document->root();
+  EXPECT_EQ(**json_number(root, "model_max_length", "c"), 1e30);
+  EXPECT_EQ(**json_number(root, "least", "c"), -0x1p63);
+  EXPECT_EQ(**json_string(root, "s", "c"), "\"1e999, 100000000000000000000000");
+  EXPECT_EQ(**json_integer(root, "i", "c"), INT64_MIN);
+  EXPECT_EQ(**json_number(root, "x", "c"), 0.5);
+  EXPECT_EQ(json_member(root, "e")->get_array().size(), 3U);
+  EXPECT_EQ(json_integer(root, "model_max_length", "f.json").status().message(),
+            "f.json: key \"model_max_length\": expected an integer, found a number beyond 64 bits");
+  EXPECT_THAT(json_number(root, "huge", "f.json").status().message(),
+              HasSubstr("f.json: key \"huge\": expected a number within the range of a double"));
+}
+
+TEST(Json, NumbersBeyond64BitsDoNotExcuseOtherErrors) {
+  const std::string big = "100000000000000000000000";
+  EXPECT_TRUE(JsonDocument::parse("[" + big + ", -" + big + "]", "t").ok());
+  EXPECT_TRUE(JsonDocument::parse(big, "t").ok());
+  for (const std::string& text : std::initializer_list<std::string>{
+        "[0" + big + "]", "[+" + big + "]", "[" + big + ".]", "[." + big + "]", "[" + big + "e]",
+        "[" + big + "-1]", "[--" + big + "]", "[" + big + " 1]", "[" + big, "[" + big + ",]",
+        "[1e999e1]", "[1e999" + std::string(1, '\0') + "]", "[" + big + "x]", "[x" + big + "]",
+        "{" + big + ": 1}", "[\"a\"" + big + "]", "[\"" + big, "[" + big + ", \"\\",
+        "[" + big + ", \"\xff\"]", std::string(65, '[') + big + std::string(65, ']')}) {
+    const Status status = JsonDocument::parse(text, "t").status();
+    EXPECT_EQ(status.code(), Code::kFormatError) << text;
+    EXPECT_THAT(status.message(),
+                HasSubstr("t: not valid JSON (" + std::to_string(text.size()) + " bytes)"));
+  }
+}
+
 TEST(Json, MessageNamesTheDocument) {
   const Status status = JsonDocument::parse("{\"a\": }", "x/config.json").status();
   EXPECT_EQ(status.code(), Code::kFormatError);

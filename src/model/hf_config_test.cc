@@ -177,6 +177,20 @@ TEST(GenerationConfig, GivesDefaultsAndEndTokens) {
               HasSubstr("g: key \"top_k\": expected an integer, found a string"));
 }
 
+// transformers writes 10^30 for "no limit".
+TEST(GenerationConfig, NumbersBeyond64BitsMatterOnlyWhereTheyAreRead) {
+  std::vector<TokenId> eos;
+  EXPECT_TRUE(
+      parse_generation_config(R"({"max_length":1000000000000000019884624838656})", "g", eos).ok());
+  EXPECT_THAT(parse_generation_config(R"({"top_k":1000000000000000019884624838656})", "g", eos)
+                  .status()
+                  .message(),
+              HasSubstr("g: key \"top_k\": expected an integer, found a number beyond 64 bits"));
+  const auto text = parse_chat_template(
+      R"({"model_max_length":1000000000000000019884624838656,"chat_template":"x"})", "t");
+  EXPECT_EQ(*text, "x");
+}
+
 TEST(ChatTemplateOfHf, IsTextOrTheDefaultOfAList) {
   const auto parse = [](const char* json) {
     const auto text = parse_chat_template(json, "t");

@@ -107,6 +107,16 @@ Status check_spec(const TokenizerSpec& spec) {
       ROTOR_TRY(check_id(spec, "listed", id));
     }
   }
+  TokenId last = kNoToken;
+  for (const SharedToken& token : spec.shared) {
+    if (token.id <= last) {
+      return format_error(fmt::format("{}: shared token ids must be 0 or more and ascend; got {} "
+                                      "after {}",
+                                      spec.source, token.id, last));
+    }
+    last = token.id;
+    ROTOR_TRY(check_id(spec, "shared", token.id));
+  }
   return Status::ok_status();
 }
 
@@ -216,9 +226,14 @@ Result<Tokenizer> Tokenizer::create(TokenizerSpec spec) {
 
 Status Tokenizer::build(TokenizerSpec spec) {
   ROTOR_TRY(check_spec(spec));
-  tokens_ = TokenTable(spec.tokens, [&](TokenId id) {
-    return spec.kinds[static_cast<size_t>(id)] == TokenKind::kNormal;
-  });
+  std::vector<bool> ordinary(spec.kinds.size());
+  for (size_t i = 0; i < ordinary.size(); ++i) {
+    ordinary[i] = spec.kinds[i] == TokenKind::kNormal;
+  }
+  for (const SharedToken& token : spec.shared) {
+    ordinary[static_cast<size_t>(token.id)] = true;
+  }
+  tokens_ = TokenTable(spec.tokens, [&](TokenId id) { return ordinary[static_cast<size_t>(id)]; });
   if (const auto [first, second] = tokens_.repeated(); first != kNoToken) {
     // One of them could never be produced.
     return format_error(fmt::format("{}: tokens {} and {} are both {}", spec.source, first, second,
@@ -239,6 +254,7 @@ Status Tokenizer::build(TokenizerSpec spec) {
   info_.tokens = {};
   info_.merges = {};
   info_.splits = {};
+  info_.shared = {};
   sort_unique(info_.strip_left);
   sort_unique(info_.strip_right);
   complete_end_of_generation();

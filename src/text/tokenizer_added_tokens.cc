@@ -12,8 +12,10 @@ namespace rotor {
 
 Result<AddedTokenMatcher> AddedTokenMatcher::create(const TokenizerSpec& spec) {
   AddedTokenMatcher matcher;
+  auto shared = spec.shared.begin();
   for (size_t i = 0; i < spec.tokens.size(); ++i) {
-    const std::string& bytes = spec.tokens[i];
+    const bool is_shared = shared != spec.shared.end() && shared->id == static_cast<TokenId>(i);
+    const std::string& bytes = is_shared ? (shared++)->text : spec.tokens[i];
     const TokenKind kind = spec.kinds[i];
     if ((kind != TokenKind::kControl && kind != TokenKind::kUserDefined) || bytes.empty()) {
       continue;

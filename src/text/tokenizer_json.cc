@@ -7,7 +7,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <new>
+#include <string>
 #include <vector>
 
 #include "base/json.h"
@@ -100,10 +103,10 @@ Status read_vocabulary(const JsonObject& vocabulary, size_t id_limit, TokenizerS
   return Status::ok_status();
 }
 
-// An added token may repeat a token of the vocabulary, but only the same one.
-Status check_free(const TokenizerSpec& spec, int64_t id, std::string_view content) {
+// An added token may repeat a token of the vocabulary, but only the same one. True when it does.
+Result<bool> repeats(const TokenizerSpec& spec, int64_t id, std::string_view content) {
   if (id < 0 || static_cast<uint64_t>(id) >= spec.tokens.size()) {
-    return Status::ok_status();
+    return false;
   }
   const std::string& there = spec.tokens[static_cast<size_t>(id)];
   const TokenKind kind = spec.kinds[static_cast<size_t>(id)];
@@ -111,13 +114,52 @@ Status check_free(const TokenizerSpec& spec, int64_t id, std::string_view conten
   const bool same = there == content || alphabet_from_bytes(there) == content;
   const bool added = kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
   if (free || (same && !added)) {
-    return Status::ok_status();
+    return !free;
   }
   return bad(spec, "added_tokens",
              fmt::format("{} has id {}, but that is {}", printable(content), id, printable(there)));
 }
 
-Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec) {
+// Tokens of the vocabulary that are control tokens, by their bytes.
+using ControlTokens = std::map<std::string, TokenId, std::less<>>;
+
+// Makes an added token of one in the vocabulary. Merges still make it, unless it is a control token,
+// which must not come from plain text; a single byte has no other spelling and stays ordinary.
+void share_token(TokenizerSpec& spec, size_t id, const std::string& content, TokenKind kind,
+                 ControlTokens& controls) {
+  const bool ordinary = spec.kinds[id] == TokenKind::kNormal;
+  spec.kinds[id] = kind;
+  if (ordinary && (kind == TokenKind::kUserDefined || spec.tokens[id].size() == 1)) {
+    spec.shared.push_back({static_cast<TokenId>(id), content});
+    return;
+  }
+  if (ordinary) {
+    controls.emplace(std::move(spec.tokens[id]), static_cast<TokenId>(id));
+  }
+  spec.tokens[id] = content;
+}
+
+// Drops the merges that take or make one of the tokens. Where control tokens are recognised no such
+// merge applies: their text is cut out before.
+void drop_merges_of(const ControlTokens& controls, TokenizerSpec& spec) {
+  if (controls.empty()) {
+    return;
+  }
+  std::vector<bool> is_control(spec.tokens.size());
+  for (const auto& [bytes, id] : controls) {
+    is_control[static_cast<size_t>(id)] = true;
+  }
+  std::string joined;
+  std::erase_if(spec.merges, [&](const MergePair& merge) {
+    const auto left = static_cast<size_t>(merge.left);
+    const auto right = static_cast<size_t>(merge.right);
+    joined.assign(spec.tokens[left]).append(spec.tokens[right]);
+    return is_control[left] || is_control[right] || controls.contains(joined);
+  });
+}
+
+Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec,
+                        ControlTokens& controls) {
   constexpr std::string_view kKey = "added_tokens";
   const std::string where = spec.source + ": added_tokens";
   ROTOR_ASSIGN(const auto id, json_integer(token, "id", where));
@@ -133,16 +175,31 @@ Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec) {
     return unsupported(fmt::format("{}: added_tokens: {} has single_word true; expected false",
                                    spec.source, printable(*content)));
   }
-  ROTOR_TRY(check_free(spec, *id, *content));
-  ROTOR_TRY(place_token(spec, id_limit, kKey, *content,
-                        special.value_or(false) ? TokenKind::kControl : TokenKind::kUserDefined,
-                        *id));
+  const TokenKind kind = special.value_or(false) ? TokenKind::kControl : TokenKind::kUserDefined;
+  ROTOR_ASSIGN(const bool repeated, repeats(spec, *id, *content));
+  if (repeated) {
+    share_token(spec, static_cast<size_t>(*id), *content, kind, controls);
+  } else {
+    ROTOR_TRY(place_token(spec, id_limit, kKey, *content, kind, *id));
+  }
   if (lstrip.value_or(false)) {
     spec.strip_left.push_back(static_cast<TokenId>(*id));
   }
   if (rstrip.value_or(false)) {
     spec.strip_right.push_back(static_cast<TokenId>(*id));
   }
+  return Status::ok_status();
+}
+
+Status read_added_tokens(const std::vector<JsonValue>& added, size_t id_limit,
+                         TokenizerSpec& spec) {
+  ControlTokens controls;
+  for (const JsonValue token : added) {
+    ROTOR_TRY(read_added_token(token, id_limit, spec, controls));
+  }
+  std::sort(spec.shared.begin(), spec.shared.end(),
+            [](const SharedToken& a, const SharedToken& b) { return a.id < b.id; });
+  drop_merges_of(controls, spec);
   return Status::ok_status();
 }
 
@@ -181,9 +238,7 @@ Status read_model(JsonValue model, const std::vector<JsonValue>& added, Tokenize
       ROTOR_TRY(read_merge(merge, reader, spec));
     }
   }
-  for (const JsonValue token : added) {
-    ROTOR_TRY(read_added_token(token, id_limit, spec));
-  }
+  ROTOR_TRY(read_added_tokens(added, id_limit, spec));
   ROTOR_ASSIGN(const auto ignore_merges, json_bool(model, "ignore_merges", spec.source));
   ROTOR_ASSIGN(const auto unknown, json_string(model, "unk_token", spec.source));
   spec.ignore_merges = ignore_merges.value_or(false);

@@ -70,6 +70,50 @@ TEST(TokenizerJson, TokensOutsideTheByteAlphabetAreUnused) {
   EXPECT_EQ(spec->kinds[2], TokenKind::kUnused);
 }
 
+// What `tokenizers` writes after add_tokens() with texts that its training had learned already.
+std::string with_learned_dots(std::string_view special) {
+  std::string added = R"([{"id":3,"content":"...","special":)";
+  added.append(special).append("}]");
+  return with_model(R"({"type":"BPE","vocab":{".":0,"a":1,"..":2,"...":3,"....":4,"a...":5},)"
+                    R"("merges":[". .",".. .","... .","a ..."]})",
+                    added);
+}
+
+TEST(TokenizerJson, AnAddedTokenMayBeOneThatMergesMake) {
+  const auto spec = parse_tokenizer_json(with_learned_dots("false"), "t.json");
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  EXPECT_EQ(spec->kinds[3], TokenKind::kUserDefined);
+  const Tokenizer tokenizer = make_tokenizer(*spec);
+  EXPECT_EQ(*tokenizer.encode("a....."), (std::vector<TokenId>{1, 3, 2}));
+  EXPECT_EQ(tokenizer.find_token("..."), 3);
+}
+
+TEST(TokenizerJson, MergesMakeNoControlToken) {
+  const auto spec = parse_tokenizer_json(with_learned_dots("true"), "t.json");
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  EXPECT_EQ(spec->merges.size(), 1u);
+  const Tokenizer tokenizer = make_tokenizer(*spec);
+  EXPECT_EQ(*tokenizer.encode("a....."), (std::vector<TokenId>{1, 2, 2, 0}));
+  EXPECT_EQ(*tokenizer.encode("a.....", without_bos(true)), (std::vector<TokenId>{1, 3, 2}));
+}
+
+// Beyond ASCII the text of a shared token is not its bytes: U+00E9 stands for the byte 0xE9.
+TEST(TokenizerJson, AnAddedTokenMayBeAByte) {
+  for (const std::string special : {"false", "true"}) {
+    const auto spec = parse_tokenizer_json(
+        with_model(R"({"type":"BPE","vocab":{"a":0,"\u00e9":1,"|":2},"merges":[]})",
+                   R"([{"id":2,"content":"|","special":)" + special +
+                       R"(},{"id":1,"content":"\u00e9","special":)" + special + "}]"),
+        "t.json");
+    ASSERT_TRUE(spec.ok()) << spec.status().message();
+    const Tokenizer tokenizer = make_tokenizer(*spec);
+    EXPECT_EQ(*tokenizer.encode("a|\xe9\xc3\xa9", without_bos(true)),
+              (std::vector<TokenId>{0, 2, 1, 1}));
+    EXPECT_EQ(*tokenizer.encode("a|\xe9"), (std::vector<TokenId>{0, 2, 1}));
+    EXPECT_EQ(tokenizer.token_bytes(1), "\xe9");
+  }
+}
+
 TEST(TokenizerJson, AddedTokensMayBeAbsent) {
   const std::string json =
       R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[]},)" + std::string(kPipeline) + "}";

@@ -63,9 +63,8 @@ json::object write_model(const TokenizerSpec& spec) {
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
     in_vocabulary[id] = spec.kinds[id] == TokenKind::kNormal;
   }
-  for (const MergePair& merge : merges) {  // an added token may also be half of a merge
-    in_vocabulary[static_cast<size_t>(merge.left)] = true;
-    in_vocabulary[static_cast<size_t>(merge.right)] = true;
+  for (const SharedToken& token : spec.shared) {
+    in_vocabulary[static_cast<size_t>(token.id)] = true;
   }
   json::object vocabulary;
   vocabulary.reserve(spec.tokens.size());
@@ -95,16 +94,19 @@ Result<json::array> write_added_tokens(const TokenizerSpec& spec) {
     return std::find(ids.begin(), ids.end(), static_cast<TokenId>(id)) != ids.end();
   };
   json::array added;
+  auto shared = spec.shared.begin();
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
     if (!is_added(spec.kinds[id])) {
       continue;
     }
-    if (valid_utf8_prefix(spec.tokens[id]) != spec.tokens[id].size()) {
+    const bool is_shared = shared != spec.shared.end() && shared->id == static_cast<TokenId>(id);
+    const std::string& content = is_shared ? (shared++)->text : spec.tokens[id];
+    if (valid_utf8_prefix(content) != content.size()) {
       return unsupported(spec.source + ": token " + std::to_string(id) +
                          " is an added token but no text; tokenizer.json cannot hold it");
     }
     added.push_back({{"id", id},
-                     {"content", spec.tokens[id]},
+                     {"content", content},
                      {"single_word", false},
                      {"lstrip", contains(spec.strip_left, id)},
                      {"rstrip", contains(spec.strip_right, id)},

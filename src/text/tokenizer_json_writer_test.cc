@@ -58,6 +58,26 @@ TEST_P(WriterRoundTrip, KeepsTokensMergesAndSplits) {
 INSTANTIATE_TEST_SUITE_P(Fixtures, WriterRoundTrip,
                          testing::Values("llama3", "gpt2", "qwen2", "digits", "foreign"));
 
+TEST(TokenizerJsonWriter, KeepsAddedTokensThatAreOrdinaryToo) {
+  TokenizerSpec spec;
+  spec.tokens = {".", "..", "...", "\xe9"};
+  spec.kinds = {TokenKind::kNormal, TokenKind::kNormal, TokenKind::kUserDefined,
+                TokenKind::kControl};
+  spec.merges = {{0, 0}, {1, 0}};
+  spec.shared = {{2, "..."}, {3, "\xc3\xa9"}};
+  spec.splits = {{SplitKind::kLlama3, {}}};
+  const Result<std::string> written = write_tokenizer_json(spec);
+  ASSERT_TRUE(written.ok()) << written.status().message();
+  const Result<TokenizerSpec> again = parse_tokenizer_json(*written, "written");
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ(again->tokens, spec.tokens);
+  EXPECT_EQ(again->kinds, spec.kinds);
+  EXPECT_EQ(again->merges.size(), 2u);
+  ASSERT_EQ(again->shared.size(), 2u);
+  EXPECT_EQ(again->shared[1].id, 3);
+  EXPECT_EQ(again->shared[1].text, "\xc3\xa9");
+}
+
 TEST(TokenizerJsonWriter, TurnsRanksIntoMerges) {
   TokenizerSpec spec;
   spec.tokens = {"a", "b", "c", "ab", "bc", "abc", "<|end|>"};

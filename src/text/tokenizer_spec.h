@@ -41,6 +41,13 @@ struct MergePair {
   TokenId right;
 };
 
+// An added token that is an ordinary token too: merges make it from tokens[id], and it is recognised
+// as `text` before splitting. The two differ only beyond ASCII, where `text` is in the byte alphabet.
+struct SharedToken {
+  TokenId id;
+  std::string text;
+};
+
 struct TokenizerSpec {
   std::vector<std::string> tokens;  // raw bytes by id (the byte alphabet is already undone)
   std::vector<TokenKind> kinds;     // by id, as many as tokens
@@ -54,6 +61,7 @@ struct TokenizerSpec {
   std::vector<SplitRule> splits;  // empty: all text is one piece
   bool normalize_nfc = false;     // Unicode NFC before splitting; decoding does not undo it
 
+  std::vector<SharedToken> shared;   // by ascending id; their kind is that of the added token
   std::vector<TokenId> strip_left;   // added tokens that swallow white space before them
   std::vector<TokenId> strip_right;  // ... and after them
 

@@ -76,12 +76,16 @@ Status read_activation(const GgufFile& file, const std::string& arch, ModelConfi
 
 }  // namespace
 
+bool is_bitnet_architecture(std::string_view name) {
+  return std::find(kArchitectures.begin(), kArchitectures.end(), name) != kArchitectures.end();
+}
+
 Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::string>& notes) {
   const std::string& path = file.file().path();
   ROTOR_ASSIGN(const std::optional<std::string_view> arch_value,
                file.string("general.architecture"));
   const std::string arch(arch_value.value_or(""));
-  if (std::find(kArchitectures.begin(), kArchitectures.end(), arch) == kArchitectures.end()) {
+  if (!is_bitnet_architecture(arch)) {
     return unsupported(path + ": general.architecture '" + arch +
                        "' is not supported; expected bitnet, bitnet-25 or bitnet-b1.58");
   }

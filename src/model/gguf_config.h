@@ -12,6 +12,9 @@
 
 namespace rotor {
 
+// Whether general.architecture names a BitNet model.
+bool is_bitnet_architecture(std::string_view name);
+
 // `notes` receives what had to be assumed. kUnsupported names an architecture this version does not run.
 Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::string>& notes);
 

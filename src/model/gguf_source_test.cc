@@ -156,7 +156,7 @@ TEST(GgufSource, TokenizerAndTemplateAreRepaired) {
   const auto source = open(files);
   ASSERT_TRUE(source.ok()) << source.status().message();
   ASSERT_TRUE(source->tokenizer);
-  EXPECT_THAT(source->notes, Contains(HasSubstr("tokenizer.ggml.pre is missing: the gpt-2 rule")));
+  EXPECT_THAT(source->notes, Contains(HasSubstr("tokenizer.ggml.pre is missing: the llama-bpe rule")));
   EXPECT_THAT(source->notes, Contains(HasSubstr("repaired: the chat template in the file")));
   EXPECT_THAT(source->chat_template, HasSubstr("Assistant: "));
   files.keys["tokenizer.chat_template"] = "{{ messages }}";

@@ -89,6 +89,22 @@ TEST_F(TextSourceTest, AGgufFile) {
               ElementsAre("the file holds no tokenizer"));
 }
 
+TEST_F(TextSourceTest, AGgufFileOfBitnetWithoutAPreTokenizer) {
+  for (const auto& [arch, rule] : {std::pair("bitnet", "llama-bpe"),
+                                   std::pair("bitnet-25", "llama-bpe"),
+                                   std::pair("bitnet-b1.58", "llama-bpe"),
+                                   std::pair("gpt2", "gpt-2")}) {
+    const GgufVocabulary v = gguf_arrays_of("gpt2", "");
+    test::GgufBytes file;
+    file.add("general.architecture", arch);
+    file.add("tokenizer.ggml.model", v.model);
+    file.add_strings("tokenizer.ggml.tokens", v.tokens);
+    file.add_strings("tokenizer.ggml.merges", v.merges);
+    EXPECT_THAT(open(put("v.gguf", file.bytes())).notes,
+                ElementsAre(HasSubstr(std::string("the ") + rule + " rule is used")));
+  }
+}
+
 TEST_F(TextSourceTest, TheTemplateOfTheOfficialGgufIsRepaired) {
   const TextSource text = open(put("v.gguf", gguf_with("...BITNETAssistant: ")));
   EXPECT_THAT(text.chat_template, HasSubstr("'Assistant: '"));

@@ -47,10 +47,15 @@ bool looks_like_llama3(const GgufVocabulary& v) {
 Status choose_pre_tokenizer(const GgufVocabulary& v, TokenizerSpec& spec) {
   std::string_view wanted = v.pre;
   if (wanted.empty() || wanted == "default") {
-    wanted = looks_like_llama3(v) ? "llama-bpe" : "gpt-2";
-    spec.notes.push_back(fmt::format("the pre-tokenizer key tokenizer.ggml.pre is {}: the {} rule is used{}",
-                                     v.pre.empty() ? "missing" : "\"default\"", wanted,
-                                     looks_like_llama3(v) ? " (the vocabulary is Llama 3's)" : ""));
+    const bool is_llama3 = looks_like_llama3(v);
+    const bool is_bitnet = v.is_bitnet && v.pre.empty();
+    wanted = is_llama3 || is_bitnet ? "llama-bpe" : "gpt-2";
+    spec.notes.push_back(fmt::format(
+        "the pre-tokenizer key tokenizer.ggml.pre is {}: the {} rule is used{}",
+        v.pre.empty() ? "missing" : "\"default\"", wanted,
+        is_llama3   ? " (the vocabulary is Llama 3's)"
+        : is_bitnet ? " (BitNet's models split as Llama 3 does)"
+                    : ""));
   }
   const auto found = std::find_if(kPreTokenizers.begin(), kPreTokenizers.end(),
                                   [&](const PreTokenizer& p) { return p.name == wanted; });

@@ -19,6 +19,7 @@ struct GgufVocabulary {
   std::string name;                 // of the file, for messages
   std::string model;                // tokenizer.ggml.model: "gpt2", "llama", ...
   std::string pre;                  // tokenizer.ggml.pre; empty when the key is missing
+  bool is_bitnet = false;  // of an architecture whose files leave `pre` out and mean Llama 3's rule
   std::vector<std::string> tokens;  // by id; normal ones in GPT-2's byte alphabet
   std::vector<float> scores;        // by id, or empty; byte-level BPE does not use them
   std::vector<int32_t>

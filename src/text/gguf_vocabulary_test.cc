@@ -50,6 +50,21 @@ TEST(GgufVocabulary, AMissingPreTokenizerIsNoted) {
   }
 }
 
+TEST(GgufVocabulary, BitnetFilesWithoutAPreTokenizerSplitAsLlama3) {
+  GgufVocabulary v = gguf_arrays_of("llama3", "");
+  v.is_bitnet = true;
+  const auto spec = tokenizer_from_gguf(v);
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  ASSERT_EQ(spec->notes.size(), 1u);
+  EXPECT_EQ(spec->notes[0],
+            "the pre-tokenizer key tokenizer.ggml.pre is missing: the llama-bpe rule is used "
+            "(BitNet's models split as Llama 3 does)");
+  EXPECT_EQ(spec->splits[0].kind, SplitKind::kLlama3);
+  EXPECT_TRUE(spec->ignore_merges);
+  v.pre = "default";
+  EXPECT_EQ(tokenizer_from_gguf(v)->splits[0].kind, SplitKind::kGpt2);
+}
+
 // What the published BitNet b1.58 2B-4T file lacks. The vocabulary is only as large, not the same.
 TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
   GgufVocabulary v;

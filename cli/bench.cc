@@ -308,7 +308,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"f16", "f32"}))
       ->capture_default_str();
   command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
-  command->footer("Example: rotor bench --synthetic bitnet-2b-4t -p 128 -n 32 -t 1,2 -r 3");
+  command->footer("Example:\n  rotor bench -p 128 -n 32 -t 1,2 -r 3");
   command->callback([options, &exit_code] {
     const Status status = bench(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

@@ -193,7 +193,8 @@ void add_chat_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   add_compute_options(*command, options->model);
   add_sampling_options(*command, options->sampling);
-  command->footer("Example: rotor chat --system \"You tell short stories.\"\n" + std::string(kHelp));
+  command->footer("Example:\n  rotor chat MODEL --system \"You tell short stories.\"\n" +
+                  std::string(kHelp));
   command->callback([options, &exit_code] {
     Result<LoadedModel> loaded = load(options->model, 1);
     if (!loaded.ok()) {

@@ -64,7 +64,7 @@ void add_convert_command(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "print the result as JSON");
   command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
-  command->footer("Example: rotor convert synthetic:tiny tiny.rotor");
+  command->footer("Example:\n  rotor convert synthetic:tiny tiny.rotor");
   command->callback([options, &exit_code] {
     const Status status = convert(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

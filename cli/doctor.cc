@@ -102,7 +102,7 @@ void add_doctor_command(CLI::App& app, int& exit_code) {
   auto json = std::make_shared<bool>(false);
   CLI::App* command = app.add_subcommand("doctor", "examine this machine and test the kernels on it");
   command->add_flag("--json", *json, "print the findings as JSON");
-  command->footer("Example: rotor doctor");
+  command->footer("Example:\n  rotor doctor");
   command->callback([json, &exit_code] {
     const Result<Checkup> result = examine();
     if (!result.ok()) {

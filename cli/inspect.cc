@@ -191,7 +191,7 @@ void add_inspect_command(CLI::App& app, int& exit_code) {
   command->add_flag("--container", options->container,
                     "look at the file's structure only, whatever it holds");
   command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
-  command->footer("Example: rotor inspect --json");
+  command->footer("Examples:\n  rotor inspect\n  rotor inspect --json");
   command->callback([options, &exit_code] {
     const Status status = inspect(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

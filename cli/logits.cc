@@ -75,7 +75,7 @@ void add_logits_command(CLI::App& app, int& exit_code) {
                       "folder for the int8 activations and integer results of every layer");
   command->add_option("--inject", options->inject,
                       "folder of int8 activations to use instead of the computed ones");
-  command->footer("Example: rotor logits --tokens 1,2,3 --kv f32 --out logits.npy");
+  command->footer("Example:\n  rotor logits --tokens 1,2,3 --kv f32 --out logits.npy");
   command->callback([options, &exit_code] {
     const Status status = write_logits(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

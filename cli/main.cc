@@ -20,8 +20,9 @@ int run_program(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  rotor run -p \"Once upon a time\"\n"
-      "  rotor run ggml-model-i2_s.gguf -p \"The capital of France is\" -n 16 --temp 0\n"
-      "  rotor <command> --help");
+      "  rotor run MODEL -p \"The capital of France is\" -n 16 --temp 0\n"
+      "  rotor inspect\n"
+      "  rotor COMMAND --help");
   int exit_code = rotor::cli::kExitOk;
   rotor::cli::add_run_command(app, exit_code);
   rotor::cli::add_chat_command(app, exit_code);

@@ -5,12 +5,12 @@
 #include <boost/json.hpp>
 #include <memory>
 
-#include "base/file.h"
 #include "commands.h"
 #include "engine/perplexity.h"
 #include "exit_code.h"
 #include "model_options.h"
 #include "terminal.h"
+#include "text_input.h"
 
 namespace rotor::cli {
 namespace {
@@ -34,7 +34,7 @@ Result<ScoredText> encode_text(const Model& model, const std::string& path, Toke
   if (model.tokenizer == nullptr) {
     return format_error(model.path + ": holds no tokenizer; rotor ppl needs one");
   }
-  ROTOR_ASSIGN(const std::string text, read_text_file(path, kMaxTextBytes));
+  ROTOR_ASSIGN(const std::string text, read_text_input(path, kMaxTextBytes));
   EncodeOptions encode;
   encode.add_bos = false;
   encode.add_eos = false;
@@ -92,11 +92,12 @@ void add_ppl_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<PplOptions>();
   CLI::App* command = app.add_subcommand("ppl", "perplexity and bits per byte of a text");
   add_model_argument(*command, options->model);
-  command->add_option("-f,--file", options->file, "text to score")->required();
+  command->add_option("-f,--file", options->file, "text to score; -: standard input")->required();
   add_compute_options(*command, options->model);
   command->add_flag("--json", options->json, "print the result as JSON");
   command->footer(
-      "Example: rotor ppl -f README.md\n"
+      "Example:\n"
+      "  echo 'Once upon a time there was a king.' | rotor ppl -f -\n"
       "Windows of -c tokens (512) that do not overlap; every token is scored once.");
   command->callback([options, &exit_code] {
     const Status status = measure(*options);

@@ -4,11 +4,8 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <iostream>
-#include <iterator>
 #include <memory>
 
-#include "base/file.h"
 #include "commands.h"
 #include "engine/session.h"
 #include "exit_code.h"
@@ -16,6 +13,7 @@
 #include "prompt.h"
 #include "sampling_options.h"
 #include "terminal.h"
+#include "text_input.h"
 
 namespace rotor::cli {
 namespace {
@@ -42,7 +40,7 @@ constexpr uint64_t kMaxPromptBytes = uint64_t{64} << 20;
 // The prompt text: -p, a file, or standard input ("-p -", or a pipe).
 Result<std::string> read_prompt(const RunOptions& options) {
   if (!options.file.empty()) {
-    return read_text_file(options.file, kMaxPromptBytes);
+    return read_text_input(options.file, kMaxPromptBytes);
   }
   if (options.command->count("-p") > 0 && options.prompt != "-") {
     return options.prompt;
@@ -51,7 +49,7 @@ Result<std::string> read_prompt(const RunOptions& options) {
     return invalid_argument("no prompt: give -p TEXT, -f FILE, or pipe text in; for a conversation: "
                             "rotor chat");
   }
-  return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  return read_text_input("-", kMaxPromptBytes);
 }
 
 Result<GenerationRequest> make_request(const RunOptions& options, const LoadedModel& loaded,
@@ -160,7 +158,8 @@ void add_run_command(CLI::App& app, int& exit_code) {
   options->command = command;
   add_model_argument(*command, options->model);
   command->add_option("-p,--prompt", options->prompt, "text to complete; -: standard input");
-  command->add_option("-f,--file", options->file, "file with the text to complete");
+  command->add_option("-f,--file", options->file,
+                      "file with the text to complete; -: standard input");
   command->add_option("-n,--predict", options->max_new_tokens,
                       "most tokens to write; -1: until the model ends or the context is full")
       ->check(CLI::Range(int64_t{-1}, int64_t{1} << 31))

@@ -6,13 +6,13 @@
 #include <iostream>
 #include <memory>
 
-#include "base/file.h"
 #include "base/json.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "model/text_source.h"
 #include "model_options.h"
 #include "prompt.h"
+#include "text_input.h"
 
 namespace rotor::cli {
 namespace {
@@ -36,7 +36,7 @@ struct TemplateSource {
 Result<TemplateSource> open_template(const TemplateOptions& options) {
   TemplateSource out;
   if (!options.file.empty()) {
-    ROTOR_ASSIGN(out.source, read_text_file(options.file, kMaxTemplateBytes));
+    ROTOR_ASSIGN(out.source, read_text_input(options.file, kMaxTemplateBytes));
     return out;
   }
   ROTOR_ASSIGN(const std::string path, resolve_model(options.model.model));
@@ -68,7 +68,7 @@ void print(const RenderedText& rendered, bool json) {
 Status render(const TemplateOptions& options) {
   ROTOR_ASSIGN(TemplateSource source, open_template(options));
   ROTOR_ASSIGN(const ChatTemplate chat, ChatTemplate::parse(std::move(source.source)));
-  ROTOR_ASSIGN(const std::string text, read_text_file(options.context, kMaxContextBytes));
+  ROTOR_ASSIGN(const std::string text, read_text_input(options.context, kMaxContextBytes));
   ROTOR_ASSIGN(const JsonDocument context, JsonDocument::parse(text, options.context));
   ROTOR_ASSIGN(const RenderedText rendered,
                chat.render(context.root(),
@@ -84,13 +84,17 @@ void add_template_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("template", "print the prompt a chat template makes");
   add_model_argument(*command, options->model);
   command->add_option("--file", options->file, "Jinja template to use instead of a model's");
-  command->add_option("--context", options->context,
-                      "JSON object with the variables: messages, tools, add_generation_prompt, ...")
+  command
+      ->add_option("--context", options->context,
+                   "JSON object with the variables messages, tools, ...; -: standard input")
       ->required();
   command->add_flag("--json", options->json, "print text and where each byte came from as JSON");
   command->footer(
-      "Example: echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' > c.json && "
-      "rotor template --context c.json");
+      "Examples:\n"
+      "  echo '{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}' > chat.json\n"
+      "  echo '{% for m in messages %}{{ m.role }}: {{ m.content }}{% endfor %}' > chat.jinja\n"
+      "  rotor template --file chat.jinja --context chat.json\n"
+      "  cat chat.json | rotor template MODEL --context -");
   command->callback([options, &exit_code] {
     const Status status = render(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

@@ -131,9 +131,11 @@ void add_tokenize_command(CLI::App& app, int& exit_code) {
   command->add_flag("--json", options->json, "print a JSON array");
   command->add_flag("--jsonl", options->jsonl,
                     "one JSON string a line in, one JSON array a line out");
-  command->footer("Example: echo -n 'Hello, world' | rotor tokenize\n"
-                  "MODEL may be a tokenizer alone: tokenizer.json, tokenizer.model (tiktoken) or a "
-                  "GGUF file that holds only a vocabulary.");
+  command->footer(
+      "Example:\n"
+      "  echo -n 'Hello, world' | rotor tokenize\n"
+      "MODEL may be a tokenizer alone: tokenizer.json, tokenizer.model (tiktoken) or a "
+      "GGUF file that holds only a vocabulary.");
   command->callback([options, &exit_code] {
     const Status status = tokenize(*options);
     exit_code = status.ok() ? kExitOk : fail(status);
@@ -146,7 +148,7 @@ void add_detokenize_command(CLI::App& app, int& exit_code) {
   add_model_argument(*command, options->model);
   command->add_flag("--json", options->json, "print a JSON string");
   command->add_flag("--jsonl", options->jsonl, "one JSON array a line in, one JSON string a line out");
-  command->footer("Example: echo -n 'Hello, world' | rotor tokenize | rotor detokenize");
+  command->footer("Example:\n  echo -n 'Hello, world' | rotor tokenize | rotor detokenize");
   command->callback([options, &exit_code] {
     const Status status = detokenize(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

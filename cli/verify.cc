@@ -51,7 +51,7 @@ void add_verify_command(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "print the report as JSON");
   command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
-  command->footer("Example: rotor verify model.rotor\nExit code 3: damaged; 6: a checksum differs.");
+  command->footer("Example:\n  rotor verify\nExit code 3: damaged; 6: a checksum differs.");
   command->callback([options, &exit_code] {
     const auto run = [&]() -> Status {
       ROTOR_ASSIGN(const std::string path, resolve_model(options->model.model));

@@ -42,8 +42,11 @@ constexpr const char* kHelp =
 
 class Chat {
  public:
-  Chat(const ChatOptions& options, LoadedModel loaded)
-      : options_(options), loaded_(std::move(loaded)),
+  // `request` says how to sample.
+  Chat(const ChatOptions& options, LoadedModel loaded, GenerationRequest request)
+      : options_(options),
+        loaded_(std::move(loaded)),
+        request_(std::move(request)),
         session_(*loaded_.executor,
                  {loaded_.model->config.vocab, loaded_.context, loaded_.model->tokenizer}) {
     conversation_.set_system(options.system);
@@ -148,13 +151,12 @@ class Chat {
   }
 
   Status try_answer() {
-    GenerationRequest request;
+    GenerationRequest request = request_;
     ROTOR_ASSIGN(request.prompt, encode_messages(*loaded_.model, conversation_.messages()));
     if (options_.max_new_tokens >= 0) {
       request.max_new_tokens = static_cast<size_t>(options_.max_new_tokens);
     }
     request.end_of_generation = loaded_.model->end_of_generation;
-    ROTOR_TRY(apply_sampling(options_.sampling, *loaded_.model, request));
     request.sampling.seed += regenerations_;
     interrupt_flag().reset();
     ROTOR_ASSIGN(const GenerationResult result,
@@ -174,6 +176,7 @@ class Chat {
 
   const ChatOptions& options_;
   LoadedModel loaded_;
+  const GenerationRequest request_;
   Session session_;
   Conversation conversation_;
   GenerationStats stats_;
@@ -206,7 +209,10 @@ void add_chat_command(CLI::App& app, int& exit_code) {
                                    "text with rotor run"));
       return;
     }
-    exit_code = Chat(*options, *std::move(loaded)).run();
+    GenerationRequest request;
+    const Status status = apply_sampling(options->sampling, *loaded->model, request);
+    exit_code =
+        status.ok() ? Chat(*options, *std::move(loaded), std::move(request)).run() : fail(status);
   });
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "commands.h"
 #include "container_report.h"
@@ -78,6 +79,46 @@ std::string scale_rule(const ModelSource& source) {
              : "one multiplier a matrix";
 }
 
+// The decimal number that a float stands for: 0.6, and not 0.6000000238418579.
+double shortest(float value) { return std::stod(fmt::format("{}", value)); }
+
+boost::json::object recommended_sampling(const GenerationDefaults& recommended) {
+  boost::json::object out;
+  if (recommended.do_sample) {
+    out["do_sample"] = *recommended.do_sample;
+  }
+  if (recommended.temperature) {
+    out["temperature"] = shortest(*recommended.temperature);
+  }
+  if (recommended.top_p) {
+    out["top_p"] = shortest(*recommended.top_p);
+  }
+  if (recommended.top_k) {
+    out["top_k"] = *recommended.top_k;
+  }
+  return out;
+}
+
+// In the words of the options of rotor run.
+std::string recommended_options(const GenerationDefaults& recommended) {
+  if (recommended.do_sample && !*recommended.do_sample) {
+    return "--temp 0";
+  }
+  std::string out;
+  const auto add = [&](const char* option, const auto& value) {
+    if (value) {
+      out += fmt::format("{}{} {}", out.empty() ? "" : " ", option, *value);
+    }
+  };
+  add("--temp", recommended.temperature);
+  add("--top-p", recommended.top_p);
+  add("--top-k", recommended.top_k);
+  if (out.empty()) {
+    return recommended.do_sample ? "the defaults" : "none";
+  }
+  return out;
+}
+
 void print_json(const Findings& f) {
   const ModelConfig& c = f.source.config;
   boost::json::object layouts;
@@ -113,12 +154,14 @@ void print_json(const Findings& f) {
       {"embedding_type", float_type_name(f.source.embed.type)},
       {"layouts", std::move(layouts)},
       {"scale_rule", scale_rule(f.source)},
-      {"trits", {{"minus", f.trits.total[0]}, {"zero", f.trits.total[1]}, {"plus", f.trits.total[2]}}},
+      {"trits",
+       {{"minus", f.trits.total[0]}, {"zero", f.trits.total[1]}, {"plus", f.trits.total[2]}}},
       {"trits_sha256", f.trits.sha256},
       {"tokenizer", f.source.tokenizer ? f.source.tokenizer->source : ""},
       {"tokens", f.tokens},
       {"chat_template", f.source.chat_template},
       {"end_of_generation", boost::json::value_from(f.end_of_generation)},
+      {"recommended_sampling", recommended_sampling(f.source.generation_defaults)},
       {"memory", std::move(memory)},
       {"notes", boost::json::value_from(f.source.notes)},
       {"warnings", boost::json::value_from(f.warnings)}};
@@ -152,6 +195,7 @@ void print_text(const Findings& f) {
                                          ? "none"
                                          : fmt::format("{} bytes", f.source.chat_template.size()));
   fmt::print("  stops at      {}\n", fmt::join(f.end_of_generation, ", "));
+  fmt::print("  recommended   {}\n", recommended_options(f.source.generation_defaults));
   fmt::print("  memory        {} weights, {} embedding, {} a position; {} with 2048, {} with 4096\n",
              format_bytes(f.memory.ternary_bytes), format_bytes(f.memory.embedding_bytes),
              format_bytes(f.memory.kv_bytes_per_position), format_bytes(f.memory.total(2048)),

@@ -27,6 +27,23 @@ Result<LogitBias> parse_bias(const std::string& text) {
   return invalid_argument("--logit-bias: expected TOKEN=BIAS such as 15=-inf, got " + text);
 }
 
+// Replaces what no option of the command line set by what the model recommends.
+void follow(const GenerationDefaults& own, const CLI::App& command, SamplingParams& params) {
+  const auto given = [&](const char* name) { return command.count(name) > 0; };
+  if (own.temperature && !given("--temp")) {
+    params.temperature = *own.temperature;
+  }
+  if (own.do_sample && !*own.do_sample && !given("--temp")) {
+    params.temperature = 0.0f;
+  }
+  if (own.top_p && !given("--top-p")) {
+    params.top_p = *own.top_p;
+  }
+  if (own.top_k && !given("--top-k")) {
+    params.top_k = *own.top_k;
+  }
+}
+
 }  // namespace
 
 void add_sampling_options(CLI::App& app, SamplingOptions& options) {
@@ -65,6 +82,9 @@ void add_sampling_options(CLI::App& app, SamplingOptions& options) {
   app.add_option("--stop,-r,--reverse-prompt", options.stop,
                  "end the answer before this text; may be repeated")
       ->group(group);
+  app.add_flag("--recommended", options.recommended,
+               "sample as the model's makers recommend (see rotor inspect); options given win")
+      ->group(group);
   app.add_option("-s,--seed", options.seed, "the same seed draws the same tokens; -1: a new one")
       ->group(group)
       ->envname("ROTOR_SEED")
@@ -74,19 +94,11 @@ void add_sampling_options(CLI::App& app, SamplingOptions& options) {
 Status apply_sampling(const SamplingOptions& options, const Model& model,
                       GenerationRequest& request) {
   SamplingParams params = options.params;
-  const GenerationDefaults& own = model.generation_defaults;
-  const auto given = [&](const char* name) { return options.command->count(name) > 0; };
-  if (own.temperature && !given("--temp")) {
-    params.temperature = *own.temperature;
-  }
-  if (own.do_sample && !*own.do_sample && !given("--temp")) {
-    params.temperature = 0.0f;
-  }
-  if (own.top_p && !given("--top-p")) {
-    params.top_p = *own.top_p;
-  }
-  if (own.top_k && !given("--top-k")) {
-    params.top_k = *own.top_k;
+  if (options.recommended) {
+    if (model.generation_defaults == GenerationDefaults()) {
+      return unsupported(model.path + ": recommends no sampling; leave --recommended out");
+    }
+    follow(model.generation_defaults, *options.command, params);
   }
   for (const std::string& text : options.logit_bias) {
     ROTOR_ASSIGN(const LogitBias bias, parse_bias(text));

@@ -18,13 +18,16 @@ struct SamplingOptions {
   int64_t seed = 0;                      // -1: a new one each time
   std::vector<std::string> logit_bias;   // "TOKEN=BIAS"
   std::vector<std::string> stop;
+  bool recommended = false;              // sample as the model's makers recommend
   const CLI::App* command = nullptr;     // tells which options were given
 };
 
 void add_sampling_options(CLI::App& app, SamplingOptions& options);
 
-// Fills the sampling part of `request`: options given win over the model's own defaults, and those
-// over Rotor's.
+// Fills the sampling part of `request`. The defaults are Rotor's whatever the model's container, so
+// that the same weights give the same tokens; with --recommended the recommendation of the model
+// comes before them, and options given win over both. kUnsupported when the model recommends
+// nothing.
 Status apply_sampling(const SamplingOptions& options, const Model& model,
                       GenerationRequest& request);
 

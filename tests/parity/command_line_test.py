@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import gguf_writer
+import tiny_models
 from engine import Engine
+from tiny_models import RECIPES, Recipe
 
 COMMANDS = (
     *("run", "chat", "tokenize", "detokenize", "template", "logits", "inspect", "convert"),
     *("verify", "bench", "ppl", "doctor"),
 )
+RECIPE = RECIPES["packed-multiply"]
+RECOMMENDED = {"do_sample": True, "temperature": 0.6, "top_p": 0.9}  # what hf_writer writes
 PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b")
 
 
@@ -46,3 +53,68 @@ def test_examples_work_as_typed(command: str, engine: Engine, tmp_path: Path) ->
 def test_every_command_has_its_examples_tested(engine: Engine) -> None:
     listed = engine.check("--help").stdout.split("Subcommands:")[1].split("Examples:")[0]
     assert tuple(re.findall(r"^  (\w+)", listed, re.MULTILINE)) == COMMANDS
+
+
+@pytest.fixture(scope="module")
+def directory(model_dir: Callable[[Recipe], Path]) -> Path:
+    return model_dir(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def rotor_file(engine: Engine, directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("rotor") / "model.rotor"
+    engine.check("convert", directory, file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("gguf") / "model.gguf"
+    weights = tiny_models.make_weights(RECIPE)
+    file.write_bytes(gguf_writer.build(RECIPE, weights, gguf_writer.Form()).encode())
+    return file
+
+
+def sampled(engine: Engine, model: Path, *options: object) -> list[int]:
+    """The tokens of `rotor run` with a seed that tells the samplings below apart."""
+    command = ["run", model, "-p", "a", "-n", 60, "--seed", 3, "--ignore-eos", "--json"]
+    report = json.loads(engine.check(*command, *options).stdout)
+    return report["answers"][0]["tokens"]
+
+
+def test_sampling_defaults_do_not_depend_on_the_container(
+    engine: Engine, directory: Path, rotor_file: Path, gguf_file: Path
+) -> None:
+    documented = ["--temp", 0.8, "--top-k", 40, "--top-p", 0.95, "--min-p", 0.05]
+    expected = sampled(engine, gguf_file, *documented)
+    for model in (directory, rotor_file, gguf_file):
+        assert sampled(engine, model) == expected
+
+
+def test_recommended_sampling(
+    engine: Engine, directory: Path, rotor_file: Path, gguf_file: Path
+) -> None:
+    expected = sampled(engine, gguf_file, "--temp", 0.6, "--top-p", 0.9)
+    assert expected != sampled(engine, gguf_file), "the seed tells nothing apart"
+    hot = sampled(engine, gguf_file, "--temp", 1.5, "--top-p", 0.9)
+    for model in (directory, rotor_file):
+        assert sampled(engine, model, "--recommended") == expected
+        assert sampled(engine, model, "--recommended", "--temp", 1.5) == hot, "an option given wins"
+    for command in ("run", "chat"):
+        outcome = engine.run(command, gguf_file, "--recommended", stdin=b"a")
+        assert outcome.status == 3
+        assert "recommends no sampling" in outcome.stderr
+
+
+def test_inspect_shows_the_recommendation(
+    engine: Engine, directory: Path, rotor_file: Path, gguf_file: Path
+) -> None:
+    for model, expected, words in (
+        (directory, RECOMMENDED, "--temp 0.6 --top-p 0.9"),
+        (rotor_file, RECOMMENDED, "--temp 0.6 --top-p 0.9"),
+        (gguf_file, {}, "none"),
+    ):
+        report = json.loads(engine.check("inspect", "--json", model).stdout)
+        assert report["recommended_sampling"] == expected
+        line = re.search(r"^  recommended +(.*)$", engine.check("inspect", model).stdout, re.M)
+        assert line and line[1] == words

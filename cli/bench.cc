@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "model_options.h"
+#include "output.h"
 #include "read_bandwidth.h"
 #include "terminal.h"
 
@@ -195,7 +196,7 @@ void print_json(const Report& report) {
                     {"load_seconds", report.load_seconds},
                     {"peak_rss_bytes", peak_resident_bytes()}});
   }
-  fmt::print("{}\n", boost::json::serialize(rows));
+  write_json(rows);
 }
 
 void print_csv(const Report& report) {

@@ -11,6 +11,7 @@
 #include "io/gguf_types.h"
 #include "io/quote_name.h"
 #include "io/safetensors_set.h"
+#include "output.h"
 
 namespace rotor::cli {
 namespace {
@@ -102,7 +103,7 @@ Status report_container(const std::string& path, bool json) {
                                    {"container", structure.container},
                                    {"metadata_keys", boost::json::value_from(structure.keys)},
                                    {"tensors", std::move(tensors)}};
-  fmt::print("{}\n", boost::json::serialize(out));
+  write_json(out);
   return {};
 }
 

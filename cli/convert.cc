@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "model_options.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -37,7 +38,7 @@ Status convert(const ConvertOptions& options) {
                                      {"format", "rotor"},
                                      {"file_bytes", result.file_bytes},
                                      {"trits_sha256", result.trits_sha256}};
-    fmt::print("{}\n", boost::json::serialize(out));
+    write_json(out);
     return {};
   }
   fmt::print("{}  {}\ntrits sha256 {}\n", options.output, format_bytes(result.file_bytes),

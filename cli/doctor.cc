@@ -14,6 +14,7 @@
 #include "exit_code.h"
 #include "kernels/self_test.h"
 #include "model_options.h"
+#include "output.h"
 #include "read_bandwidth.h"
 #include "terminal.h"
 
@@ -82,7 +83,7 @@ void print(const Checkup& c, bool json) {
                                      {"read_gb_per_second", c.read_bytes_per_second / 1e9},
                                      {"shipped_model", c.shipped_model},
                                      {"kernel_self_test", std::move(levels)}};
-    fmt::print("{}\n", boost::json::serialize(out));
+    write_json(out);
     return;
   }
   fmt::print("rotor         {}\ncpu           {}\nsystem        {}\n", ROTOR_VERSION, c.cpu,

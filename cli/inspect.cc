@@ -17,6 +17,7 @@
 #include "model/rotor_config.h"
 #include "model/trit_hash.h"
 #include "model_options.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -165,7 +166,7 @@ void print_json(const Findings& f) {
       {"memory", std::move(memory)},
       {"notes", boost::json::value_from(f.source.notes)},
       {"warnings", boost::json::value_from(f.warnings)}};
-  fmt::print("{}\n", boost::json::serialize(out));
+  write_json(out);
 }
 
 void print_text(const Findings& f) {

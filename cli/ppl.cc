@@ -9,6 +9,7 @@
 #include "engine/perplexity.h"
 #include "exit_code.h"
 #include "model_options.h"
+#include "output.h"
 #include "terminal.h"
 #include "text_input.h"
 
@@ -58,7 +59,7 @@ void print_result(const PplOptions& options, const PerplexityResult& result,
                                      {"perplexity", result.perplexity()},
                                      {"perplexity_error", result.perplexity_error()},
                                      {"bits_per_byte", result.bits_per_byte(bytes)}};
-    fmt::print("{}\n", boost::json::serialize(out));
+    write_json(out);
     return;
   }
   fmt::print("perplexity {:.4f} +- {:.4f}  bits per byte {:.4f}  ({} tokens, {} bytes, windows of "

@@ -10,6 +10,7 @@
 #include "engine/session.h"
 #include "exit_code.h"
 #include "model_options.h"
+#include "output.h"
 #include "prompt.h"
 #include "sampling_options.h"
 #include "terminal.h"
@@ -100,7 +101,7 @@ void print_json(const GenerationResult& result, const LoadedModel& loaded,
                                    {"load_seconds", loaded.load_seconds},
                                    {"peak_rss_bytes", peak_resident_bytes()},
                                    {"answers", std::move(answers)}};
-  fmt::print("{}\n", boost::json::serialize(out));
+  write_json(out);
 }
 
 void print_answers(const GenerationResult& result) {

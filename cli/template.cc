@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <boost/json.hpp>
-#include <iostream>
 #include <memory>
 
 #include "base/json.h"
@@ -11,6 +10,7 @@
 #include "exit_code.h"
 #include "model/text_source.h"
 #include "model_options.h"
+#include "output.h"
 #include "prompt.h"
 #include "text_input.h"
 
@@ -54,7 +54,7 @@ Result<TemplateSource> open_template(const TemplateOptions& options) {
 
 void print(const RenderedText& rendered, bool json) {
   if (!json) {
-    std::cout << rendered.text;
+    write_output(rendered.text);
     return;
   }
   boost::json::array spans;
@@ -62,7 +62,7 @@ void print(const RenderedText& rendered, bool json) {
     spans.push_back({{"length", span.length}, {"from_template", span.from_template}});
   }
   const boost::json::object out = {{"text", rendered.text}, {"spans", std::move(spans)}};
-  fmt::print("{}\n", boost::json::serialize(out));
+  write_json(out);
 }
 
 Status render(const TemplateOptions& options) {

@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "model_options.h"
+#include "output.h"
 #include "tokenizer_option.h"
 
 namespace rotor::cli {
@@ -100,9 +101,9 @@ Status print_text(const Tokenizer& tokenizer, std::string_view ids_text, bool js
   ROTOR_ASSIGN(const std::vector<TokenId> ids, parse_ids(ids_text));
   ROTOR_ASSIGN(const std::string text, tokenizer.decode(ids));
   if (json) {
-    fmt::print("{}\n", boost::json::serialize(boost::json::string(text)));
+    write_json(boost::json::string(text));
   } else {
-    std::cout << text;
+    write_output(text);
   }
   return {};
 }

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "exit_code.h"
 #include "model_options.h"
+#include "output.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -30,7 +31,7 @@ void print_report(const std::string& path, const VerifyReport& report, bool json
                                      {"trits_sha256", report.trits_sha256},
                                      {"notes", boost::json::value_from(report.notes)},
                                      {"warnings", boost::json::value_from(report.warnings)}};
-    fmt::print("{}\n", boost::json::serialize(out));
+    write_json(out);
     return;
   }
   for (const std::string& warning : report.warnings) {

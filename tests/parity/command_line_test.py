@@ -118,3 +118,36 @@ def test_inspect_shows_the_recommendation(
         assert report["recommended_sampling"] == expected
         line = re.search(r"^  recommended +(.*)$", engine.check("inspect", model).stdout, re.M)
         assert line and line[1] == words
+
+
+def test_json_is_utf8_where_tokens_end_inside_a_character(engine: Engine) -> None:
+    text = "a\u00e9b"
+    ids = json.loads(engine.check("tokenize", "--no-bos", "--json", stdin=text.encode()).stdout)
+    pieces = [raw(engine, "detokenize", stdin=str(token).encode()) for token in ids]
+    assert b"".join(pieces) == text.encode()
+    expected = [piece.decode(errors="replace") for piece in pieces]
+    assert "\ufffd" in "".join(expected), "no token ends inside a character"
+    lines = "".join(f"[{token}]\n" for token in ids).encode()
+    got = raw(engine, "detokenize", "--jsonl", stdin=lines).decode()
+    assert [json.loads(line) for line in got.splitlines()] == expected
+    for token, piece in zip(ids, expected, strict=True):
+        got = raw(engine, "detokenize", "--json", stdin=str(token).encode()).decode()
+        assert json.loads(got) == piece
+
+
+def test_json_is_utf8_whatever_a_file_is_called(
+    engine: Engine, gguf_file: Path, tmp_path: Path
+) -> None:
+    file = os.fsencode(tmp_path) + b"/\xff.gguf"
+    os.link(gguf_file, file)
+    for command in (("inspect", "--json"), ("run", "-p", "a", "-n", "4", "--json")):
+        report = json.loads(raw(engine, *command, "-m", file).decode())
+        assert report["model"].endswith("/\ufffd.gguf")
+
+
+def raw(engine: Engine, *arguments: str | bytes, stdin: bytes = b"") -> bytes:
+    """The bytes of standard output of a command that succeeds."""
+    done = subprocess.run(
+        [engine.program, *arguments], input=stdin, stdout=subprocess.PIPE, timeout=60, check=True
+    )
+    return done.stdout

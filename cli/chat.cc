@@ -14,6 +14,7 @@
 #include "exit_code.h"
 #include "line_reader.h"
 #include "model_options.h"
+#include "output.h"
 #include "prompt.h"
 #include "sampling_options.h"
 #include "terminal.h"
@@ -81,6 +82,9 @@ class Chat {
       }
       conversation_.add("user", *line);
       answer();
+      if (std::ferror(stdout) != 0) {
+        return kExitRunTime;
+      }
     }
   }
 
@@ -163,12 +167,12 @@ class Chat {
                  session_.generate(
                      request,
                      [](const GenerationEvent& event) {
-                       std::fwrite(event.text.data(), 1, event.text.size(), stdout);
-                       std::fflush(stdout);
+                       if (!stream_output(event.text)) {
+                         interrupt_flag().cancel();  // nobody reads on
+                       }
                      },
                      &interrupt_flag()));
-    fmt::print("\n");
-    std::fflush(stdout);
+    stream_output("\n");
     stats_ = result.stats;
     conversation_.add("assistant", result.answers.front().text);
     return {};

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <new>
 
@@ -10,10 +11,11 @@
 
 #include "commands.h"
 #include "exit_code.h"
+#include "output.h"
 
 namespace {
 
-int run_program(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
   CLI::App app("rotor: runs, converts and verifies ternary language models", "rotor");
   app.set_version_flag("--version", "rotor " ROTOR_VERSION);
   app.require_subcommand(1);
@@ -46,18 +48,25 @@ int run_program(int argc, char** argv) {
   return exit_code;
 }
 
+int run_program(int argc, char** argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "rotor: out of memory\n");
+    return rotor::cli::kExitOutOfMemory;
+  } catch (const std::exception& error) {
+    if (std::ferror(stdout) == 0) {  // finish_output() says that output failed
+      fmt::print(stderr, "rotor: {}\n", error.what());
+    }
+    return rotor::cli::kExitRunTime;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_DFL);
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is a failed write, with a message
-  try {
-    return run_program(argc, argv);
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "rotor: out of memory\n");
-    return rotor::cli::kExitOutOfMemory;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "rotor: {}\n", error.what());
-    return rotor::cli::kExitRunTime;
-  }
+  rotor::cli::reserve_standard_streams();
+  return rotor::cli::finish_output(run_program(argc, argv));
 }

@@ -114,13 +114,12 @@ Result<GenerationResult> generate(const RunOptions& options, const LoadedModel& 
                                   const GenerationRequest& request) {
   Session session(*loaded.executor,
                   {loaded.model->config.vocab, loaded.context, loaded.model->tokenizer});
-  const bool stream = !options.json && options.answers == 1;
+  const bool streams = !options.json && options.answers == 1;
   return session.generate(
       request,
       [&](const GenerationEvent& event) {
-        if (stream && !event.text.empty()) {
-          std::fwrite(event.text.data(), 1, event.text.size(), stdout);
-          std::fflush(stdout);
+        if (streams && !event.text.empty() && !stream_output(event.text)) {
+          interrupt_flag().cancel();  // nobody reads on
         }
       },
       &interrupt_flag());

@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 #include <charconv>
+#include <cstdio>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -114,7 +115,7 @@ Status detokenize(const TokenizeOptions& options) {
     return print_text(tokenizer, read_stdin(), options.json);
   }
   std::string line;
-  while (std::getline(std::cin, line)) {
+  while (std::ferror(stdout) == 0 && std::getline(std::cin, line)) {
     ROTOR_TRY(print_text(tokenizer, line, true));
   }
   return {};

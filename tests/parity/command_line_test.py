@@ -151,3 +151,52 @@ def raw(engine: Engine, *arguments: str | bytes, stdin: bytes = b"") -> bytes:
         [engine.program, *arguments], input=stdin, stdout=subprocess.PIPE, timeout=60, check=True
     )
     return done.stdout
+
+
+WRITERS = {
+    "help": ["--help"],
+    "version": ["--version"],
+    "help of a command": ["run", "--help"],
+    "inspect": ["inspect"],
+    "inspect --json": ["inspect", "--json"],
+    "container": ["inspect", "--container", "--json"],
+    "run": ["run", "-p", "a", "-n", "4"],
+    "run --json": ["run", "-p", "a", "-n", "4", "--json"],
+    "tokenize": ["tokenize"],
+    "tokenize --jsonl": ["tokenize", "--jsonl"],
+    "verify": ["verify"],
+    "ppl": ["ppl", "-f", "-"],
+    "bench": ["bench", "-p", "8", "-n", "0", "-r", "1"],
+    "doctor": ["doctor"],
+}
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("arguments", WRITERS.values(), ids=WRITERS)
+def test_output_that_cannot_be_written(engine: Engine, arguments: list[str], closed: bool) -> None:
+    redirect = ">&-" if closed else ">/dev/full"
+    done = subprocess.run(
+        ["bash", "-c", f'"$0" "$@" {redirect}', engine.program, *arguments],
+        input=b'"a long enough text"\n',
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().count("cannot write to standard output") == 1
+
+
+def test_generation_stops_when_nobody_can_read_it(engine: Engine, directory: Path) -> None:
+    for command in ("run", "chat"):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                [engine.program, command, directory, "-n", "400", "--logit-bias", "2=-inf"],
+                input=b"a\na\na\n",
+                stdout=full,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 1
+        written = re.search(rb"generation (\d+) tokens", done.stderr)
+        assert command == "chat" or (written and int(written[1]) < 50)

@@ -13,6 +13,7 @@
 #include "model_options.h"
 #include "output.h"
 #include "read_bandwidth.h"
+#include "repeated_option.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -293,12 +294,11 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   command->add_option("-n,--n-gen", options->generate, "tokens to generate; 0: none")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
-  command->add_option("-t,--threads", options->threads, "thread counts, such as 1,2")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 1024));
-  command->add_option("-b,--batch", options->batch, "sequences generated at once, such as 1,4,16")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 1024));
+  add_numbers<size_t>(*command, "-t,--threads", options->threads, "thread counts, such as 1,2", 1,
+                      1024);
+  add_numbers<size_t>(*command, "-b,--batch", options->batch,
+                      "sequences generated at once, such as 1,4,16", 1, 1024)
+      ->default_str("1");
   command->add_option("-r,--repeats", options->repeats, "measured repetitions, after one to warm up")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

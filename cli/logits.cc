@@ -2,6 +2,7 @@
 // rotor logits: the raw numbers, for comparison with other implementations.
 #include <fmt/core.h>
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "exit_code.h"
 #include "model_options.h"
 #include "npy.h"
+#include "repeated_option.h"
 #include "terminal.h"
 #include "trace_files.h"
 
@@ -63,8 +65,9 @@ void add_logits_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("logits", "write the logits of given tokens as .npy");
   add_model_argument(*command, options->model);
   add_compute_options(*command, options->model);
-  command->add_option("--tokens", options->tokens, "token ids, taken as given (no BOS is added)")
-      ->delimiter(',')
+  add_numbers<TokenId>(*command, "--tokens", options->tokens,
+                       "token ids, taken as given (no BOS is added)", 0,
+                       std::numeric_limits<TokenId>::max())
       ->required();
   command->add_option("--out", options->out, "file to write: float32 (tokens, vocabulary)")
       ->required();

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <random>
 
+#include "repeated_option.h"
+
 namespace rotor::cli {
 namespace {
 
@@ -77,10 +79,11 @@ void add_sampling_options(CLI::App& app, SamplingOptions& options) {
   app.add_option("--frequency-penalty", p.frequency_penalty, "subtracted once each time seen")
       ->group(group)
       ->capture_default_str();
-  app.add_option("--logit-bias", options.logit_bias, "TOKEN=BIAS, added to a logit; may be repeated")
+  add_texts(app, "--logit-bias", options.logit_bias,
+            "TOKEN=BIAS, added to a logit; may be repeated")
       ->group(group);
-  app.add_option("--stop,-r,--reverse-prompt", options.stop,
-                 "end the answer before this text; may be repeated")
+  add_texts(app, "--stop,-r,--reverse-prompt", options.stop,
+            "end the answer before this text; may be repeated")
       ->group(group);
   app.add_flag("--recommended", options.recommended,
                "sample as the model's makers recommend (see rotor inspect); options given win")

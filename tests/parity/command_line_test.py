@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import gguf_writer
@@ -200,3 +201,32 @@ def test_generation_stops_when_nobody_can_read_it(engine: Engine, directory: Pat
         assert done.returncode == 1
         written = re.search(rb"generation (\d+) tokens", done.stderr)
         assert command == "chat" or (written and int(written[1]) < 50)
+
+
+def test_a_list_option_leaves_the_model_alone(
+    engine: Engine, directory: Path, tmp_path: Path
+) -> None:
+    logits = ["--out", tmp_path / "logits.npy"]
+    for arguments in (
+        ("run", "-p", "a", "-n", 2, "--json", "--stop", "foo", directory),
+        ("run", "-p", "a", "-n", 2, "--json", "--stop", "foo", "--stop", "[a,b]", directory),
+        ("run", "-p", "a", "-n", 2, "--json", "--logit-bias", "5=1", directory),
+        ("bench", "-p", 4, "-n", 2, "-r", 1, "-o", "json", "-t", 1, "-b", "1,2", directory),
+    ):
+        report = json.loads(engine.check(*arguments).stdout)
+        assert (report[0] if arguments[0] == "bench" else report)["model"] == str(directory)
+    engine.check("logits", *logits, "--tokens", "1,2", "--tokens", "319", directory)
+    assert np.load(tmp_path / "logits.npy").shape == (3, RECIPE.vocab)
+
+
+@pytest.mark.parametrize("tokens", ["", ",", "1,,2", "1,", ",1", "1 2", "x", "-1", "99999999999"])
+def test_a_list_of_numbers_has_no_gaps(engine: Engine, tokens: str, tmp_path: Path) -> None:
+    for arguments in (
+        ("logits", f"--tokens={tokens}", "--out", tmp_path / "logits.npy"),
+        ("logits", "--tokens", tokens, "--out", tmp_path / "logits.npy"),
+        ("bench", "-t", tokens),
+    ):
+        outcome = engine.run(*arguments)
+        assert outcome.status == 2, arguments
+        assert "expected" in outcome.stderr and not outcome.stdout
+    assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/file.h"
 #include "commands.h"
 #include "conversation.h"
 #include "engine/session.h"
@@ -123,8 +124,7 @@ class Chat {
     } else if (name == "/regen") {
       regenerate();
     } else if (name == "/save" || name == "/load") {
-      const Status status =
-          name == "/save" ? conversation_.save(argument) : conversation_.load(argument);
+      const Status status = name == "/save" ? save(argument) : conversation_.load(argument);
       if (!status.ok()) {
         fail(status);
       }
@@ -134,6 +134,11 @@ class Chat {
       fmt::print(stderr, "{}", kHelp);
     }
     return true;
+  }
+
+  Status save(const std::string& path) const {
+    ROTOR_TRY(check_output(loaded_.model->path, path));
+    return conversation_.save(path);
   }
 
   void regenerate() {

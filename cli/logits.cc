@@ -27,6 +27,8 @@ struct LogitsOptions {
 };
 
 Status write_logits(const LogitsOptions& options) {
+  ROTOR_ASSIGN(const std::string model, resolve_model(options.model.model));
+  ROTOR_TRY(check_output(model, options.out));
   ROTOR_ASSIGN(const LoadedModel loaded, load(options.model, 1, options.batch));
   const size_t count = options.tokens.size();
   if (count > loaded.context) {
@@ -34,7 +36,7 @@ Status write_logits(const LogitsOptions& options) {
                                         count, loaded.context));
   }
   Executor& executor = *loaded.executor;
-  TraceFiles trace(options.trace, options.inject, count);
+  TraceFiles trace(model, options.trace, options.inject, count);
   if (!options.trace.empty() || !options.inject.empty()) {
     executor.set_trace(&trace);
   }

@@ -75,8 +75,10 @@ Status TraceFiles::finish() {
   std::filesystem::create_directories(write_folder_, error);
   for (const auto& [name, array] : arrays_) {
     const bool vector = name.ends_with(".scale");
+    const std::string path = write_folder_ + "/" + name + ".npy";
+    ROTOR_TRY(check_output(model_, path));
     ROTOR_ASSIGN(NpyWriter writer,
-                 NpyWriter::create(write_folder_ + "/" + name + ".npy", array.descr,
+                 NpyWriter::create(path, array.descr,
                                    vector ? std::vector<size_t>{tokens_}
                                           : std::vector<size_t>{tokens_, array.cols}));
     ROTOR_TRY(writer.write(std::as_bytes(std::span(array.bytes))));

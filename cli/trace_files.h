@@ -17,9 +17,12 @@ namespace rotor::cli {
 
 class TraceFiles final : public TraceHook {
  public:
-  // Either folder may be empty (not used). The files of `inject` cover `tokens` tokens.
-  TraceFiles(std::string write_folder, std::string inject_folder, size_t tokens)
-      : write_folder_(std::move(write_folder)), inject_folder_(std::move(inject_folder)),
+  // Either folder may be empty (not used). The files of `inject` cover `tokens` tokens. No file of
+  // `model` is replaced.
+  TraceFiles(std::string model, std::string write_folder, std::string inject_folder, size_t tokens)
+      : model_(std::move(model)),
+        write_folder_(std::move(write_folder)),
+        inject_folder_(std::move(inject_folder)),
         tokens_(tokens) {}
 
   // Index of the first token of the next forward().
@@ -46,6 +49,7 @@ class TraceFiles final : public TraceHook {
     std::string bytes;  // (tokens, cols)
   };
 
+  std::string model_;
   std::string write_folder_;
   std::string inject_folder_;
   size_t tokens_;

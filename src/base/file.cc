@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -286,6 +287,21 @@ bool same_file(const std::string& a, const std::string& b) {
   struct stat status_b;
   return ::stat(a.c_str(), &status_a) == 0 && ::stat(b.c_str(), &status_b) == 0 &&
          status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
+}
+
+Status check_output(const std::string& input, const std::string& output) {
+  if (same_file(input, output)) {
+    return invalid_argument(output + ": the output is the input; choose another name");
+  }
+  std::error_code error;  // what is no folder has no files
+  std::filesystem::directory_iterator entry(input, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (same_file(entry->path().string(), output)) {
+      return invalid_argument(output +
+                              ": the output is a file of the input folder; choose another name");
+    }
+  }
+  return Status();
 }
 
 }  // namespace rotor

@@ -83,4 +83,8 @@ class AtomicFile {
 // True when both names lead to one existing file (same device and inode).
 bool same_file(const std::string& a, const std::string& b);
 
+// kInvalidArgument when writing `output` would replace what is read from `input`: by any name or
+// link, that file, or a file of that folder.
+Status check_output(const std::string& input, const std::string& output);
+
 }  // namespace rotor

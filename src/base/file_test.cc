@@ -115,6 +115,26 @@ TEST_F(FileTest, FollowsLinks) {
   EXPECT_FALSE(same_file(path("a"), path("absent")));
 }
 
+TEST_F(FileTest, AnOutputMayNotReplaceTheInput) {
+  const auto refused = [&](const char* input, const char* output) {
+    return check_output(path(input), path(output)).code() == Code::kInvalidArgument;
+  };
+  std::filesystem::create_directory(path("folder"));
+  put("folder/a", "old");
+  put("b", "another");
+  std::filesystem::create_symlink("folder/a", path("symbolic"));
+  std::filesystem::create_hard_link(path("folder/a"), path("hard"));
+  for (const char* output : {"folder/a", "folder/../folder/a", "symbolic", "hard"}) {
+    EXPECT_TRUE(refused("folder/a", output)) << output;
+    EXPECT_TRUE(refused("folder", output)) << output;
+  }
+  EXPECT_TRUE(refused("folder", "folder"));
+  for (const char* output : {"b", "absent", "folder/absent"}) {
+    EXPECT_FALSE(refused("folder/a", output)) << output;
+    EXPECT_FALSE(refused("folder", output)) << output;
+  }
+}
+
 TEST_F(FileTest, FullDisk) {
   put("a", "old");
   Status status;

@@ -265,18 +265,6 @@ class Writer {
   std::string tokenizer_;
 };
 
-// Whether `path` is, by any name or link, an existing file of the model folder.
-bool lies_in(const std::string& folder, const std::string& path) {
-  std::error_code error;  // what is no folder has no files
-  std::filesystem::directory_iterator entry(folder, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    if (same_file(entry->path().string(), path)) {
-      return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 Result<ConvertResult> convert_to_rotor(const ModelSource& source, const std::string& path,
@@ -286,13 +274,7 @@ Result<ConvertResult> convert_to_rotor(const ModelSource& source, const std::str
   if (std::filesystem::is_directory(path, ignored)) {
     return invalid_argument(path + ": the output is a folder; expected a file name");
   }
-  if (same_file(source.path, path)) {
-    return invalid_argument(path + ": the output is the input; choose another name");
-  }
-  if (lies_in(source.path, path)) {
-    return invalid_argument(path +
-                            ": the output is a file of the input folder; choose another name");
-  }
+  ROTOR_TRY(check_output(source.path, path));
   Writer writer(source, pool, progress, cancel);
   return writer.write(path);
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -230,3 +231,35 @@ def test_a_list_of_numbers_has_no_gaps(engine: Engine, tokens: str, tmp_path: Pa
         assert outcome.status == 2, arguments
         assert "expected" in outcome.stderr and not outcome.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_no_output_replaces_the_model(
+    engine: Engine, model_dir: Callable[[Recipe], Path], rotor_file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_dir(RECIPE), folder)
+    file = Path(shutil.copy(rotor_file, tmp_path / "model.rotor"))
+    (tmp_path / "symbolic").symlink_to(file)
+    os.link(file, tmp_path / "hard")
+    trace = tmp_path / "trace"
+    trace.mkdir()
+    os.link(file, trace / "layer0.qkv.q.npy")
+    (tmp_path / "away").symlink_to(folder / "config.json")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    outputs = [
+        *((file, "--out", tmp_path / name) for name in ("model.rotor", "symbolic", "hard")),
+        (tmp_path / "symbolic", "--out", file),
+        (folder, "--out", folder / "model.safetensors"),
+        (folder, "--out", tmp_path / "away"),
+        (folder, "--out", folder),
+        (file, "--out", tmp_path / "logits.npy", "--trace", trace),
+    ]
+    for arguments in outputs:
+        outcome = engine.run("logits", "--tokens", "1", *arguments)
+        assert outcome.status == 2, arguments
+        assert "the output is" in outcome.stderr
+    for save in (folder / "config.json", tmp_path / "away"):
+        outcome = engine.run("chat", folder, stdin=f"/save {save}\n".encode())
+        assert "the output is" in outcome.stderr
+    for path, content in before.items():
+        assert path.read_bytes() == content, path

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include <boost/json.hpp>
+#include <filesystem>
 #include <memory>
 
 #include "commands.h"
@@ -19,11 +20,23 @@ namespace {
 struct ConvertOptions {
   ModelOptions model;
   std::string output;
-  std::string format = "rotor";
+  std::string format;  // empty: as the name of the output says
   bool json = false;
 };
 
+// A name that promises another container needs --to: nobody should find a .rotor file under it.
+Status check_name(const ConvertOptions& options) {
+  const std::string extension = std::filesystem::path(options.output).extension().string();
+  if (options.format.empty() && (extension == ".gguf" || extension == ".safetensors")) {
+    return invalid_argument(options.output +
+                            ": only .rotor can be written; choose a name that ends "
+                            "so, or say --to rotor");
+  }
+  return {};
+}
+
 Status convert(const ConvertOptions& options) {
+  ROTOR_TRY(check_name(options));
   ROTOR_ASSIGN(const SourceOptions source_opts, source_options(options.model));
   ROTOR_ASSIGN(const ModelSource source, open_model_source(options.model.model, source_opts));
   ThreadPool pool(options.model.threads != 0 ? options.model.threads : default_thread_count());
@@ -53,9 +66,10 @@ void add_convert_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("convert", "write a model as a .rotor file");
   command->add_option("SRC", options->model.model, "model to read; or synthetic:NAME")->required();
   command->add_option("DST", options->output, "file to write")->required();
-  command->add_option("--to", options->format, "format to write")
-      ->check(CLI::IsMember({"rotor"}))
-      ->capture_default_str();
+  command
+      ->add_option("--to", options->format,
+                   "format to write, whatever DST is called; only rotor can be written")
+      ->check(CLI::IsMember({"rotor"}));
   command->add_option("--i2s-layout", options->model.i2s_layout,
                       "layout of I2_S tensors in a GGUF file")
       ->check(CLI::IsMember({"128", "64", "1x4"}))

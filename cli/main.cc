@@ -15,6 +15,16 @@
 
 namespace {
 
+// The first argument when it is to be a command and is none, or null.
+const char* unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') {
+    return nullptr;
+  }
+  const auto commands =
+      app.get_subcommands([&](const CLI::App* command) { return command->check_name(argv[1]); });
+  return commands.empty() ? argv[1] : nullptr;
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app("rotor: runs, converts and verifies ternary language models", "rotor");
   app.set_version_flag("--version", "rotor " ROTOR_VERSION);
@@ -38,6 +48,10 @@ int parse_and_run(int argc, char** argv) {
   rotor::cli::add_bench_command(app, exit_code);
   rotor::cli::add_ppl_command(app, exit_code);
   rotor::cli::add_doctor_command(app, exit_code);
+  if (const char* word = unknown_command(app, argc, argv)) {
+    fmt::print(stderr, "rotor: no command '{}'; rotor --help lists the commands\n", word);
+    return rotor::cli::kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -51,7 +51,7 @@ void add_compute_options(CLI::App& app, ModelOptions& options) {
   app.add_option("-c,--ctx-size", options.context,
                  "positions of the context; 0: the model's own, at most 4096")
       ->envname("ROTOR_CTX_SIZE")
-      ->check(CLI::Range(0, 1 << 24))
+      ->check(CLI::Range(0, (1 << 24) - 1))
       ->capture_default_str();
   app.add_option("--kv", options.kv, "type of the key/value cache")
       ->check(CLI::IsMember({"f16", "f32"}))

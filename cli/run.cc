@@ -157,15 +157,18 @@ void add_run_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("run", "complete a prompt");
   options->command = command;
   add_model_argument(*command, options->model);
-  command->add_option("-p,--prompt", options->prompt, "text to complete; -: standard input");
-  command->add_option("-f,--file", options->file,
-                      "file with the text to complete; -: standard input");
+  CLI::Option* prompt =
+      command->add_option("-p,--prompt", options->prompt, "text to complete; -: standard input");
+  command
+      ->add_option("-f,--file", options->file, "file with the text to complete; -: standard input")
+      ->excludes(prompt);
   command->add_option("-n,--predict", options->max_new_tokens,
                       "most tokens to write; -1: until the model ends or the context is full")
       ->check(CLI::Range(int64_t{-1}, int64_t{1} << 31))
       ->capture_default_str();
-  command->add_flag("--chat", options->chat, "put the prompt into the model's chat template");
-  command->add_option("--system", options->system, "system message, with --chat");
+  CLI::Option* chat =
+      command->add_flag("--chat", options->chat, "put the prompt into the model's chat template");
+  command->add_option("--system", options->system, "system message")->needs(chat);
   command->add_option("--answers", options->answers, "different answers to the same prompt")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();

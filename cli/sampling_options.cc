@@ -29,6 +29,19 @@ Result<LogitBias> parse_bias(const std::string& text) {
   return invalid_argument("--logit-bias: expected TOKEN=BIAS such as 15=-inf, got " + text);
 }
 
+Result<uint64_t> parse_seed(const std::string& text) {
+  if (text == "-1") {
+    return (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+  }
+  uint64_t seed = 0;
+  const char* end = text.data() + text.size();
+  const auto [next, error] = std::from_chars(text.data(), end, seed);
+  if (error != std::errc() || next != end) {
+    return invalid_argument("--seed: expected -1 or 0 to 18446744073709551615, got " + text);
+  }
+  return seed;
+}
+
 // Replaces what no option of the command line set by what the model recommends.
 void follow(const GenerationDefaults& own, const CLI::App& command, SamplingParams& params) {
   const auto given = [&](const char* name) { return command.count(name) > 0; };
@@ -90,6 +103,7 @@ void add_sampling_options(CLI::App& app, SamplingOptions& options) {
       ->group(group);
   app.add_option("-s,--seed", options.seed, "the same seed draws the same tokens; -1: a new one")
       ->group(group)
+      ->type_name("INT")
       ->envname("ROTOR_SEED")
       ->capture_default_str();
 }
@@ -107,11 +121,7 @@ Status apply_sampling(const SamplingOptions& options, const Model& model,
     ROTOR_ASSIGN(const LogitBias bias, parse_bias(text));
     params.logit_bias.push_back(bias);
   }
-  if (options.seed < -1) {
-    return invalid_argument(fmt::format("--seed: expected -1 or more, got {}", options.seed));
-  }
-  params.seed = options.seed >= 0 ? static_cast<uint64_t>(options.seed)
-                                  : (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+  ROTOR_ASSIGN(params.seed, parse_seed(options.seed));
   request.sampling = std::move(params);
   request.stop = options.stop;
   return {};

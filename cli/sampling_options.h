@@ -15,7 +15,7 @@ namespace rotor::cli {
 
 struct SamplingOptions {
   SamplingParams params;
-  int64_t seed = 0;                      // -1: a new one each time
+  std::string seed = "0";                // 0 to 2^64 - 1; -1: a new one each time
   std::vector<std::string> logit_bias;   // "TOKEN=BIAS"
   std::vector<std::string> stop;
   bool recommended = false;              // sample as the model's makers recommend

@@ -27,8 +27,9 @@ struct TemplateOptions {
 constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxContextBytes = uint64_t{64} << 20;
 
-// The template's source, and the tokenizer when it comes from a model.
+// The template's source, the file or model it comes from, and the model's tokenizer.
 struct TemplateSource {
+  std::string name;
   std::string source;
   std::optional<Tokenizer> tokenizer;
 };
@@ -36,13 +37,14 @@ struct TemplateSource {
 Result<TemplateSource> open_template(const TemplateOptions& options) {
   TemplateSource out;
   if (!options.file.empty()) {
+    out.name = options.file;
     ROTOR_ASSIGN(out.source, read_text_input(options.file, kMaxTemplateBytes));
     return out;
   }
-  ROTOR_ASSIGN(const std::string path, resolve_model(options.model.model));
-  ROTOR_ASSIGN(TextSource text, open_text_source(path));
+  ROTOR_ASSIGN(out.name, resolve_model(options.model.model));
+  ROTOR_ASSIGN(TextSource text, open_text_source(out.name));
   if (text.chat_template.empty()) {
-    return format_error(path + ": holds no chat template");
+    return format_error(out.name + ": holds no chat template");
   }
   out.source = std::move(text.chat_template);
   if (text.tokenizer) {
@@ -67,13 +69,18 @@ void print(const RenderedText& rendered, bool json) {
 
 Status render(const TemplateOptions& options) {
   ROTOR_ASSIGN(TemplateSource source, open_template(options));
-  ROTOR_ASSIGN(const ChatTemplate chat, ChatTemplate::parse(std::move(source.source)));
+  const Result<ChatTemplate> chat = ChatTemplate::parse(std::move(source.source));
+  if (!chat.ok()) {
+    return Status(chat.status()).with_context(source.name);
+  }
   ROTOR_ASSIGN(const std::string text, read_text_input(options.context, kMaxContextBytes));
   ROTOR_ASSIGN(const JsonDocument context, JsonDocument::parse(text, options.context));
-  ROTOR_ASSIGN(const RenderedText rendered,
-               chat.render(context.root(),
-                           trusted_variables(source.tokenizer ? &*source.tokenizer : nullptr)));
-  print(rendered, options.json);
+  const Result<RenderedText> rendered = chat->render(
+      context.root(), trusted_variables(source.tokenizer ? &*source.tokenizer : nullptr));
+  if (!rendered.ok()) {
+    return Status(rendered.status()).with_context(source.name);
+  }
+  print(*rendered, options.json);
   return {};
 }
 

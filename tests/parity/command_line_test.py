@@ -16,7 +16,7 @@ import pytest
 
 import gguf_writer
 import tiny_models
-from engine import Engine
+from engine import MIB, Engine
 from tiny_models import RECIPES, Recipe
 
 COMMANDS = (
@@ -263,3 +263,93 @@ def test_no_output_replaces_the_model(
         assert "the output is" in outcome.stderr
     for path, content in before.items():
         assert path.read_bytes() == content, path
+
+
+def test_seeds(engine: Engine) -> None:
+    command = ("run", "-p", "a", "-n", 1, "--json", "--seed")
+    for seed in (0, 2**63 - 1, 2**64 - 1):
+        assert json.loads(engine.check(*command, seed).stdout)["seed"] == seed
+    drawn = json.loads(engine.check(*command, -1).stdout)["seed"]
+    engine.check(*command, drawn)
+    for seed in (2**64, 10**30, -2, "1x", ""):
+        outcome = engine.run(*command, seed)
+        assert outcome.status == 2
+        assert "--seed: expected -1 or 0 to 18446744073709551615" in outcome.stderr
+
+
+def test_context_range(engine: Engine) -> None:
+    """The largest context the help names is refused for want of memory at most."""
+    most = re.search(r"--ctx-size \S+ in \[0 - (\d+)\]", engine.check("run", "--help").stdout)
+    assert most
+    for size, status in ((int(most[1]), (0, 4)), (int(most[1]) + 1, (2,))):
+        outcome = engine.run(
+            "run", "synthetic:tiny", "-p", "a", "-n", 1, "-c", size, memory=2048 * MIB
+        )
+        assert outcome.status in status, outcome
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["run", "-p", "a", "-f", "b"], 2, ["--prompt", "--file"]),
+        (["run", "-p", "a", "--system", "b"], 2, ["--system", "--chat"]),
+        (["run", "-f", "/nonexistent"], 1, ["/nonexistent"]),
+        (["ppl", "-f", "/nonexistent"], 1, ["/nonexistent"]),
+        (["run", "-f", "/"], 1, ["/: cannot read"]),
+        (["template", "--file", "/nonexistent", "--context", "-"], 1, ["/nonexistent"]),
+        (["nosuch"], 2, ["'nosuch'"]),
+        (["nosuch", "--help"], 2, ["'nosuch'"]),
+        ([], 2, []),
+    ],
+)
+def test_refusals(engine: Engine, arguments: list[str], status: int, words: list[str]) -> None:
+    outcome = engine.run(*arguments)
+    assert (outcome.status, outcome.stdout) == (status, "")
+    assert outcome.stderr and all(word in outcome.stderr for word in words)
+
+
+def test_convert_writes_rotor_under_its_own_name(engine: Engine, tmp_path: Path) -> None:
+    for name in ("model.gguf", "model.safetensors"):
+        outcome = engine.run("convert", "synthetic:tiny", tmp_path / name)
+        assert outcome.status == 2
+        assert "only .rotor can be written" in outcome.stderr
+    assert not list(tmp_path.iterdir())
+    engine.check("convert", "synthetic:tiny", tmp_path / "model.gguf", "--to", "rotor")
+    engine.check("convert", "synthetic:tiny", tmp_path / "model")
+
+
+TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
+CONTEXT = b'{"messages": [{"role": "user", "content": "Hi"}]}'
+
+
+@pytest.mark.parametrize("context", ["-", "/dev/stdin"])
+def test_template_reads_its_context_from_a_pipe(
+    engine: Engine, context: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "chat.jinja"
+    file.write_text(TEMPLATE)
+    command = ("template", "--file", file, "--context", context)
+    assert engine.check(*command, stdin=CONTEXT).stdout == "Hi"
+
+
+def test_texts_are_read_from_a_pipe(engine: Engine) -> None:
+    for command in ("run -n 1 --temp 0", "ppl -q"):
+        got = [
+            engine.check(*command.split(), "-f", name, stdin=b"Once upon a time").stdout
+            for name in ("-", "/dev/stdin")
+        ]
+        assert got[0] == got[1] != ""
+
+
+def test_template_errors_name_the_template(
+    engine: Engine, model_dir: Callable[[Recipe], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_dir(RECIPE), folder)
+    for template in ("{% for %}", "{{ raise_exception('no') }}"):
+        file = folder / "chat_template.jinja"
+        file.write_text(template)
+        for source in (("--file", file), (folder,)):
+            outcome = engine.run("template", *source, "--context", "-", stdin=CONTEXT)
+            assert outcome.status in (2, 3)
+            assert outcome.stderr.startswith(f"rotor: {source[-1]}: ")

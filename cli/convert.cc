@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/file.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "model_options.h"
@@ -36,6 +37,7 @@ Status check_name(const ConvertOptions& options) {
 }
 
 Status convert(const ConvertOptions& options) {
+  ROTOR_TRY(check_output(options.model.model, options.output));  // the graver reason first
   ROTOR_TRY(check_name(options));
   ROTOR_ASSIGN(const SourceOptions source_opts, source_options(options.model));
   ROTOR_ASSIGN(const ModelSource source, open_model_source(options.model.model, source_opts));

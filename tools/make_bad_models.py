@@ -152,6 +152,35 @@ def rewrite(file: str, edit: Callable[[bytes], bytes]) -> Callable[[Path], None]
     return change
 
 
+def edit_json(name: str, edit: Callable[[dict], object]) -> Callable[[Path], None]:
+    """Changes one JSON file of a directory."""
+
+    def change(folder: Path) -> None:
+        values = json.loads((folder / name).read_text())
+        edit(values)
+        (folder / name).write_text(json.dumps(values))
+
+    return change
+
+
+def added_token(**token: object) -> Callable[[Path], None]:
+    """Adds a token to tokenizer.json."""
+    return edit_json("tokenizer.json", lambda t: t["added_tokens"].append(token))
+
+
+def learned_token(folder: Path) -> None:
+    """Adds the longest token of the vocabulary, which its merges make."""
+    vocab = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
+    text = max((t for t in vocab if t.isascii() and t.isalpha()), key=len)
+    added_token(id=vocab[text], content=text, special=False)(folder)
+
+
+# What transformers writes for "no limit".
+unbounded_length = edit_json(
+    "tokenizer_config.json", lambda c: c.update(model_max_length=1000000000000000019884624838656)
+)
+
+
 def remap(shard: str) -> Callable[[Path], None]:
     """Lets the shard index send one tensor to ``shard``."""
 
@@ -196,6 +225,17 @@ HF_CASES = [
     hf("other-ffn", "204", config=setting(intermediate_size=204)),
     hf("other-vocab", "embed_tokens", "400", config=setting(vocab_size=400)),
     hf("more-layers", "layers.2", config=setting(num_hidden_layers=3)),
+    hf("fewer-layers", "num_hidden_layers", "layers.1", config=setting(num_hidden_layers=1)),
+    hf("experts", "num_experts", config=setting(num_experts=8)),
+    hf("sliding-window", "sliding_window", config=setting(sliding_window=16)),
+    hf("nothing-unusual", accept=True,
+       config=setting(num_experts=0, num_local_experts=None, sliding_window=None)),
+    hf("integers-beyond-64-bits", accept=True, config=setting(unread=10**30),
+       files=unbounded_length),
+    hf("size-beyond-64-bits", "config.json", "hidden_size", config=setting(hidden_size=10**30)),
+    hf("more-tokens-than-rows", "tokenizer", "321", "320",
+       files=added_token(id=320, content="<|beyond|>", special=True)),
+    hf("added-token-that-merges-make", accept=True, files=learned_token),
     hf("other-kv-heads", "k_proj", config=setting(num_key_value_heads=3)),
     hf("kv-heads-do-not-divide", "head", config=setting(num_key_value_heads=4)),
     hf("zero-heads", "head", config=setting(num_attention_heads=0)),
@@ -307,6 +347,34 @@ def forget(name: str) -> Callable[[Gguf], None]:
     return lambda file: file.tensors.pop(name)
 
 
+def longer_tokenizer(file: Gguf) -> None:
+    """Gives the tokenizer one token more than the embedding has rows."""
+    for key, value in (("tokens", "[PAD]"), ("scores", 0.0), ("token_type", 5)):
+        kind, values = file.metadata[f"tokenizer.ggml.{key}"]
+        file.metadata[f"tokenizer.ggml.{key}"] = (kind, [*values, value])
+
+
+def repeated_scale(factor: float) -> Callable[[Gguf], None]:
+    """Stores an I2_S tensor's scale, times ``factor``, in a tensor of its own."""
+
+    def change(file: Gguf) -> None:
+        scale = np.frombuffer(file.tensors[G_UP].data[-32:-28], np.float32) * np.float32(factor)
+        file.tensors["blk.1.ffn_up.scale"] = gguf_writer.float_tensor(scale, "F32")
+
+    return change
+
+
+def rotary_factors(last: float) -> Callable[[Gguf], None]:
+    """Adds rope_freqs.weight: ones, and ``last`` for the slowest frequency."""
+
+    def change(file: Gguf) -> None:
+        factors = np.ones(RECIPE.head_dim // 2, np.float32)
+        factors[-1] = last
+        file.tensors["rope_freqs.weight"] = gguf_writer.float_tensor(factors, "F32")
+
+    return change
+
+
 def align(file: Gguf) -> None:
     """Aligns tensors to 64 bytes instead of 32."""
     file.alignment = 64
@@ -352,6 +420,20 @@ GGUF_CASES = [
     gguf("no-embedding-length", "embedding_length", change=unset("{}.embedding_length")),
     gguf("text-block-count", "block_count", change=meta("{}.block_count", "str", "2")),
     gguf("more-blocks", "blk.2", change=meta("{}.block_count", "u32", 3)),
+    gguf("fewer-blocks", "block_count", "blk.1", change=meta("{}.block_count", "u32", 1)),
+    gguf("vocab-size", "vocab_size", "100", "320", change=meta("{}.vocab_size", "u32", 100)),
+    gguf("more-tokens-than-rows", "321", "320", change=longer_tokenizer),
+    gguf("no-merges", "tokenizer.ggml.merges", change=unset("tokenizer.ggml.merges")),
+    gguf("experts", "expert_count", change=meta("{}.expert_count", "u32", 4)),
+    gguf("no-experts", accept=True, change=meta("{}.expert_count", "u32", 0)),
+    gguf("sliding-window", "sliding_window",
+         change=meta("{}.attention.sliding_window", "u32", 16)),
+    gguf("repeated-scale", accept=True, change=repeated_scale(1.0)),
+    gguf("contradicting-scale", "blk.1.ffn_up.scale", change=repeated_scale(2.0)),
+    gguf("nan-repeated-scale", "blk.1.ffn_up.scale", change=repeated_scale(np.nan)),
+    gguf("rotary-factors", "rope_freqs.weight", change=rotary_factors(4.0)),
+    gguf("rotary-factors-of-one", accept=True, change=rotary_factors(1.0)),
+    gguf("no-pre", "llama-bpe", change=unset("tokenizer.ggml.pre"), accept=True),
     gguf("huge-block-count", "block_count", change=meta("{}.block_count", "u32", 2**32 - 1)),
     gguf("zero-heads", "head", change=meta("{}.attention.head_count", "u32", 0)),
     gguf("kv-heads-do-not-divide", "head", change=meta("{}.attention.head_count_kv", "u32", 4)),

@@ -74,6 +74,26 @@ Status read_activation(const GgufFile& file, const std::string& arch, ModelConfi
   return {};
 }
 
+// Keys that would change what the decoder computes. Writers spell "none" as 0.
+Status check_computed(const GgufFile& file, const std::string& arch, size_t context) {
+  const auto refuse = [&](const std::string& key, int64_t value, const char* what) {
+    return unsupported(file.file().path() + ": key '" + key + "' is " + std::to_string(value) +
+                       ": " + what);
+  };
+  const std::string experts = arch + ".expert_count";
+  ROTOR_ASSIGN(const std::optional<int64_t> count, file.integer(experts));
+  if (count.value_or(0) != 0) {
+    return refuse(experts, *count, "mixtures of experts are not supported");
+  }
+  const std::string window = arch + ".attention.sliding_window";
+  ROTOR_ASSIGN(const std::optional<int64_t> positions, file.integer(window));
+  if (positions.value_or(0) != 0 && *positions < static_cast<int64_t>(context)) {
+    return refuse(window, *positions,
+                  "a window smaller than the context is not supported");
+  }
+  return {};
+}
+
 }  // namespace
 
 bool is_bitnet_architecture(std::string_view name) {
@@ -123,6 +143,13 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
     return format_error(path + ": tensor 'token_embd.weight' is missing");
   }
   model.vocab = embed->dims[1];
+  ROTOR_ASSIGN(const size_t vocab, keys.size_or("vocab_size", model.vocab));
+  if (vocab != model.vocab) {
+    return format_error(path + ": key '" + arch + ".vocab_size' is " + std::to_string(vocab) +
+                        ", but tensor 'token_embd.weight' has " + std::to_string(model.vocab) +
+                        " rows");
+  }
+  ROTOR_TRY(check_computed(file, arch, model.context));
   ROTOR_TRY(read_activation(file, arch, model, notes));
   ROTOR_TRY(validate(model).with_context(path));
   return model;

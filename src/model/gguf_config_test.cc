@@ -153,6 +153,26 @@ TEST(GgufConfig, RefusesContradictions) {
   }
 }
 
+TEST(GgufConfig, TheVocabularySizeIsTheEmbeddings) {
+  EXPECT_TRUE(with("vocab_size", uint32_t{6}).config.ok());
+  EXPECT_EQ(with("vocab_size", uint32_t{100}).message(),
+            "m.gguf: key 'bitnet-b1.58.vocab_size' is 100, but tensor 'token_embd.weight' has 6 rows");
+}
+
+TEST(GgufConfig, RefusesExpertsAndWindows) {
+  for (const uint32_t none : {0u, 128u}) {
+    EXPECT_TRUE(with("attention.sliding_window", none).config.ok());
+  }
+  EXPECT_TRUE(with("expert_count", uint32_t{0}).config.ok());
+  EXPECT_EQ(with("expert_count", uint32_t{8}).config.status().code(), Code::kUnsupported);
+  EXPECT_THAT(with("expert_count", uint32_t{8}).message(),
+              HasSubstr("m.gguf: key 'bitnet-b1.58.expert_count' is 8"));
+  EXPECT_EQ(with("attention.sliding_window", uint32_t{127}).config.status().code(),
+            Code::kUnsupported);
+  EXPECT_THAT(with("attention.sliding_window", uint32_t{127}).message(),
+              HasSubstr("key 'bitnet-b1.58.attention.sliding_window' is 127"));
+}
+
 TEST(GgufConfig, RefusesWhatIsNotComputed) {
   GgufFiles files = test::gguf_files();
   files.keys["general.architecture"] = "llama";

@@ -74,8 +74,8 @@ class Opener {
       out.notes.push_back("I2_S layout " + std::string(i2s_layout_name(options_.i2s_layout)) +
                           " (nothing in the file says which; choose with --i2s-layout)");
     }
-    report_unused(out);
-    return {};
+    ROTOR_TRY(check_rotary_factors(c));
+    return report_unused(out);
   }
 
  private:
@@ -211,7 +211,6 @@ class Opener {
 
   Result<LinearSource> open_i2s(const std::string& name, const GgufTensor& tensor) {
     ++i2s_tensors_;
-    used_.insert(name + ".scale");  // older converters repeat the scale in a tensor of its own
     ROTOR_ASSIGN(I2sTensor opened, I2sTensor::open(*file_, tensor, options_.i2s_layout));
     if (!(opened.multiplier() >= 0.0f)) {  // 0 is what a matrix of zeros gets; loading warns of it
       return format_error(place(tensor) + ": expected a scale of at least zero, got " +
@@ -220,12 +219,29 @@ class Opener {
     if (opened.multiplier() == 0.0f) {
       ROTOR_TRY(check_all_zero(tensor, opened));
     }
+    ROTOR_TRY(check_repeated_scale(name, opened.multiplier()));
     LinearSource source{tensor.name, "i2_s " + std::string(i2s_layout_name(options_.i2s_layout)),
                         nullptr, {}};
     source.scale.values = {opened.multiplier()};
     source.trits =
         std::make_unique<TensorTrits<I2sTensor, GgufFile>>(std::move(opened), file_);
     return source;
+  }
+
+  // Some converters repeat an I2_S tensor's scale in a tensor of its own, perhaps rounded to 16 bits.
+  // Another value would mean that programs which multiply by it, and those which do not, disagree.
+  Status check_repeated_scale(const std::string& name, float embedded) {
+    constexpr float kHalfUnitOfBf16 = 0x1p-8f;
+    if (file_->find_tensor(name + ".scale") == nullptr) {
+      return {};
+    }
+    ROTOR_ASSIGN(const std::vector<float> repeated, read_vector(name + ".scale", 1));
+    if (!(std::abs(repeated[0] - embedded) <= kHalfUnitOfBf16 * embedded)) {
+      return format_error(path() + ": tensor '" + name + ".scale' is " +
+                          std::to_string(repeated[0]) + ", but the scale in tensor '" + name +
+                          ".weight' is " + std::to_string(embedded));
+    }
+    return {};
   }
 
   // A scale of 0 belongs to a matrix of zeros alone; beside other trits the scale is missing.
@@ -264,11 +280,29 @@ class Opener {
     return source;
   }
 
-  void report_unused(ModelSource& out) const {
+  // rope_freqs.weight divides the rotary frequencies; the decoder divides by 1.
+  Status check_rotary_factors(const ModelConfig& c) {
+    const std::string name = "rope_freqs.weight";
+    if (file_->find_tensor(name) == nullptr) {
+      return {};
+    }
+    ROTOR_ASSIGN(const std::vector<float> factors, read_vector(name, c.head_dim / 2));
+    const auto other = std::find_if(factors.begin(), factors.end(),
+                                    [](float factor) { return factor != 1.0f; });
+    if (other != factors.end()) {
+      return unsupported(path() + ": tensor '" + name + "', value " +
+                         std::to_string(other - factors.begin()) + " is " +
+                         std::to_string(*other) + ": rotary factors other than 1 are not supported");
+    }
+    return {};
+  }
+
+  Status report_unused(ModelSource& out) const {
     size_t unused = 0;
     std::string first;
     for (const GgufTensor& tensor : file_->tensors()) {
       if (!used_.contains(tensor.name)) {
+        ROTOR_TRY(check_layer(tensor.name, "blk.", out.config.layers, path(), "block_count"));
         first = first.empty() ? tensor.name : first;
         ++unused;
       }
@@ -277,6 +311,7 @@ class Opener {
       out.warnings.push_back(std::to_string(unused) + " tensors are not used, the first is '" +
                              first + "'");
     }
+    return {};
   }
 
   SharedFile file_;

@@ -225,8 +225,44 @@ TEST(GgufSource, ExtraTensors) {
               AllOf(HasSubstr(kUp), HasSubstr("a linear layer with a bias is not supported")));
   GgufFiles files = test::gguf_files();
   files.put_floats("adapter", {1}, {0.0f});
-  files.put_floats(kUp + ".scale", {1}, {0.5f});  // beside I2_S: older converters repeat it
+  const float scale = test::file_scale(LinearRole::kUp);
+  files.put_floats(kUp + ".scale", {1}, {scale});  // beside I2_S: older converters repeat it
+  files.put_floats("rope_freqs.weight", {32}, std::vector<float>(32, 1.0f));
   EXPECT_THAT(open(files)->warnings, Contains("1 tensors are not used, the first is 'adapter'"));
+}
+
+TEST(GgufSource, ARepeatedScaleMustBeTheSame) {
+  const float scale = test::file_scale(LinearRole::kUp);
+  for (const float bad : {2 * scale, 0.99f * scale, 0.0f, -scale, kNan, HUGE_VALF}) {
+    EXPECT_THAT(with([&](GgufFiles& f) { f.put_floats(kUp + ".scale", {1}, {bad}); }),
+                HasSubstr("tensor '" + kUp + ".scale'"))
+        << bad;
+  }
+  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16}) {
+    EXPECT_EQ(with([&](GgufFiles& f) {
+                put_scale(f, kUp + ".weight", 0.7071f);
+                f.put_floats(kUp + ".scale", {1}, {0.7071f}, type);
+              }),
+              "accepted");
+  }
+}
+
+TEST(GgufSource, RotaryFactorsAreRefused) {
+  std::vector<float> factors(32, 1.0f);
+  factors[3] = 8.0f;
+  GgufFiles files = test::gguf_files();
+  files.put_floats("rope_freqs.weight", {32}, factors);
+  EXPECT_EQ(open(files).status().code(), Code::kUnsupported);
+  EXPECT_THAT(open(files).status().message(),
+              HasSubstr("tensor 'rope_freqs.weight', value 3 is 8.0"));
+  files.put_floats("rope_freqs.weight", {4}, {1, 1, 1, 1});
+  EXPECT_THAT(open(files).status().message(), HasSubstr("expected dimensions [32, 1]"));
+}
+
+TEST(GgufSource, LayersBeyondTheCountAreRefused) {
+  EXPECT_THAT(with([](GgufFiles& f) { f.keys["bitnet-b1.58.block_count"] = uint32_t{1}; }),
+              AllOf(HasSubstr("block_count is 1, but tensor 'blk.1."),
+                    HasSubstr("belongs to layer 1, counted from 0")));
 }
 
 }  // namespace

@@ -98,6 +98,24 @@ Status read_activation(JsonValue root, const std::string& name, ModelConfig& mod
   return {};
 }
 
+// Fields that would change what the decoder computes.
+Status check_computed(JsonValue root, const std::string& name, size_t context) {
+  for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
+    ROTOR_ASSIGN(const std::optional<int64_t> experts, json_integer(root, key, name));
+    if (experts.value_or(0) != 0) {
+      return unsupported(name + ": '" + key + "' is " + std::to_string(*experts) +
+                         ": mixtures of experts are not supported");
+    }
+  }
+  ROTOR_ASSIGN(const std::optional<int64_t> window, json_integer(root, "sliding_window", name));
+  ROTOR_ASSIGN(const std::optional<bool> used, json_bool(root, "use_sliding_window", name));
+  if (used.value_or(true) && window.value_or(0) != 0 && *window < static_cast<int64_t>(context)) {
+    return unsupported(name + ": 'sliding_window' is " + std::to_string(*window) +
+                       ": a window smaller than the context is not supported");
+  }
+  return {};
+}
+
 Status read_quantization(JsonValue root, const std::string& name, HfQuantization& out) {
   const std::optional<JsonValue> config = json_member(root, "quantization_config");
   if (!config) {
@@ -165,6 +183,7 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   if (bias.value_or(false)) {
     return unsupported(name + ": attention_bias is not supported");
   }
+  ROTOR_TRY(check_computed(root, name, model.context));
   ROTOR_TRY(read_token_ids(root, "eos_token_id", name, config.eos));
   ROTOR_TRY(validate(model).with_context(name));
   return config;

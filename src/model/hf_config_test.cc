@@ -135,6 +135,20 @@ TEST(HfConfig, RefusesContradictions) {
   EXPECT_THAT(refused("rope_theta", "\"1e4\""), HasSubstr("\"rope_theta\": expected a number"));
 }
 
+TEST(HfConfig, RefusesExpertsAndWindows) {
+  for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
+    EXPECT_EQ(with(key, "8").status().code(), Code::kUnsupported);
+    EXPECT_THAT(refused(key, "8"), HasSubstr("'" + std::string(key) + "' is 8"));
+    EXPECT_TRUE(with(key, "0").ok());
+    EXPECT_TRUE(with(key, "null").ok());
+  }
+  EXPECT_EQ(with("sliding_window", "16").status().code(), Code::kUnsupported);
+  EXPECT_THAT(refused("sliding_window", "16"), HasSubstr("'sliding_window' is 16"));
+  for (const char* none : {"null", "0", "1048576"}) {
+    EXPECT_TRUE(with("sliding_window", none).ok()) << none;
+  }
+}
+
 TEST(HfConfig, RefusesWhatIsNotComputed) {
   EXPECT_EQ(with("model_type", R"("llama")").status().code(), Code::kUnsupported);
   EXPECT_EQ(refused("model_type", R"("llama")"),

@@ -73,8 +73,7 @@ class Opener {
       ROTOR_ASSIGN(LayerSource layer, open_layer(i, out));
       out.layers.push_back(std::move(layer));
     }
-    report_unused(out);
-    return {};
+    return report_unused(out);
   }
 
  private:
@@ -252,12 +251,14 @@ class Opener {
     return source;
   }
 
-  void report_unused(ModelSource& out) const {
+  Status report_unused(ModelSource& out) const {
     size_t unused = 0;
     std::string first;
     for (const SafetensorsFile& file : set_->files()) {
       for (const SafetensorsTensor& tensor : file.tensors()) {
         if (!used_.contains(tensor.name)) {
+          ROTOR_TRY(check_layer(tensor.name, "model.layers.", out.config.layers,
+                                file.file().path(), "num_hidden_layers in config.json"));
           first = first.empty() ? tensor.name : first;
           ++unused;
         }
@@ -267,6 +268,7 @@ class Opener {
       out.warnings.push_back(std::to_string(unused) + " tensors are not used, the first is '" +
                              first + "'");
     }
+    return {};
   }
 
   std::shared_ptr<const SafetensorsSet> set_;

@@ -241,6 +241,12 @@ TEST(HfSource, FloatsAreNeverTernarisedSilently) {
               HasSubstr("packed U8 weights, but config.json says quantization_mode online"));
 }
 
+TEST(HfSource, LayersBeyondTheCountAreRefused) {
+  EXPECT_THAT(with([](HfFiles& f) { f.config["num_hidden_layers"] = "1"; }),
+              AllOf(HasSubstr("num_hidden_layers in config.json is 1, but tensor 'model.layers.1."),
+                    HasSubstr("belongs to layer 1, counted from 0")));
+}
+
 TEST(HfSource, ExtraTensors) {
   EXPECT_THAT(with([](HfFiles& f) { f.put_floats(kUp + ".bias", {32}, std::vector<float>(32)); }),
               AllOf(HasSubstr(kUp), HasSubstr("a linear layer with a bias is not supported")));

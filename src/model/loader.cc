@@ -151,10 +151,6 @@ void take_end_of_generation(Model& model) {
 Status take_text(ModelSource& source, Model& model) {
   if (source.tokenizer) {
     ROTOR_ASSIGN(Tokenizer tokenizer, Tokenizer::create(*std::move(source.tokenizer)));
-    if (tokenizer.size() > model.config.vocab) {
-      model.warnings.push_back("the tokenizer has " + std::to_string(tokenizer.size()) +
-                               " tokens, the embedding " + std::to_string(model.config.vocab));
-    }
     std::vector<TokenId>& ends = model.end_of_generation;
     ends.insert(ends.end(), tokenizer.end_of_generation().begin(),
                 tokenizer.end_of_generation().end());

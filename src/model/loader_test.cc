@@ -152,14 +152,12 @@ TEST(Loader, TakesTokenizerTemplateAndDefaults) {
 }
 
 // Text can be given as ids, and messages as text, even so.
-TEST(Loader, WarnsOfATemplateAndATokenizerThatDoNotFit) {
-  ModelSource source = test_source(test_config());  // 97 rows
-  source.tokenizer = fixture_spec("llama3");
+TEST(Loader, WarnsOfATemplateThatIsNone) {
+  ModelSource source = test_source(test_config());
   source.chat_template = "{% for m in %}";
   const auto model = load(std::move(source));
   EXPECT_EQ(model->chat_template, nullptr);
-  EXPECT_THAT(model->warnings, testing::IsSupersetOf({HasSubstr("tokens, the embedding 97"),
-                                                      HasSubstr("chat template: ")}));
+  EXPECT_THAT(model->warnings, testing::Contains(HasSubstr("chat template: ")));
 }
 
 TEST(Loader, OpensWhatItIsNamed) {

@@ -43,6 +43,34 @@ Result<ModelSource> open_synthetic(const std::string& text) {
   return synthetic_source(text.substr(0, colon), seed);
 }
 
+Result<ModelSource> open_container(const std::string& path, const SourceOptions& options) {
+  constexpr std::string_view kSynthetic = "synthetic:";
+  if (path.starts_with(kSynthetic)) {
+    return open_synthetic(path.substr(kSynthetic.size()));
+  }
+  ROTOR_ASSIGN(const Container container, identify_container(path));
+  switch (container) {
+    case Container::kHuggingFace: return hf_source(path);
+    case Container::kSafetensors: return hf_source(path);
+    case Container::kGguf: return gguf_source(path, options);
+    case Container::kRotor: return rotor_source(path);
+    default:
+      return format_error(path + ": holds a tokenizer, not a model; expected a Hugging Face "
+                          "directory, .safetensors, .gguf or .rotor file");
+  }
+}
+
+// A token id beyond the embedding would have no row; rows beyond the tokenizer are padding.
+Status check_vocabulary(const ModelSource& source) {
+  const size_t tokens = source.tokenizer ? source.tokenizer->tokens.size() : 0;
+  if (tokens > source.config.vocab) {
+    return format_error(source.path + ": the tokenizer has " + std::to_string(tokens) +
+                        " tokens, but the embedding (" + source.embed.tensor + ") has only " +
+                        std::to_string(source.config.vocab) + " rows");
+  }
+  return {};
+}
+
 }  // namespace
 
 void ModelSource::take_text(TextSource text) {
@@ -65,21 +93,28 @@ void warn_of_zero_matrices(const ModelSource& source,
   }
 }
 
+Status check_layer(std::string_view tensor, std::string_view prefix, size_t layers,
+                   const std::string& file, const char* key) {
+  if (!tensor.starts_with(prefix)) {
+    return {};
+  }
+  const char* const begin = tensor.data() + prefix.size();
+  const char* const end = tensor.data() + tensor.size();
+  uint64_t layer = 0;
+  const auto [stop, error] = std::from_chars(begin, end, layer);
+  const bool is_layer = stop != begin && stop != end && *stop == '.';
+  if (!is_layer || (error == std::errc() && layer < layers)) {
+    return {};
+  }
+  return format_error(file + ": " + key + " is " + std::to_string(layers) + ", but tensor '" +
+                      std::string(tensor) + "' belongs to layer " +
+                      std::string(begin, static_cast<size_t>(stop - begin)) + ", counted from 0");
+}
+
 Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options) {
-  constexpr std::string_view kSynthetic = "synthetic:";
-  if (path.starts_with(kSynthetic)) {
-    return open_synthetic(path.substr(kSynthetic.size()));
-  }
-  ROTOR_ASSIGN(const Container container, identify_container(path));
-  switch (container) {
-    case Container::kHuggingFace: return hf_source(path);
-    case Container::kSafetensors: return hf_source(path);
-    case Container::kGguf: return gguf_source(path, options);
-    case Container::kRotor: return rotor_source(path);
-    default:
-      return format_error(path + ": holds a tokenizer, not a model; expected a Hugging Face "
-                          "directory, .safetensors, .gguf or .rotor file");
-  }
+  ROTOR_ASSIGN(ModelSource source, open_container(path, options));
+  ROTOR_TRY(check_vocabulary(source));
+  return source;
 }
 
 }  // namespace rotor

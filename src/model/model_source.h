@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/i2s.h"
@@ -87,6 +88,11 @@ struct ModelSource {
 void warn_of_zero_matrices(const ModelSource& source,
                            const std::function<bool(size_t, LinearRole)>& all_zero,
                            std::vector<std::string>& warnings);
+
+// kFormatError when `tensor`, a name such as "blk.7.ffn_up.weight" for the prefix "blk.", belongs to a
+// layer that a model of `layers` layers lacks. `file` and `key` say whose number that is.
+Status check_layer(std::string_view tensor, std::string_view prefix, size_t layers,
+                   const std::string& file, const char* key);
 
 // How to read what a file does not say about itself.
 struct SourceOptions {

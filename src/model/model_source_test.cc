@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/test_folder.h"
+#include "model/test_files.h"
 #include "model/test_model.h"
 
 namespace rotor {
@@ -53,6 +54,22 @@ TEST(ModelSource, RefusesWhatIsNoModelByItsPath) {
   EXPECT_THAT(open(text).message(), HasSubstr(text));
   for (const char* name : {"m.gguf", "m.rotor", "m.safetensors"}) {
     EXPECT_THAT(open(folder.put(name, "")).message(), HasSubstr(folder.path(name)));
+  }
+}
+
+TEST(ModelSource, EveryTokenHasARowOfTheEmbedding) {
+  const test::TestFolder folder;
+  test::GgufFiles files = test::gguf_files();  // 6 rows
+  files.keys["tokenizer.ggml.model"] = "gpt2";
+  std::vector<std::string> tokens = {"a", "b", "c", "d", "e"};
+  for (const bool fits : {true, true, false}) {
+    files.keys["tokenizer.ggml.tokens"] = tokens;
+    const Status status = open(folder.put("m.gguf", files.bytes()));
+    EXPECT_EQ(status.ok(), fits) << status.message();
+    EXPECT_THAT(status.message(),
+                HasSubstr(fits ? "" : "m.gguf: the tokenizer has 7 tokens, but the embedding "
+                                      "(token_embd.weight) has only 6 rows"));
+    tokens.push_back(std::string(1, static_cast<char>('a' + tokens.size())));
   }
 }
 

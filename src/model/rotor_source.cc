@@ -98,6 +98,9 @@ class Opener {
       ROTOR_ASSIGN(LayerSource layer, open_layer(c, i));
       out.layers.push_back(std::move(layer));
     }
+    for (const SafetensorsTensor& tensor : file_->tensors()) {
+      ROTOR_TRY(check_layer(tensor.name, "layers.", c.layers, path(), "num_hidden_layers"));
+    }
     return open_text(out);
   }
 

@@ -143,6 +143,8 @@ TEST_F(RotorSource, NamesTensorsOfOtherShapesAndTypes) {
               HasSubstr("tensor 'embed.weight': rows of 40 values are no whole blocks of q8_0"));
   EXPECT_THAT(refusal(with(R"("num_hidden_layers":2)", R"("num_hidden_layers":3)")),
               HasSubstr("tensor 'layers.2.attn_norm.weight' is missing"));
+  EXPECT_THAT(refusal(with(R"("num_hidden_layers":2)", R"("num_hidden_layers":1)")),
+              HasSubstr("num_hidden_layers is 1, but tensor 'layers.1."));
 }
 
 TEST_F(RotorSource, NamesScalesAndNormsThatAreNotFinite) {

@@ -168,6 +168,19 @@ Status set_ids(const GgufVocabulary& v, TokenizerSpec& spec) {
   return Status::ok_status();
 }
 
+// Without merges nothing makes the longer tokens: every text would fall apart into bytes.
+Status check_merges(const GgufVocabulary& v, const TokenizerSpec& spec) {
+  for (size_t id = 0; v.merges.empty() && id < spec.tokens.size(); ++id) {
+    if (spec.kinds[id] == TokenKind::kNormal && spec.tokens[id].size() > 1) {
+      return format_error(
+          fmt::format("{}: tokenizer.ggml.merges is missing or empty; expected the merges that make "
+                      "tokens such as {}, {}",
+                      v.name, id, printable(spec.tokens[id])));
+    }
+  }
+  return Status::ok_status();
+}
+
 }  // namespace
 
 Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
@@ -185,6 +198,7 @@ Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
   ROTOR_TRY(choose_pre_tokenizer(v, spec));
   ROTOR_TRY(add_tokens(v, spec));
   ROTOR_TRY(set_ids(v, spec));
+  ROTOR_TRY(check_merges(v, spec));
   MergeListReader reader(spec);
   for (const std::string& merge : v.merges) {
     ROTOR_TRY(reader.add(merge));

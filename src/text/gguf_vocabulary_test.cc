@@ -73,6 +73,10 @@ TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
   for (int i = 0; i < 128'256; ++i) {
     v.tokens.push_back(std::string("t").append(std::to_string(i)));
   }
+  v.tokens[0] = "t";
+  v.tokens[1] = "0";
+  v.tokens[2] = "t0";
+  v.merges = {"t 0"};
   v.tokens[128'009] = "<|eot_id|>";
   v.types.assign(v.tokens.size(), 1);
   std::fill(v.types.begin() + 128'000, v.types.end(), 3);
@@ -89,6 +93,14 @@ TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
             "tokenizer.ggml.eot_token_id is missing: 128009 (<|eot_id|>) ends a turn");
   EXPECT_TRUE(spec->ignore_merges);
   EXPECT_EQ(make_tokenizer(*spec).end_of_generation(), (std::vector<TokenId>{128'001, 128'009}));
+}
+
+TEST(GgufVocabulary, BytesNeedNoMerges) {
+  GgufVocabulary v;
+  v.model = "gpt2";
+  v.tokens = {"a", "b", "<|end|>"};
+  v.types = {1, 1, 3};
+  EXPECT_TRUE(tokenizer_from_gguf(v).ok());
 }
 
 TEST(GgufVocabulary, WithoutTypesTheNamedIdsAreSpecial) {
@@ -134,6 +146,9 @@ TEST(GgufVocabulary, ContradictionsAreNamed) {
   v = good;
   v.merges[3] = "q";
   EXPECT_EQ(error(v), "llama3 (GGUF): merge 3: expected two tokens and a space between; got \"q\"");
+  v = good;
+  v.merges.clear();
+  EXPECT_THAT(error(v), HasSubstr("llama3: tokenizer.ggml.merges is missing or empty"));
   v = GgufVocabulary{};
   v.model = "gpt2";
   EXPECT_EQ(Tokenizer::create(*tokenizer_from_gguf(v)).status().code(), Code::kFormatError);

@@ -3,6 +3,7 @@
 #include "model/model_source.h"
 
 #include <charconv>
+#include <filesystem>
 #include <utility>
 
 #include "io/container.h"
@@ -43,6 +44,19 @@ Result<ModelSource> open_synthetic(const std::string& text) {
   return synthetic_source(text.substr(0, colon), seed);
 }
 
+// Of a tokenizer, or of any other JSON file.
+Status not_a_model(const std::string& path) {
+  const std::filesystem::path file(path);
+  const std::string name = file.filename();
+  if (name.ends_with("config.json") || name.ends_with(".safetensors.index.json")) {
+    const std::string folder = file.parent_path().string();
+    return format_error(path + ": is one file of a Hugging Face folder, not a model; give the "
+                        "folder, " + (folder.empty() ? "." : folder));
+  }
+  return format_error(path + ": holds a tokenizer, not a model; expected a Hugging Face "
+                      "directory, .safetensors, .gguf or .rotor file");
+}
+
 Result<ModelSource> open_container(const std::string& path, const SourceOptions& options) {
   constexpr std::string_view kSynthetic = "synthetic:";
   if (path.starts_with(kSynthetic)) {
@@ -54,9 +68,7 @@ Result<ModelSource> open_container(const std::string& path, const SourceOptions&
     case Container::kSafetensors: return hf_source(path);
     case Container::kGguf: return gguf_source(path, options);
     case Container::kRotor: return rotor_source(path);
-    default:
-      return format_error(path + ": holds a tokenizer, not a model; expected a Hugging Face "
-                          "directory, .safetensors, .gguf or .rotor file");
+    default: return not_a_model(path);
   }
 }
 

@@ -50,6 +50,12 @@ TEST(ModelSource, RefusesWhatIsNoModelByItsPath) {
   const std::string tokenizer = folder.put("tokenizer.json", "{}");
   EXPECT_EQ(open(tokenizer).code(), Code::kFormatError);
   EXPECT_THAT(open(tokenizer).message(), HasSubstr(tokenizer + ": holds a tokenizer"));
+  for (const char* name :
+       {"config.json", "generation_config.json", "model.safetensors.index.json"}) {
+    const std::string path = folder.put(name, "{}");
+    EXPECT_EQ(open(path).message(), path + ": is one file of a Hugging Face folder, not a model; "
+                                           "give the folder, " + folder.path());
+  }
   const std::string text = folder.put("notes.txt", "no model at all");
   EXPECT_THAT(open(text).message(), HasSubstr(text));
   for (const char* name : {"m.gguf", "m.rotor", "m.safetensors"}) {

@@ -20,7 +20,7 @@ constexpr std::array<std::pair<FloatType, std::string_view>, 5> kFloatTypes = {
 Status read_size(JsonValue root, std::string_view key, const std::string& name, size_t& out) {
   ROTOR_ASSIGN(const std::optional<int64_t> value, json_integer(root, key, name));
   if (!value || *value < 0) {
-    return format_error(name + ": config: '" + std::string(key) + "': expected a size, got " +
+    return format_error(name + ": '" + std::string(key) + "': expected a size, got " +
                         (value ? std::to_string(*value) : "nothing"));
   }
   out = static_cast<size_t>(*value);
@@ -36,7 +36,7 @@ Status read_float_type(JsonValue root, std::string_view key, const std::string& 
       return {};
     }
   }
-  return format_error(name + ": config: '" + std::string(key) +
+  return format_error(name + ": '" + std::string(key) +
                       "': expected f32, f16, bf16, q8_0 or q6_k, got '" + text.value_or("") + "'");
 }
 
@@ -44,7 +44,7 @@ Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
   const auto read = [&](std::string_view key, bool& out) -> Status {
     ROTOR_ASSIGN(const std::optional<bool> value, json_bool(root, key, name));
     if (!value) {
-      return format_error(name + ": config: '" + std::string(key) +
+      return format_error(name + ": '" + std::string(key) +
                           "': expected true or false, got nothing");
     }
     out = *value;
@@ -56,7 +56,7 @@ Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
   ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "activation", name));
   const std::string act = value ? *value : "";
   if (act != "relu2" && act != "silu") {
-    return unsupported(name + ": config: 'activation': expected relu2 or silu, got '" + act + "'");
+    return unsupported(name + ": 'activation': expected relu2 or silu, got '" + act + "'");
   }
   model.activation = act == "relu2" ? Activation::kRelu2 : Activation::kSilu;
   return {};
@@ -66,12 +66,12 @@ Status read_lists(JsonValue root, const std::string& name, RotorConfig& config) 
   if (const std::optional<JsonValue> value = json_member(root, "end_of_generation")) {
     JsonArray list;
     if (value->get_array().get(list) != simdjson::SUCCESS) {
-      return format_error(name + ": config: 'end_of_generation': expected a list of token ids");
+      return format_error(name + ": 'end_of_generation': expected a list of token ids");
     }
     for (JsonValue element : list) {
       int64_t id = 0;
       if (element.get_int64().get(id) != simdjson::SUCCESS || id < 0 || id > INT32_MAX) {
-        return format_error(name + ": config: 'end_of_generation': expected token ids");
+        return format_error(name + ": 'end_of_generation': expected token ids");
       }
       config.end_of_generation.push_back(static_cast<TokenId>(id));
     }
@@ -79,12 +79,12 @@ Status read_lists(JsonValue root, const std::string& name, RotorConfig& config) 
   if (const std::optional<JsonValue> value = json_member(root, "notes")) {
     JsonArray list;
     if (value->get_array().get(list) != simdjson::SUCCESS) {
-      return format_error(name + ": config: 'notes': expected a list of texts");
+      return format_error(name + ": 'notes': expected a list of texts");
     }
     for (JsonValue element : list) {
       std::string_view text;
       if (element.get_string().get(text) != simdjson::SUCCESS) {
-        return format_error(name + ": config: 'notes': expected a list of texts");
+        return format_error(name + ": 'notes': expected a list of texts");
       }
       config.notes.emplace_back(text);
     }
@@ -98,9 +98,9 @@ Status read_defaults(JsonValue root, const std::string& name, GenerationDefaults
     return {};
   }
   if (!value->is_object()) {
-    return format_error(name + ": config: 'generation': expected an object");
+    return format_error(name + ": 'generation': expected an object");
   }
-  ROTOR_ASSIGN(out, read_generation_defaults(*value, name + ": config"));
+  ROTOR_ASSIGN(out, read_generation_defaults(*value, name));
   return {};
 }
 
@@ -167,7 +167,7 @@ Result<RotorConfig> parse_rotor_config(std::string_view json, const std::string&
   ModelConfig& m = config.model;
   ROTOR_ASSIGN(const std::optional<std::string> family, json_string(root, "family", name));
   if (!family || *family != "bitnet") {
-    return unsupported(name + ": config: 'family': this version runs 'bitnet', got '" +
+    return unsupported(name + ": 'family': this version runs 'bitnet', got '" +
                        family.value_or("") + "'");
   }
   m.family = *family;

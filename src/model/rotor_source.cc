@@ -82,7 +82,7 @@ class Opener {
   Status open(ModelSource& out) {
     ROTOR_TRY(check_version());
     ROTOR_ASSIGN(const std::string text, read_config());
-    ROTOR_ASSIGN(const RotorConfig config, parse_rotor_config(text, path()));
+    ROTOR_ASSIGN(const RotorConfig config, parse_rotor_config(text, path() + ": tensor 'config'"));
     const ModelConfig& c = config.model;
     out.config = c;
     out.notes = config.notes;

@@ -166,6 +166,13 @@ TEST_F(RotorSource, NamesTheByteThatIsNoTrits) {
               HasSubstr("tensor 'layers.1.v.weight', byte 200: expected 0..242, got 243"));
 }
 
+TEST_F(RotorSource, NamesTheConfig) {
+  EXPECT_THAT(refusal(with(R"("hidden_size":40)", R"("hidden_size":4,)")),
+              HasSubstr(": tensor 'config': not valid JSON"));
+  EXPECT_THAT(refusal(with(R"("hidden_size":40)", R"("hidden_size":"")")),
+              HasSubstr(": tensor 'config': key \"hidden_size\": expected an integer"));
+}
+
 TEST_F(RotorSource, RefusesOtherVersions) {
   const std::string message = refusal(with(R"("rotor.version":"1")", R"("rotor.version":"9")"));
   EXPECT_THAT(message, AllOf(HasSubstr("reads version 1"), HasSubstr("the file says '9'")));

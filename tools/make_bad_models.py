@@ -233,7 +233,7 @@ HF_CASES = [
     hf("integers-beyond-64-bits", accept=True, config=setting(unread=10**30),
        files=unbounded_length),
     hf("size-beyond-64-bits", "config.json", "hidden_size", config=setting(hidden_size=10**30)),
-    hf("more-tokens-than-rows", "tokenizer", "321", "320",
+    hf("added-token-beyond-the-rows", accept=True,
        files=added_token(id=320, content="<|beyond|>", special=True)),
     hf("added-token-that-merges-make", accept=True, files=learned_token),
     hf("other-kv-heads", "k_proj", config=setting(num_key_value_heads=3)),
@@ -347,11 +347,15 @@ def forget(name: str) -> Callable[[Gguf], None]:
     return lambda file: file.tensors.pop(name)
 
 
-def longer_tokenizer(file: Gguf) -> None:
+def longer_tokenizer(token: str, token_type: int) -> Callable[[Gguf], None]:
     """Gives the tokenizer one token more than the embedding has rows."""
-    for key, value in (("tokens", "[PAD]"), ("scores", 0.0), ("token_type", 5)):
-        kind, values = file.metadata[f"tokenizer.ggml.{key}"]
-        file.metadata[f"tokenizer.ggml.{key}"] = (kind, [*values, value])
+
+    def change(file: Gguf) -> None:
+        for key, value in (("tokens", token), ("scores", 0.0), ("token_type", token_type)):
+            kind, values = file.metadata[f"tokenizer.ggml.{key}"]
+            file.metadata[f"tokenizer.ggml.{key}"] = (kind, [*values, value])
+
+    return change
 
 
 def repeated_scale(factor: float) -> Callable[[Gguf], None]:
@@ -422,7 +426,8 @@ GGUF_CASES = [
     gguf("more-blocks", "blk.2", change=meta("{}.block_count", "u32", 3)),
     gguf("fewer-blocks", "block_count", "blk.1", change=meta("{}.block_count", "u32", 1)),
     gguf("vocab-size", "vocab_size", "100", "320", change=meta("{}.vocab_size", "u32", 100)),
-    gguf("more-tokens-than-rows", "321", "320", change=longer_tokenizer),
+    gguf("more-tokens-than-rows", "321", "320", change=longer_tokenizer("zzz", 1)),
+    gguf("padding-beyond-the-rows", accept=True, change=longer_tokenizer("[PAD]", 5)),
     gguf("no-merges", "tokenizer.ggml.merges", change=unset("tokenizer.ggml.merges")),
     gguf("experts", "expert_count", change=meta("{}.expert_count", "u32", 4)),
     gguf("no-experts", accept=True, change=meta("{}.expert_count", "u32", 0)),

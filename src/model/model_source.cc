@@ -2,7 +2,9 @@
 // Finds out what a path is and hands it to the reader of that container.
 #include "model/model_source.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <filesystem>
 #include <utility>
 
@@ -72,14 +74,25 @@ Result<ModelSource> open_container(const std::string& path, const SourceOptions&
   }
 }
 
-// A token id beyond the embedding would have no row; rows beyond the tokenizer are padding.
-Status check_vocabulary(const ModelSource& source) {
-  const size_t tokens = source.tokenizer ? source.tokenizer->tokens.size() : 0;
-  if (tokens > source.config.vocab) {
-    return format_error(source.path + ": the tokenizer has " + std::to_string(tokens) +
-                        " tokens, but the embedding (" + source.embed.tensor + ") has only " +
-                        std::to_string(source.config.vocab) + " rows");
+// Every token that text can become needs a row. Rows beyond the tokenizer are padding, and added or
+// unused tokens beyond the rows are common in models that were tuned further: never met, they do no
+// harm.
+Status check_vocabulary(ModelSource& source) {
+  const size_t rows = source.config.vocab;
+  if (!source.tokenizer || source.tokenizer->tokens.size() <= rows) {
+    return {};
   }
+  const TokenizerSpec& spec = *source.tokenizer;
+  const std::string counts = "the tokenizer has " + std::to_string(spec.tokens.size()) +
+                             " tokens, but the embedding (" + source.embed.tensor + ") has only " +
+                             std::to_string(rows) + " rows";
+  const auto beyond = spec.kinds.begin() + static_cast<std::ptrdiff_t>(rows);
+  const bool text = std::find(beyond, spec.kinds.end(), TokenKind::kNormal) != spec.kinds.end();
+  const bool begin = spec.add_bos && spec.bos != kNoToken && static_cast<size_t>(spec.bos) >= rows;
+  if (text || begin) {
+    return format_error(source.path + ": " + counts);
+  }
+  source.warnings.push_back(counts);
   return {};
 }
 

@@ -14,8 +14,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from engine import Engine
 
 LEARNED = ["...", "....", "the", "http", "|", "--"]
-CORPUS = ["the other... then.... -- http://the.se | there | théâtre -- ...\n"] * 40
-PARTS = [*LEARNED, ".", "..", " ", "a", "th", "e", "\n", "é", "the the", " the", "-", "/", "他"]
+CORPUS = ["the other... then.... -- http://the.se | there | th\u00e9\u00e2tre -- ...\n"] * 40
+PARTS = [*LEARNED, ".", "..", " ", "a", "th", "e", "\n", "\u00e9", "the the", " the", "-", "/", "\u4ed6"]
 
 
 def trained() -> Tokenizer:

@@ -15,7 +15,22 @@ from engine import Engine
 
 LEARNED = ["...", "....", "the", "http", "|", "--"]
 CORPUS = ["the other... then.... -- http://the.se | there | th\u00e9\u00e2tre -- ...\n"] * 40
-PARTS = [*LEARNED, ".", "..", " ", "a", "th", "e", "\n", "\u00e9", "the the", " the", "-", "/", "\u4ed6"]
+PARTS = [
+    *LEARNED,
+    ".",
+    "..",
+    " ",
+    "a",
+    "th",
+    "e",
+    "\n",
+    "\u00e9",
+    "the the",
+    " the",
+    "-",
+    "/",
+    "\u4ed6",
+]
 
 
 def trained() -> Tokenizer:

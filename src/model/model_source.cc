@@ -74,9 +74,9 @@ Result<ModelSource> open_container(const std::string& path, const SourceOptions&
   }
 }
 
-// Every token that text can become needs a row. Rows beyond the tokenizer are padding, and added or
-// unused tokens beyond the rows are common in models that were tuned further: never met, they do no
-// harm.
+// The ordinary tokens, which any text becomes, and the begin token need rows. Rows beyond the
+// tokenizer are padding. Added and unused tokens beyond the rows are common in models that were tuned
+// further; a prompt that holds one is refused when it comes.
 Status check_vocabulary(ModelSource& source) {
   const size_t rows = source.config.vocab;
   if (!source.tokenizer || source.tokenizer->tokens.size() <= rows) {

@@ -40,7 +40,8 @@ def encode_conversation(
         for name in ("<|start_header_id|>", "<|end_header_id|>", END_OF_TURN)
     )
     ids, learned = [tokenizer.token_to_id(BEGIN_OF_TEXT)], [False]
-    tokenizer.encode_special_tokens = True
+    before = tokenizer.encode_special_tokens
+    tokenizer.encode_special_tokens = True  # as text
     for message in messages:
         role = tokenizer.encode(message["role"], add_special_tokens=False).ids
         # The line ends and the text are one string to the template, and so to the tokenizer.
@@ -52,7 +53,7 @@ def encode_conversation(
         answer = message["role"] == "assistant"
         learned += [False] * (len(header) + line_ends)
         learned += [answer] * (len(content) - line_ends + 1)
-    tokenizer.encode_special_tokens = False
+    tokenizer.encode_special_tokens = before
     return ids, learned
 
 

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Embedding rows and logits of every element type.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "device/cpu/float_rows.h"
+#include "device/cpu/test_ops.h"
+
+namespace rotor {
+namespace {
+
+constexpr FloatType kTypes[] = {FloatType::kF32, FloatType::kF16, FloatType::kBf16,
+                                FloatType::kQ8_0, FloatType::kQ6K};
+
+TestModelOptions stored_as(FloatType type) {
+  TestModelOptions options;
+  options.embed = type;
+  return options;
+}
+
+// Whole blocks of every type: 256 columns.
+ModelConfig config_of(bool tied) {
+  ModelConfig config = test_config();
+  config.hidden = 256;
+  config.tied_head = tied;
+  return config;
+}
+
+std::vector<float> row_of(const FloatMatrix& matrix, size_t row) {
+  std::vector<float> out(matrix.cols);
+  decode_row(matrix, row, kernel_table(IsaLevel::kScalar).from_f16, out.data());
+  return out;
+}
+
+TEST(CpuHead, DecodesRowsExactly) {
+  FloatMatrix matrix{FloatType::kF32, 2, 32, {}};
+  const auto second_row = [&](FloatType type, const void* bytes) {
+    matrix.type = type;
+    matrix.data = *Buffer::allocate(2 * float_row_bytes(type, 32));
+    std::memcpy(matrix.data.data() + float_row_bytes(type, 32), bytes, float_row_bytes(type, 32));
+    return row_of(matrix, 1);
+  };
+  std::vector<float> expected(32);
+  uint16_t f16[32];
+  uint16_t bf16[32];
+  uint8_t q8[34] = {0x00, 0x38};  // a scale of 0.5
+  for (int i = 0; i < 32; ++i) {
+    const size_t at = static_cast<size_t>(i);
+    expected[at] = 0.5f * static_cast<float>(i - 16);
+    f16[at] = float_to_f16(expected[at]);
+    bf16[at] = float_to_bf16(expected[at]);
+    q8[at + 2] = static_cast<uint8_t>(i - 16);
+  }
+  EXPECT_EQ(second_row(FloatType::kF32, expected.data()), expected);
+  EXPECT_EQ(second_row(FloatType::kF16, f16), expected);
+  EXPECT_EQ(second_row(FloatType::kBf16, bf16), expected);
+  EXPECT_EQ(second_row(FloatType::kQ8_0, q8), expected);
+}
+
+TEST(CpuHead, LogitsAreProductsWithTheNormedRow) {
+  for (const FloatType type : kTypes) {
+    for (const bool tied : {true, false}) {
+      const ModelConfig c = config_of(tied);
+      TestOps t(c, stored_as(type), 3);
+      t.begin({0, 1, 2});
+      t.batch.rows[1].wants_logits = false;
+      t.ops.embed(t.batch);
+      ASSERT_EQ(t.ops.logit_rows(), (std::vector<size_t>{0, 2}));
+      const std::vector<float> x = t.random_floats(3 * c.hidden);
+      std::copy(x.begin(), x.end(), t.ws.x);
+      t.ops.logits();
+      for (size_t i = 0; i < 2; ++i) {
+        const float* row = &x[t.ops.logit_rows()[i] * c.hidden];
+        double squares = 0;
+        for (size_t j = 0; j < c.hidden; ++j) {
+          squares += double{row[j]} * row[j];
+        }
+        const double factor =
+            1 / std::sqrt(squares / static_cast<double>(c.hidden) + double{c.rms_eps});
+        for (size_t token = 0; token < c.vocab; ++token) {
+          const std::vector<float> w = row_of(t.model->weights.head_matrix(), token);
+          double logit = 0;
+          double size = 0;
+          for (size_t j = 0; j < c.hidden; ++j) {
+            const double term =
+                double{w[j]} * row[j] * factor * double{t.model->weights.output_norm[j]};
+            logit += term;
+            size += std::abs(term);
+          }
+          EXPECT_NEAR(t.ws.logits[i * c.vocab + token], logit, 1e-6 * size)
+              << "type " << int(type) << ", tied " << tied << ", token " << token;
+        }
+      }
+      EXPECT_TRUE(t.ops.status().ok());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rotor

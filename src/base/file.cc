@@ -131,8 +131,8 @@ Result<File> File::open(const std::string& path) {
     return system_error(path, "cannot examine", errno);
   }
   if (!S_ISREG(status.st_mode)) {
-    return io_error(path + ": cannot read: " +
-                    (S_ISDIR(status.st_mode) ? "it is a folder" : "it is not a regular file"));
+    return format_error(path + ": expected a file, but it is " +
+                        (S_ISDIR(status.st_mode) ? "a folder" : "not a regular file"));
   }
   file.size_ = static_cast<uint64_t>(status.st_size);
   return file;

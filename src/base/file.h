@@ -22,7 +22,8 @@ class File {
   File& operator=(File&& other) noexcept;
   ~File();
 
-  // kNotFound when there is no such file; kIoError for folders, pipes, devices and refusals.
+  // kNotFound when there is no such file; kFormatError for folders, pipes and devices; kIoError when
+  // the system refuses.
   static Result<File> open(const std::string& path);
 
   // A file that is `content`; `name` stands for its path in messages.

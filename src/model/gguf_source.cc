@@ -298,19 +298,13 @@ class Opener {
   }
 
   Status report_unused(ModelSource& out) const {
-    size_t unused = 0;
-    std::string first;
+    UnusedTensors unused("blk.", out.config.layers, "block_count");
     for (const GgufTensor& tensor : file_->tensors()) {
       if (!used_.contains(tensor.name)) {
-        ROTOR_TRY(check_layer(tensor.name, "blk.", out.config.layers, path(), "block_count"));
-        first = first.empty() ? tensor.name : first;
-        ++unused;
+        ROTOR_TRY(unused.add(tensor.name, path()));
       }
     }
-    if (unused > 0) {
-      out.warnings.push_back(std::to_string(unused) + " tensors are not used, the first is '" +
-                             first + "'");
-    }
+    unused.warn(out.warnings);
     return {};
   }
 

@@ -231,6 +231,15 @@ TEST(GgufSource, ExtraTensors) {
   EXPECT_THAT(open(files)->warnings, Contains("1 tensors are not used, the first is 'adapter'"));
 }
 
+TEST(GgufSource, AnotherModelsLayerTensorsAreRefused) {
+  GgufFiles files = test::gguf_files();
+  files.put_floats("blk.0.attn_q_norm.weight", {4}, {1, 1, 1, 1});
+  EXPECT_EQ(open(files).status().code(), Code::kUnsupported);
+  EXPECT_THAT(open(files).status().message(),
+              HasSubstr("tensor 'blk.0.attn_q_norm.weight' belongs to a layer, but BitNet's layers "
+                        "have no such tensor"));
+}
+
 TEST(GgufSource, ARepeatedScaleMustBeTheSame) {
   const float scale = test::file_scale(LinearRole::kUp);
   for (const float bad : {2 * scale, 0.99f * scale, 0.0f, -scale, kNan, HUGE_VALF}) {

@@ -252,22 +252,15 @@ class Opener {
   }
 
   Status report_unused(ModelSource& out) const {
-    size_t unused = 0;
-    std::string first;
+    UnusedTensors unused("model.layers.", out.config.layers, "num_hidden_layers in config.json");
     for (const SafetensorsFile& file : set_->files()) {
       for (const SafetensorsTensor& tensor : file.tensors()) {
         if (!used_.contains(tensor.name)) {
-          ROTOR_TRY(check_layer(tensor.name, "model.layers.", out.config.layers,
-                                file.file().path(), "num_hidden_layers in config.json"));
-          first = first.empty() ? tensor.name : first;
-          ++unused;
+          ROTOR_TRY(unused.add(tensor.name, file.file().path()));
         }
       }
     }
-    if (unused > 0) {
-      out.warnings.push_back(std::to_string(unused) + " tensors are not used, the first is '" +
-                             first + "'");
-    }
+    unused.warn(out.warnings);
     return {};
   }
 

@@ -253,7 +253,12 @@ TEST(HfSource, ExtraTensors) {
   HfFiles files = test::hf_files();
   files.put_floats("adapter.a", {1}, {0.0f});
   files.put_floats("adapter.b", {1}, {0.0f});
-  EXPECT_THAT(open(files)->warnings, Contains("2 tensors are not used, the first is 'adapter.a'"));
+  files.put_floats("model.layers.0.self_attn.rotary_emb.inv_freq", {1}, {1.0f});
+  EXPECT_THAT(open(files)->warnings, Contains("3 tensors are not used, the first is 'adapter.a'"));
+  files.put_floats("model.layers.0.self_attn.q_norm.weight", {1}, {1.0f});
+  EXPECT_EQ(open(files).status().code(), Code::kUnsupported);
+  EXPECT_THAT(open(files).status().message(),
+              HasSubstr("tensor 'model.layers.0.self_attn.q_norm.weight' belongs to a layer"));
 }
 
 }  // namespace

@@ -136,6 +136,23 @@ Status check_layer(std::string_view tensor, std::string_view prefix, size_t laye
                       std::string(begin, static_cast<size_t>(stop - begin)) + ", counted from 0");
 }
 
+Status UnusedTensors::add(const std::string& tensor, const std::string& file) {
+  ROTOR_TRY(check_layer(tensor, prefix_, layers_, file, key_));
+  if (tensor.starts_with(prefix_) && !tensor.ends_with(".rotary_emb.inv_freq")) {
+    return unsupported(file + ": tensor '" + tensor + "' belongs to a layer, but BitNet's layers have "
+                       "no such tensor: the file is another model than it says");
+  }
+  first_ = count_ == 0 ? tensor : first_;
+  ++count_;
+  return {};
+}
+
+void UnusedTensors::warn(std::vector<std::string>& warnings) const {
+  if (count_ > 0) {
+    warnings.push_back(std::to_string(count_) + " tensors are not used, the first is '" + first_ + "'");
+  }
+}
+
 Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options) {
   ROTOR_ASSIGN(ModelSource source, open_container(path, options));
   ROTOR_TRY(check_vocabulary(source));

@@ -94,6 +94,27 @@ void warn_of_zero_matrices(const ModelSource& source,
 Status check_layer(std::string_view tensor, std::string_view prefix, size_t layers,
                    const std::string& file, const char* key);
 
+// The tensors of a file that nothing reads. One that belongs to a layer makes the file another model
+// than the decoder computes: an error. Others are told in a warning.
+class UnusedTensors {
+ public:
+  // Arguments as of check_layer(); `prefix` and `key` are literals.
+  UnusedTensors(std::string_view prefix, size_t layers, const char* key)
+      : prefix_(prefix), layers_(layers), key_(key) {}
+
+  // kFormatError as check_layer(); kUnsupported for a tensor of a layer, unless it is a stored copy of
+  // the rotary frequencies, which follow from the config (rotary_emb.inv_freq of old checkpoints).
+  Status add(const std::string& tensor, const std::string& file);
+  void warn(std::vector<std::string>& warnings) const;
+
+ private:
+  std::string_view prefix_;
+  size_t layers_;
+  const char* key_;
+  size_t count_ = 0;
+  std::string first_;
+};
+
 // How to read what a file does not say about itself.
 struct SourceOptions {
   I2sLayout i2s_layout = I2sLayout::k128;

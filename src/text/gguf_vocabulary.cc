@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "text/bpe_alphabet.h"
 #include "text/tokenizer_merge_list.h"
@@ -181,6 +182,73 @@ Status check_merges(const GgufVocabulary& v, const TokenizerSpec& spec) {
   return Status::ok_status();
 }
 
+// Added tokens (control and user-defined) that are spelled in the byte alphabet, as merges are.
+using AddedTokens = std::map<std::string_view, size_t>;
+
+AddedTokens added_tokens(const GgufVocabulary& v, const TokenizerSpec& spec) {
+  AddedTokens added;
+  for (size_t id = 0; id < v.tokens.size(); ++id) {
+    const TokenKind kind = spec.kinds[id];
+    if ((kind == TokenKind::kControl || kind == TokenKind::kUserDefined) &&
+        bytes_from_alphabet(v.tokens[id])) {
+      added.emplace(v.tokens[id], id);
+    }
+  }
+  return added;
+}
+
+// The merges without those that take or make a control token, which must not come from plain text (a
+// single byte has no other spelling and stays ordinary). Marks the added tokens that the others take
+// or make.
+std::vector<std::string_view> plain_merges(const GgufVocabulary& v, const TokenizerSpec& spec,
+                                           std::vector<bool>& is_shared) {
+  const AddedTokens added = added_tokens(v, spec);
+  // False for a control token; marks another added token.
+  const auto share = [&](std::string_view token) {
+    const auto found = added.find(token);
+    if (found == added.end()) {
+      return true;
+    }
+    const size_t id = found->second;
+    if (spec.kinds[id] == TokenKind::kControl && bytes_from_alphabet(token)->size() > 1) {
+      return false;
+    }
+    is_shared[id] = true;
+    return true;
+  };
+  std::vector<std::string_view> merges;
+  merges.reserve(v.merges.size());
+  for (const std::string_view merge : v.merges) {
+    const size_t space = merge.find(' ');
+    if (!added.empty() && space != std::string_view::npos) {
+      const std::string_view left = merge.substr(0, space);
+      const std::string_view right = merge.substr(space + 1);
+      if (!share(left) || !share(right) || !share(std::string(left).append(right))) {
+        continue;
+      }
+    }
+    merges.push_back(merge);
+  }
+  return merges;
+}
+
+// As in tokenizer.json, an added token that merges take or make is an ordinary token too.
+Status add_merges(const GgufVocabulary& v, TokenizerSpec& spec) {
+  std::vector<bool> is_shared(v.tokens.size());
+  const std::vector<std::string_view> merges = plain_merges(v, spec, is_shared);
+  for (size_t id = 0; id < is_shared.size(); ++id) {
+    if (is_shared[id]) {
+      spec.shared.push_back({static_cast<TokenId>(id), v.tokens[id]});
+      spec.tokens[id] = *bytes_from_alphabet(v.tokens[id]);
+    }
+  }
+  MergeListReader reader(spec);
+  for (const std::string_view merge : merges) {
+    ROTOR_TRY(reader.add(merge));
+  }
+  return Status::ok_status();
+}
+
 }  // namespace
 
 Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
@@ -199,10 +267,7 @@ Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
   ROTOR_TRY(add_tokens(v, spec));
   ROTOR_TRY(set_ids(v, spec));
   ROTOR_TRY(check_merges(v, spec));
-  MergeListReader reader(spec);
-  for (const std::string& merge : v.merges) {
-    ROTOR_TRY(reader.add(merge));
-  }
+  ROTOR_TRY(add_merges(v, spec));
   return spec;
 }
 

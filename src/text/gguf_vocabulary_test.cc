@@ -95,6 +95,22 @@ TEST(GgufVocabulary, TheOfficialFileIsRepaired) {
   EXPECT_EQ(make_tokenizer(*spec).end_of_generation(), (std::vector<TokenId>{128'001, 128'009}));
 }
 
+// "b" is a control token of one byte, "ab" is text, "cd" is a control token of two.
+TEST(GgufVocabulary, AddedTokensThatMergesMake) {
+  GgufVocabulary v;
+  v.name = "added";
+  v.model = "gpt2";
+  v.tokens = {"a", "b", "c", "d", "ab", "cd", "abc", "cda"};
+  v.types = {1, 3, 1, 1, 4, 3, 1, 1};
+  v.merges = {"a b", "ab c", "c d", "cd a"};
+  const auto spec = tokenizer_from_gguf(v);
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  EXPECT_EQ(spec->merges.size(), 2u);  // those without "cd"
+  const Tokenizer tokenizer = make_tokenizer(*spec);
+  EXPECT_EQ(*tokenizer.encode("cdab", without_bos(false)), (std::vector<TokenId>{2, 3, 4}));
+  EXPECT_EQ(*tokenizer.encode("cdab", without_bos(true)), (std::vector<TokenId>{5, 4}));
+}
+
 TEST(GgufVocabulary, BytesNeedNoMerges) {
   GgufVocabulary v;
   v.model = "gpt2";

@@ -226,13 +226,7 @@ Result<Tokenizer> Tokenizer::create(TokenizerSpec spec) {
 
 Status Tokenizer::build(TokenizerSpec spec) {
   ROTOR_TRY(check_spec(spec));
-  std::vector<bool> ordinary(spec.kinds.size());
-  for (size_t i = 0; i < ordinary.size(); ++i) {
-    ordinary[i] = spec.kinds[i] == TokenKind::kNormal;
-  }
-  for (const SharedToken& token : spec.shared) {
-    ordinary[static_cast<size_t>(token.id)] = true;
-  }
+  const std::vector<bool> ordinary = ordinary_tokens(spec);
   tokens_ = TokenTable(spec.tokens, [&](TokenId id) { return ordinary[static_cast<size_t>(id)]; });
   if (const auto [first, second] = tokens_.repeated(); first != kNoToken) {
     // One of them could never be produced.

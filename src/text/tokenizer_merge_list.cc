@@ -10,8 +10,8 @@
 namespace rotor {
 
 MergeListReader::MergeListReader(TokenizerSpec& spec)
-    : spec_(spec), tokens_(spec.tokens, [&spec](TokenId id) {
-        return spec.kinds[static_cast<size_t>(id)] == TokenKind::kNormal;
+    : spec_(spec), tokens_(spec.tokens, [ordinary = ordinary_tokens(spec)](TokenId id) {
+        return ordinary[static_cast<size_t>(id)];
       }) {}
 
 Result<TokenId> MergeListReader::find(std::string_view half) const {

@@ -79,4 +79,17 @@ struct TokenizerSpec {
   std::vector<std::string> notes;  // what was assumed or repaired, a sentence each
 };
 
+// By id: whether merges may take and make the token. REQUIRES: as many kinds as tokens; the ids in
+// `shared` are below that.
+inline std::vector<bool> ordinary_tokens(const TokenizerSpec& spec) {
+  std::vector<bool> ordinary(spec.kinds.size());
+  for (size_t id = 0; id < ordinary.size(); ++id) {
+    ordinary[id] = spec.kinds[id] == TokenKind::kNormal;
+  }
+  for (const SharedToken& token : spec.shared) {
+    ordinary[static_cast<size_t>(token.id)] = true;
+  }
+  return ordinary;
+}
+
 }  // namespace rotor

@@ -51,7 +51,6 @@ TESTED_BY = {
     "src/kernels/x86/": "src/kernels/kernels_test.cc",
     "src/kernels/arm/": "src/kernels/kernels_test.cc",
     "src/text/jinja/": "src/text/chat_template_test.cc",
-    "src/device/cpu/": "tests/identity_test.cc",
 }
 
 MAX_LINES = 1000

@@ -159,9 +159,35 @@ class Chat {
     }
   }
 
+  // The conversation as tokens; where that leaves less than a quarter of the context for the answer,
+  // without its oldest turns (they are still saved). The last turn stays in any case.
+  Result<std::vector<TokenId>> fitting_prompt() {
+    const size_t longest = loaded_.context - loaded_.context / 4;
+    size_t kept = conversation_.turns();
+    ROTOR_ASSIGN(std::vector<TokenId> prompt,
+                 encode_messages(*loaded_.model, conversation_.messages()));
+    if (prompt.size() > longest && kept > 1) {
+      size_t too_many = kept;
+      kept = 1;
+      while (too_many - kept > 1) {
+        const size_t middle = kept + (too_many - kept) / 2;
+        ROTOR_ASSIGN(prompt, encode_messages(*loaded_.model, conversation_.newest(middle)));
+        (prompt.size() > longest ? too_many : kept) = middle;
+      }
+      ROTOR_ASSIGN(prompt, encode_messages(*loaded_.model, conversation_.newest(kept)));
+    }
+    const size_t left_out = conversation_.turns() - kept;
+    if (left_out > left_out_ && !options_.model.quiet) {
+      fmt::print(stderr, "(the context of {} tokens is full: the model no longer sees the first {} of "
+                 "{} turns)\n", loaded_.context, left_out, conversation_.turns());
+    }
+    left_out_ = left_out;
+    return prompt;
+  }
+
   Status try_answer() {
     GenerationRequest request = request_;
-    ROTOR_ASSIGN(request.prompt, encode_messages(*loaded_.model, conversation_.messages()));
+    ROTOR_ASSIGN(request.prompt, fitting_prompt());
     if (options_.max_new_tokens >= 0) {
       request.max_new_tokens = static_cast<size_t>(options_.max_new_tokens);
     }
@@ -189,6 +215,7 @@ class Chat {
   Session session_;
   Conversation conversation_;
   GenerationStats stats_;
+  size_t left_out_ = 0;         // oldest turns that the last prompt did without
   uint64_t regenerations_ = 0;  // each answer to the same message draws with another seed
 };
 
@@ -205,9 +232,10 @@ void add_chat_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   add_compute_options(*command, options->model);
   add_sampling_options(*command, options->sampling);
-  command->footer("Example:\n  rotor chat MODEL --system \"You tell short stories.\"\n" +
+  command->footer("Examples:\n  rotor chat\n  rotor chat MODEL --system \"You tell short stories.\"\n" +
                   std::string(kHelp));
   command->callback([options, &exit_code] {
+    options->model.purpose = Purpose::kChat;
     Result<LoadedModel> loaded = load(options->model, 1);
     if (!loaded.ok()) {
       exit_code = fail(loaded.status());

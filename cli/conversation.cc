@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "conversation.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <optional>
 
@@ -11,6 +12,8 @@ namespace rotor::cli {
 namespace {
 
 constexpr uint64_t kMaxConversationBytes = uint64_t{64} << 20;
+
+bool is_of_user(const ChatMessage& message) { return message.role == "user"; }
 
 }  // namespace
 
@@ -34,6 +37,23 @@ bool Conversation::drop_last(const char* role) {
   }
   messages_.pop_back();
   return true;
+}
+
+size_t Conversation::turns() const {
+  return static_cast<size_t>(std::count_if(messages_.begin(), messages_.end(), is_of_user));
+}
+
+std::vector<ChatMessage> Conversation::newest(size_t turns) const {
+  auto kept = messages_.end();
+  for (; turns > 0; --turns) {
+    while (!is_of_user(*--kept)) {
+    }
+  }
+  std::vector<ChatMessage> messages(kept, messages_.end());
+  if (kept != messages_.begin() && messages_.front().role == "system") {
+    messages.insert(messages.begin(), messages_.front());
+  }
+  return messages;
 }
 
 Status Conversation::save(const std::string& path) const {

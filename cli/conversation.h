@@ -4,6 +4,7 @@
 
 #include <rotor/status.h>
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,11 @@ class Conversation {
   void clear();
   // Removes the last message when it has this role; says whether it did.
   bool drop_last(const char* role);
+
+  // A turn is a message of the user and what follows it up to the next one.
+  size_t turns() const;
+  // The system message, if any, and the newest `turns` turns. REQUIRES: turns <= turns().
+  std::vector<ChatMessage> newest(size_t turns) const;
 
   Status save(const std::string& path) const;
   Status load(const std::string& path);

@@ -31,6 +31,19 @@ std::vector<fs::path> model_folders() {
   return folders;
 }
 
+// The .rotor files of a folder, by name. Those tuned for conversations are called <NAME>-chat.rotor.
+std::vector<fs::path> models_in(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".rotor") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 }  // namespace
 
 void add_model_argument(CLI::App& app, ModelOptions& options) {
@@ -59,20 +72,17 @@ void add_compute_options(CLI::App& app, ModelOptions& options) {
   app.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes, no statistics");
 }
 
-Result<std::string> resolve_model(const std::string& given) {
+Result<std::string> resolve_model(const std::string& given, Purpose purpose) {
   if (!given.empty()) {
     return given;
   }
   for (const fs::path& folder : model_folders()) {
-    std::error_code error;
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(folder, error)) {
-      if (entry.path().extension() == ".rotor") {
-        files.push_back(entry.path());
-      }
-    }
+    const std::vector<fs::path> files = models_in(folder);
+    const auto fitting = std::find_if(files.begin(), files.end(), [=](const fs::path& file) {
+      return file.stem().string().ends_with("-chat") == (purpose == Purpose::kChat);
+    });
     if (!files.empty()) {
-      return std::min_element(files.begin(), files.end())->string();
+      return (fitting == files.end() ? files.front() : *fitting).string();
     }
   }
   return not_found("no MODEL given and the model that ships with rotor was not found in " +
@@ -91,7 +101,7 @@ Result<SourceOptions> source_options(const ModelOptions& options) {
 
 Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t max_batch) {
   const auto start = std::chrono::steady_clock::now();
-  ROTOR_ASSIGN(const std::string path, resolve_model(options.model));
+  ROTOR_ASSIGN(const std::string path, resolve_model(options.model, options.purpose));
   ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
   LoadOptions load_options;
   ROTOR_ASSIGN(load_options.source, source_options(options));

@@ -14,8 +14,12 @@
 
 namespace rotor::cli {
 
+// Which of the models that ship stands in where none is named.
+enum class Purpose : uint8_t { kText, kChat };
+
 struct ModelOptions {
   std::string model;             // path; empty: the model that ships with the program
+  Purpose purpose = Purpose::kText;
   size_t threads = 0;            // 0: what the machine allows
   size_t context = 0;            // 0: the model's own, at most kDefaultContext
   std::string kv = "f16";        // key/value cache type
@@ -29,8 +33,8 @@ void add_model_argument(CLI::App& app, ModelOptions& options);
 // -t, -c, --kv and --quiet: for commands that compute.
 void add_compute_options(CLI::App& app, ModelOptions& options);
 
-// The path to use: the one given, or the shipped model. kNotFound when there is none.
-Result<std::string> resolve_model(const std::string& given);
+// The path to use: the one given, or the shipped model of the purpose. kNotFound when there is none.
+Result<std::string> resolve_model(const std::string& given, Purpose purpose = Purpose::kText);
 
 Result<SourceOptions> source_options(const ModelOptions& options);
 

@@ -128,7 +128,9 @@ Result<GenerationResult> generate(const RunOptions& options, const LoadedModel& 
 Result<int> run(const RunOptions& options) {
   ROTOR_ASSIGN(const std::string prompt, read_prompt(options));
   const size_t sequences = options.beams > 1 ? 2 * options.beams : options.answers;
-  ROTOR_ASSIGN(const LoadedModel loaded, load(options.model, sequences));
+  ModelOptions model_options = options.model;
+  model_options.purpose = options.chat ? Purpose::kChat : Purpose::kText;
+  ROTOR_ASSIGN(const LoadedModel loaded, load(model_options, sequences));
   ROTOR_ASSIGN(const GenerationRequest request, make_request(options, loaded, prompt));
   // A person at a terminal sees the text begin where it begins; a pipe gets only what is new.
   if (!options.json && !options.chat && options.answers == 1 && isatty(STDOUT_FILENO) == 1 &&

@@ -41,7 +41,7 @@ Result<TemplateSource> open_template(const TemplateOptions& options) {
     ROTOR_ASSIGN(out.source, read_text_input(options.file, kMaxTemplateBytes));
     return out;
   }
-  ROTOR_ASSIGN(out.name, resolve_model(options.model.model));
+  ROTOR_ASSIGN(out.name, resolve_model(options.model.model, Purpose::kChat));
   ROTOR_ASSIGN(TextSource text, open_text_source(out.name));
   if (text.chat_template.empty()) {
     return format_error(out.name + ": holds no chat template");

@@ -12,6 +12,7 @@ inline constexpr IsaLevel avx2 = IsaLevel::kAvx2;
 inline constexpr IsaLevel avxvnni = IsaLevel::kAvxVnni;
 inline constexpr IsaLevel avx512vnni = IsaLevel::kAvx512Vnni;
 inline constexpr IsaLevel avx512vbmi = IsaLevel::kAvx512Vbmi;
+inline constexpr IsaLevel amx = IsaLevel::kAmx;
 inline constexpr IsaLevel neon = IsaLevel::kNeon;
 inline constexpr IsaLevel dotprod = IsaLevel::kDotprod;
 }  // namespace isa

@@ -69,11 +69,12 @@ void run(benchmark::State& state, const std::string& name, TernaryMatmul kernel)
   // A large batch computes more than it reads: a slice of the stream is enough.
   const size_t blocks = kStreamBytes / block_bytes / std::min<size_t>(batch, 16);
   const Buffer weights = random_words(blocks * block_bytes, 0x55555555u, 0);
-  const std::vector<int8_t> x(batch * kCols, 3);
+  const size_t x_stride = kCols + 64;  // an odd number of cache lines, as in Workspace
+  const std::vector<int8_t> x(batch * x_stride, 3);
   const std::vector<int32_t> x_sum(batch, 3 * static_cast<int32_t>(kCols));
   std::vector<int32_t> out(batch * blocks * kTileRows);
   const TernaryMatmulArgs args = {weights.as<uint8_t>().data(), blocks, block_bytes, 0,
-                                  tiles_per_row_block(format, kCols), x.data(), kCols,
+                                  tiles_per_row_block(format, kCols), x.data(), x_stride,
                                   x_sum.data(), batch, out.data(), blocks * kTileRows};
   measure(state, name + std::to_string(batch), weights.size(), [&] { kernel(args); });
   state.counters["multiply_adds"] =

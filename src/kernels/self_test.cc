@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kRows = 64;
 constexpr size_t kCols = 2 * kColumnPadding + 7;
 constexpr size_t kPadded = 3 * kColumnPadding;
-constexpr size_t kBatch = 3;
+constexpr size_t kBatch = 7;  // enough vectors for kernels that want many
 
 // A fixed sequence of pseudo-random bits (xorshift32, Marsaglia 2003).
 class Bits {

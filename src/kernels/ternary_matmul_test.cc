@@ -127,6 +127,13 @@ void check_random(TernaryFormat format, TernaryMatmul kernel) {
     Case c = random_case(3, cols, 5, 99);
     Product(format, c).check(kernel);
   }
+  // Around the sizes that matrix units work in: 16 vectors, 64 columns, panels of 640.
+  for (size_t cols : {size_t{64}, size_t{639}, size_t{641}, size_t{1290}}) {
+    for (size_t batch : {15, 16, 17, 31, 32, 33, 65}) {
+      Case c = random_case(1 + batch % 3, cols, batch, static_cast<uint32_t>(cols));
+      Product(format, c).check(kernel);
+    }
+  }
 }
 
 void check_tile_ranges(TernaryFormat format, TernaryMatmul kernel) {

@@ -3,6 +3,7 @@
 #include "model/workspace.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/kernels.h"
 
@@ -10,6 +11,13 @@ namespace rotor {
 namespace {
 
 size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+// A row length of at least `value` elements: an odd multiple of `multiple`, itself an odd number of
+// cache lines. Rows that are read together then lie in different sets of the caches.
+size_t spread_rows(size_t value, size_t multiple) {
+  const size_t rounded = round_up(value, multiple);
+  return rounded / multiple % 2 == 0 ? rounded + multiple : rounded;
+}
 
 // Hands out 64-byte aligned arrays from `base`, or only counts when base is null.
 class Carver {
@@ -40,9 +48,11 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
   const size_t kv_padded = round_up(c.kv_rows(), kTileRows);
   w.max_batch = max_batch;
   w.widest = std::max({c.hidden, c.q_rows(), c.ffn});
-  w.q8_stride = round_up(w.widest, kColumnPadding);
-  w.acc_stride = std::max({q_padded + 2 * kv_padded, round_up(c.hidden, kTileRows),
-                           2 * round_up(c.ffn, kTileRows)});
+  w.q8_stride = spread_rows(w.widest, std::lcm(kColumnPadding, size_t{64}));
+  w.acc_stride = spread_rows(
+      std::max({q_padded + 2 * kv_padded, round_up(c.hidden, kTileRows),
+                2 * round_up(c.ffn, kTileRows)}),
+      kTileRows);
   w.partial_items = 4 * threads * pages;
   // One thread needs the scores of a page, a page's result and the running maxima and sums, or one
   // decoded row of the head.

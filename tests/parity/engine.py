@@ -15,7 +15,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent.parent
 MIB = 1 << 20
 # What one level needs, as /proc/cpuinfo names it.
-ISA_FLAGS = {"scalar": (), "avx2": ("avx2", "fma", "f16c"), "avx512vnni": ("avx512_vnni",)}
+ISA_FLAGS = {
+    "scalar": (),
+    "avx2": ("avx2", "fma", "f16c"),
+    "avx512vnni": ("avx512_vnni",),
+    "amx": ("amx_tile", "amx_int8"),
+}
 
 
 def find_program() -> Path | None:

@@ -286,6 +286,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* command = app.add_subcommand("bench", "measure speed beside what the memory allows");
   add_model_argument(*command, options->model);
+  add_weights_option(*command, options->model);
   command->add_option("--synthetic", options->synthetic,
                       "random weights in a published shape: bitnet-2b-4t, tiny");
   command->add_option("-p,--n-prompt", options->prompt, "tokens of the prompt; 0: none")

@@ -56,6 +56,14 @@ void add_model_argument(CLI::App& app, ModelOptions& options) {
       ->capture_default_str();
 }
 
+void add_weights_option(CLI::App& app, ModelOptions& options) {
+  app.add_option("--weights", options.weights,
+                 "layout of the ternary matrices in memory; the answer is the same in each")
+      ->envname("ROTOR_WEIGHTS")
+      ->check(CLI::IsMember({"i2", "dense243", "planes2"}))
+      ->capture_default_str();
+}
+
 void add_compute_options(CLI::App& app, ModelOptions& options) {
   app.add_option("-t,--threads", options.threads, "threads; 0: what the machine allows")
       ->envname("ROTOR_THREADS")
@@ -69,6 +77,7 @@ void add_compute_options(CLI::App& app, ModelOptions& options) {
   app.add_option("--kv", options.kv, "type of the key/value cache")
       ->check(CLI::IsMember({"f16", "f32"}))
       ->capture_default_str();
+  add_weights_option(app, options);
   app.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes, no statistics");
 }
 
@@ -105,6 +114,7 @@ Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t m
   ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
   LoadOptions load_options;
   ROTOR_ASSIGN(load_options.source, source_options(options));
+  load_options.format = *parse_format(options.weights);
   load_options.progress = progress_bar(options.quiet);
   LoadedModel loaded;
   {

@@ -23,6 +23,7 @@ struct ModelOptions {
   size_t threads = 0;            // 0: what the machine allows
   size_t context = 0;            // 0: the model's own, at most kDefaultContext
   std::string kv = "f16";        // key/value cache type
+  std::string weights = "i2";    // layout of the ternary matrices in memory
   std::string i2s_layout = "128";
   bool quiet = false;
 };
@@ -30,7 +31,8 @@ inline constexpr size_t kDefaultContext = 4096;
 
 // MODEL, -m and --i2s-layout; nothing else.
 void add_model_argument(CLI::App& app, ModelOptions& options);
-// -t, -c, --kv and --quiet: for commands that compute.
+void add_weights_option(CLI::App& app, ModelOptions& options);
+// -t, -c, --kv, --weights and --quiet: for commands that compute.
 void add_compute_options(CLI::App& app, ModelOptions& options);
 
 // The path to use: the one given, or the shipped model of the purpose. kNotFound when there is none.

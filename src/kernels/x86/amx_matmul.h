@@ -23,6 +23,9 @@ constexpr size_t kStepBytes = kBlockRows * kStepCols;
 constexpr size_t kPanelCols = 640;           // whole steps, and whole tiles of every layout
 constexpr size_t kPanelBytes = kBlockRows * kPanelCols;
 constexpr size_t kPrefetchBytes = 2048;
+// Fewer vectors go to the vector unit: by count of instructions unpacking then costs more than it
+// saves. Where exactly the two meet was not measured.
+constexpr size_t kMinVectors = 5;
 
 // The tile registers: sums of two groups of vectors with two row blocks, then the factors.
 #define ROTOR_SUM_00 0
@@ -91,7 +94,7 @@ inline void multiply_step(const int8_t* x, size_t x_stride, const uint8_t* codes
 template <bool kTwoGroups, bool kTwoBlocks>
 inline void multiply_panels(const uint8_t* panels, size_t cols, const int8_t* x, size_t x_stride,
                             size_t vectors, int32_t* out, size_t out_stride) {
-  int32_t* const out1 = out + kTileVectors * out_stride;
+  int32_t* const out1 = kTwoGroups ? out + kTileVectors * out_stride : nullptr;
   const size_t row_bytes = out_stride * sizeof(int32_t);
   _tile_loadd(ROTOR_SUM_00, out, row_bytes);
   if constexpr (kTwoBlocks) {

@@ -5,19 +5,13 @@
 // t, v81 - v27 = 27 t, v27 - v9 = 9 t and v9 - v3 = 3 t hold the digits t. 81 and 9 are 1 modulo 4,
 // 27 and 3 are -1: so t is the difference, or its negative, modulo 4.
 #include "kernels/x86/amx_matmul.h"
+#include "kernels/x86/residue.h"
 
 namespace rotor::kernels {
 
 void ternary_matmul_dense243_avx512vnni(const TernaryMatmulArgs& args);
 
 namespace {
-
-// v mod m for v < 3m <= 256.
-inline __m512i residue(__m512i v, int m) {
-  const __m512i modulus = _mm512_set1_epi8(static_cast<char>(m));
-  const __m512i once = _mm512_min_epu8(v, _mm512_sub_epi8(v, modulus));
-  return _mm512_min_epu8(once, _mm512_sub_epi8(once, modulus));
-}
 
 inline __m512i difference_mod4(__m512i a, __m512i b) {
   return _mm512_and_si512(_mm512_sub_epi8(a, b), _mm512_set1_epi8(3));
@@ -39,8 +33,6 @@ struct Dense243 {
     _mm512_store_si512(out + 256, difference_mod4(v, v81));
   }
 };
-
-constexpr size_t kMinVectors = 5;  // below, unpacking costs more than the multiplications
 
 }  // namespace
 

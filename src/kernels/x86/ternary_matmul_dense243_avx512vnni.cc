@@ -9,6 +9,7 @@
 #include <immintrin.h>
 
 #include "kernels/kernel_types.h"
+#include "kernels/x86/residue.h"
 
 namespace rotor::kernels {
 namespace {
@@ -27,13 +28,6 @@ inline __m512i broadcast4(const int8_t* x) {
 
 // GCC 12 copies accumulators to other registers and back unless it is told that they change here.
 inline void update_in_place(__m512i& sum) { __asm__("" : "+v"(sum)); }
-
-// v mod m for v < 3m <= 256.
-inline __m512i residue(__m512i v, int m) {
-  const __m512i modulus = _mm512_set1_epi8(static_cast<char>(m));
-  const __m512i once = _mm512_min_epu8(v, _mm512_sub_epi8(v, modulus));
-  return _mm512_min_epu8(once, _mm512_sub_epi8(once, modulus));
-}
 
 inline __m512i third(__m512i v) {
   return _mm512_mullo_epi32(v, _mm512_set1_epi32(static_cast<int32_t>(kInverse3)));

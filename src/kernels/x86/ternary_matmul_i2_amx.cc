@@ -21,8 +21,6 @@ struct I2 {
   }
 };
 
-constexpr size_t kMinVectors = 5;  // below, unpacking costs more than the multiplications
-
 }  // namespace
 
 void ternary_matmul_i2_amx(const TernaryMatmulArgs& args) {

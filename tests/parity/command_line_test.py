@@ -277,6 +277,15 @@ def test_seeds(engine: Engine) -> None:
         assert "--seed: expected -1 or 0 to 18446744073709551615" in outcome.stderr
 
 
+def test_layouts_of_the_weights(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("run", "-p", "Once upon a time", "-n", 20, "--weights")
+    assert len({engine.check(*command, name).stdout for name in ("i2", "dense243", "planes2")}) == 1
+    bench = ("bench", "--synthetic", "tiny", "-p", 4, "-n", 0, "-r", 1, "-o", "json", "--weights")
+    assert json.loads(engine.check(*bench, "dense243").stdout)[0]["format"] == "dense243"
+    monkeypatch.setenv("ROTOR_WEIGHTS", "i3")
+    assert engine.run("run", "-p", "a").status == 2
+
+
 def test_context_range(engine: Engine) -> None:
     """The largest context the help names is refused for want of memory at most."""
     most = re.search(r"--ctx-size \S+ in \[0 - (\d+)\]", engine.check("run", "--help").stdout)

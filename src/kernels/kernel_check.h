@@ -33,6 +33,7 @@ void check_kernel(const std::string& name, Attend kernel, Attend scalar);
 void check_kernel(const std::string& name, AttendMerge kernel, AttendMerge scalar);
 void check_kernel(const std::string& name, DivideBy kernel, DivideBy scalar);
 void check_kernel(const std::string& name, DotRows kernel, DotRows scalar);
+void check_kernel(const std::string& name, CodeDots kernel, CodeDots scalar);
 void check_kernel(const std::string& name, ExpSum kernel, ExpSum scalar);
 
 // Bits of a float with all NaNs made one: the specification leaves their sign and payload open.

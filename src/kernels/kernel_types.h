@@ -119,6 +119,23 @@ struct DotRowsArgs {
 };
 using DotRows = void (*)(const DotRowsArgs& args);
 
+// The scan of a head's coarse form (model/head_plane.h): out[v, r] = sum over c of
+// code[r, c] * x[v, c]; exact. A tile of 64 bytes holds 16 rows by 4 columns: byte 4 r + j is the
+// code of row r at column j, any unsigned byte.
+// REQUIRES: cols <= 2^16 and every x in -64..63. So two products fit 16 bits (2 * 255 * 64 < 2^15)
+// and a sum stays within 2^16 * 255 * 64 < 2^31.
+struct CodeDotsArgs {
+  const uint8_t* codes;  // (row_blocks, cols / 4, 16, 4), 64-byte aligned
+  size_t row_blocks;
+  size_t cols;           // a multiple of 64
+  const int8_t* x;       // (vectors, x_stride)
+  size_t x_stride;
+  size_t vectors;
+  int32_t* out;          // (vectors, out_stride): writes 16 * row_blocks columns of each row
+  size_t out_stride;
+};
+using CodeDots = void (*)(const CodeDotsArgs& args);
+
 // Sum over i of exp(x[i] - shift), for x[i] <= shift, in the fixed order of a sum.
 using ExpSum = float (*)(const float* x, size_t n, float shift);
 

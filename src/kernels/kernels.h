@@ -30,6 +30,7 @@ struct KernelTable {
   DotRows dot_rows_f32;
   DotRows dot_rows_f16;
   DotRows dot_rows_bf16;
+  CodeDots code_dots;
   ExpSum exp_sum;
 };
 

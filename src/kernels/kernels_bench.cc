@@ -94,6 +94,19 @@ void run(benchmark::State& state, const std::string& name, DotRows kernel) {
   });
 }
 
+// `batch` vectors in two limbs.
+void run(benchmark::State& state, const std::string& name, CodeDots kernel) {
+  const size_t vectors = 2 * static_cast<size_t>(state.range(0));
+  const size_t blocks = kStreamBytes / (16 * kCols) / std::min<size_t>(vectors, 16);
+  const Buffer codes = random_words(blocks * 16 * kCols, 0xffffffffu, 0);
+  const std::vector<int8_t> x(vectors * kCols, 3);
+  std::vector<int32_t> out(vectors * blocks * 16);
+  measure(state, name + std::to_string(vectors), codes.size(), [&] {
+    kernel({codes.as<uint8_t>().data(), blocks, kCols, x.data(), kCols, vectors, out.data(),
+            blocks * 16});
+  });
+}
+
 void run(benchmark::State& state, const std::string& name, Attend kernel) {
   constexpr size_t kDim = 128;
   constexpr size_t kPages = 64;
@@ -154,7 +167,8 @@ BENCHMARK(repack)->Name("repack_dense243_to_i2");
 template <typename Kernel>
 void add_row(const std::string& name, const std::string& isa, IsaLevel level, Kernel kernel) {
   constexpr bool kBatched = std::is_same_v<Kernel, TernaryMatmul> ||
-                            std::is_same_v<Kernel, DotRows> || std::is_same_v<Kernel, Attend>;
+                            std::is_same_v<Kernel, DotRows> || std::is_same_v<Kernel, CodeDots> ||
+                            std::is_same_v<Kernel, Attend>;
   constexpr bool kTimed =
       kBatched || std::is_same_v<Kernel, RmsNormQuantize> || std::is_same_v<Kernel, ExpSum>;
   if (!kTimed || !cpu_features().supports(level)) {

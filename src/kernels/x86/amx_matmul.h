@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ternary product on AMX for any packed layout. Two row blocks of a matrix are unpacked, 640
 // columns at a time, into panels of codes that stay in the first-level cache and serve all vectors.
-//
-// A panel row is what one field of a packed tile unpacks to: byte 4r + j is the code of matrix row r
-// at column j of a quad of columns. That is the form in which TDPBSUD wants its second factor: it
-// adds to c (16 vectors, 16 rows; int32) the product of a (16 vectors, 64 columns; int8) and b (16
-// quads, 16 rows x 4; uint8). Sums wrap in 32 bits; the end result fits by the contract of
-// TernaryMatmulArgs.
+// A panel row is what one field of a packed tile unpacks to, and is a row of the second factor
+// (amx_tiles.h). The end result of sums that wrap fits by the contract of TernaryMatmulArgs.
 #pragma once
 
-#include <immintrin.h>
-
-#include "kernels/kernel_types.h"
+#include "kernels/x86/amx_tiles.h"
 
 namespace rotor::kernels {
 namespace {
 
-constexpr size_t kBlockRows = 16;            // rows of a row block, columns of c
-constexpr size_t kTileVectors = 16;          // rows of a and c
-constexpr size_t kStepCols = 64;             // columns that one instruction multiplies
-constexpr size_t kStepBytes = kBlockRows * kStepCols;
 constexpr size_t kPanelCols = 640;           // whole steps, and whole tiles of every layout
 constexpr size_t kPanelBytes = kBlockRows * kPanelCols;
 constexpr size_t kPrefetchBytes = 2048;
@@ -27,88 +17,15 @@ constexpr size_t kPrefetchBytes = 2048;
 // saves. Where exactly the two meet was not measured.
 constexpr size_t kMinVectors = 5;
 
-// The tile registers: sums of two groups of vectors with two row blocks, then the factors.
-#define ROTOR_SUM_00 0
-#define ROTOR_SUM_01 1
-#define ROTOR_SUM_10 2
-#define ROTOR_SUM_11 3
-#define ROTOR_VECTORS_0 4
-#define ROTOR_VECTORS_1 5
-#define ROTOR_CODES_0 6
-#define ROTOR_CODES_1 7
-
-// What LDTILECFG reads.
-struct alignas(64) TileConfig {
-  uint8_t palette;
-  uint8_t start_row;
-  uint8_t reserved[14];
-  uint16_t row_bytes[16];
-  uint8_t rows[16];
-};
-
-// GCC 12's tile intrinsics do not say what memory they read: what was written there before, this
-// keeps written.
-inline void publish(const void* memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
-
-// Shapes the registers for `first` and `second` vectors (second may be 0).
-inline void configure(size_t first, size_t second) {
-  TileConfig config = {};
-  config.palette = 1;
-  const auto shape = [&config](size_t tile, size_t rows) {
-    config.rows[tile] = static_cast<uint8_t>(rows);
-    config.row_bytes[tile] = rows != 0 ? 64 : 0;
-  };
-  shape(ROTOR_SUM_00, first);
-  shape(ROTOR_SUM_01, first);
-  shape(ROTOR_VECTORS_0, first);
-  shape(ROTOR_SUM_10, second);
-  shape(ROTOR_SUM_11, second);
-  shape(ROTOR_VECTORS_1, second);
-  shape(ROTOR_CODES_0, kStepCols / 4);
-  shape(ROTOR_CODES_1, kStepCols / 4);
-  publish(&config);
-  _tile_loadconfig(&config);
-}
-
-// One step: x (vectors, x_stride) at a column, and the codes there; the second row block's panel
-// follows the first.
-template <bool kTwoGroups, bool kTwoBlocks>
-inline void multiply_step(const int8_t* x, size_t x_stride, const uint8_t* codes) {
-  _tile_loadd(ROTOR_CODES_0, codes, 64);
-  _tile_loadd(ROTOR_VECTORS_0, x, x_stride);
-  _tile_dpbsud(ROTOR_SUM_00, ROTOR_VECTORS_0, ROTOR_CODES_0);
-  if constexpr (kTwoBlocks) {
-    _tile_loadd(ROTOR_CODES_1, codes + kPanelBytes, 64);
-    _tile_dpbsud(ROTOR_SUM_01, ROTOR_VECTORS_0, ROTOR_CODES_1);
-  }
-  if constexpr (kTwoGroups) {
-    _tile_loadd(ROTOR_VECTORS_1, x + kTileVectors * x_stride, x_stride);
-    _tile_dpbsud(ROTOR_SUM_10, ROTOR_VECTORS_1, ROTOR_CODES_0);
-    if constexpr (kTwoBlocks) {
-      _tile_dpbsud(ROTOR_SUM_11, ROTOR_VECTORS_1, ROTOR_CODES_1);
-    }
-  }
-}
-
 // out (vectors, out_stride) += the product of x's first `cols` columns and the panels.
 template <bool kTwoGroups, bool kTwoBlocks>
 inline void multiply_panels(const uint8_t* panels, size_t cols, const int8_t* x, size_t x_stride,
                             size_t vectors, int32_t* out, size_t out_stride) {
-  int32_t* const out1 = kTwoGroups ? out + kTileVectors * out_stride : nullptr;
-  const size_t row_bytes = out_stride * sizeof(int32_t);
-  _tile_loadd(ROTOR_SUM_00, out, row_bytes);
-  if constexpr (kTwoBlocks) {
-    _tile_loadd(ROTOR_SUM_01, out + kBlockRows, row_bytes);
-  }
-  if constexpr (kTwoGroups) {
-    _tile_loadd(ROTOR_SUM_10, out1, row_bytes);
-    if constexpr (kTwoBlocks) {
-      _tile_loadd(ROTOR_SUM_11, out1 + kBlockRows, row_bytes);
-    }
-  }
+  load_sums<kTwoGroups, kTwoBlocks>(out, out_stride);
   const size_t steps = cols / kStepCols;
   for (size_t s = 0; s < steps; ++s) {
-    multiply_step<kTwoGroups, kTwoBlocks>(x + kStepCols * s, x_stride, panels + kStepBytes * s);
+    const uint8_t* codes = panels + kStepBytes * s;
+    multiply_step<kTwoGroups, kTwoBlocks>(x + kStepCols * s, x_stride, codes, codes + kPanelBytes);
   }
   if (const size_t left = cols % kStepCols; left != 0) {  // x may end here: read a copy
     alignas(64) int8_t copy[2 * kTileVectors * kStepCols] = {};
@@ -116,28 +33,11 @@ inline void multiply_panels(const uint8_t* panels, size_t cols, const int8_t* x,
       __builtin_memcpy(copy + kStepCols * v, x + v * x_stride + kStepCols * steps, left);
     }
     publish(copy);
-    multiply_step<kTwoGroups, kTwoBlocks>(copy, kStepCols, panels + kStepBytes * steps);
+    const uint8_t* codes = panels + kStepBytes * steps;
+    multiply_step<kTwoGroups, kTwoBlocks>(copy, kStepCols, codes, codes + kPanelBytes);
   }
-  _tile_stored(ROTOR_SUM_00, out, row_bytes);
-  if constexpr (kTwoBlocks) {
-    _tile_stored(ROTOR_SUM_01, out + kBlockRows, row_bytes);
-  }
-  if constexpr (kTwoGroups) {
-    _tile_stored(ROTOR_SUM_10, out1, row_bytes);
-    if constexpr (kTwoBlocks) {
-      _tile_stored(ROTOR_SUM_11, out1 + kBlockRows, row_bytes);
-    }
-  }
+  store_sums<kTwoGroups, kTwoBlocks>(out, out_stride);
 }
-
-#undef ROTOR_SUM_00
-#undef ROTOR_SUM_01
-#undef ROTOR_SUM_10
-#undef ROTOR_SUM_11
-#undef ROTOR_VECTORS_0
-#undef ROTOR_VECTORS_1
-#undef ROTOR_CODES_0
-#undef ROTOR_CODES_1
 
 // The codes of `tiles` packed tiles; the last step is filled up with zero codes.
 template <typename Layout>
@@ -152,22 +52,6 @@ inline void unpack_panel(const uint8_t* packed, size_t tiles, uint8_t* panel) {
     _mm512_store_si512(panel + at, _mm512_setzero_si512());
   }
 }
-
-// Shapes the registers when the shape is another than the last one.
-class Groups {
- public:
-  void use(size_t first, size_t second) {
-    if (first != first_ || second != second_) {
-      configure(first, second);
-      first_ = first;
-      second_ = second;
-    }
-  }
-
- private:
-  size_t first_ = 0;
-  size_t second_ = 0;
-};
 
 // All vectors, 32 at a time, with the panels of one or two row blocks.
 template <bool kTwoBlocks>

@@ -40,15 +40,16 @@ struct Row {
   double bytes_per_token = 0.0;     // weights, head and cache read for one step, over its tokens
   double gb_per_second = 0.0;
   double available_gb_per_second = 0.0;
+  double head_rows = 0.0;           // rows of the head read for a token, beside its coarse form
 };
 
-// The memory that one pass reads: all ternary matrices and the head.
+// The memory that one pass reads: all ternary matrices and the head, or its coarse form.
 std::vector<std::span<const std::byte>> weight_memory(const Model& model) {
   const Weights& w = model.weights;
   std::vector<std::span<const std::byte>> areas;
   const auto add = [&](const Buffer& buffer) { areas.emplace_back(buffer.data(), buffer.size()); };
   add(w.packed);
-  add(w.head_matrix().data);
+  add(w.head_plane.rows != 0 ? w.head_plane.codes : w.head_matrix().data);
   return areas;
 }
 
@@ -90,14 +91,16 @@ Status prefill(Executor& executor, const ModelConfig& config, KvSequence& sequen
   return {};
 }
 
+// Greedy, as far as the head is concerned: the tokens themselves are fixed.
 Status decode(Executor& executor, const ModelConfig& config, std::vector<KvSequence>& sequences,
               size_t count) {
+  const TopQuery query = {1, {}};
   for (size_t step = 0; step < count; ++step) {
     Batch batch;
     for (KvSequence& sequence : sequences) {
       ROTOR_TRY(sequence.extend(1));
       const size_t position = sequence.length() - 1;
-      batch.rows.push_back({&sequence, position, bench_token(config, position), true});
+      batch.rows.push_back({&sequence, position, bench_token(config, position), true, &query});
     }
     ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
   }
@@ -113,13 +116,14 @@ class Bench {
 
   Result<Row> measure(size_t batch, size_t prompt, size_t generate) {
     std::vector<double> rates;
+    const TwoStageCounts before = executor_.head_counts();
     for (size_t r = 0; r < options_.repeats + 1; ++r) {
       ROTOR_ASSIGN(const double seconds, time_once(batch, prompt, generate));
       if (r > 0) {  // the first pass warms up
         rates.push_back(static_cast<double>(batch * (prompt + generate)) / seconds);
       }
     }
-    Row row{threads_, batch, prompt, generate, 0, 0, 0, 0, available_ / 1e9};
+    Row row{threads_, batch, prompt, generate, 0, 0, 0, 0, available_ / 1e9, 0};
     double sum = 0.0;
     for (const double rate : rates) {
       sum += rate;
@@ -130,7 +134,8 @@ class Bench {
       squares += (rate - row.tokens_per_second) * (rate - row.tokens_per_second);
     }
     row.stddev = rates.size() > 1 ? std::sqrt(squares / static_cast<double>(rates.size() - 1)) : 0;
-    row.bytes_per_token = bytes_per_token(batch, prompt, generate);
+    row.head_rows = head_rows(before, executor_.head_counts());
+    row.bytes_per_token = bytes_per_token(batch, prompt, generate, row.head_rows);
     row.gb_per_second = row.bytes_per_token * row.tokens_per_second / 1e9;
     return row;
   }
@@ -152,7 +157,18 @@ class Bench {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
-  double bytes_per_token(size_t batch, size_t prompt, size_t generate) const {
+  // Rows of the head read for one token between two counts. One that was not answered read them all.
+  double head_rows(const TwoStageCounts& before, const TwoStageCounts& after) const {
+    if (after.rows == before.rows) {
+      return 0;
+    }
+    const auto whole = static_cast<double>((after.unanswered - before.unanswered) *
+                                           model_.config.vocab);
+    return (static_cast<double>(after.rescored - before.rescored) + whole) /
+           static_cast<double>(after.rows - before.rows);
+  }
+
+  double bytes_per_token(size_t batch, size_t prompt, size_t generate, double head_rows) const {
     const ModelConfig& c = model_.config;
     const double position =
         static_cast<double>(c.layers * 2 * c.kv_rows()) * (options_.model.kv == "f32" ? 4 : 2);
@@ -161,7 +177,8 @@ class Bench {
       return weight_bytes(model_) / rows;
     }
     return weight_bytes(model_) / static_cast<double>(batch) +
-           position * static_cast<double>(generate) / 2;
+           position * static_cast<double>(generate) / 2 +
+           head_rows * static_cast<double>(model_.weights.head_matrix().row_bytes());
   }
 
   const BenchOptions& options_;
@@ -175,6 +192,7 @@ struct Report {
   std::string model;
   std::string isa;
   std::string format;
+  std::string head;
   double load_seconds = 0.0;
   std::vector<Row> rows;
 };
@@ -185,6 +203,7 @@ void print_json(const Report& report) {
     rows.push_back({{"model", report.model},
                     {"isa", report.isa},
                     {"format", report.format},
+                    {"head", report.head},
                     {"n_threads", row.threads},
                     {"batch", row.batch},
                     {"n_prompt", row.prompt},
@@ -192,6 +211,7 @@ void print_json(const Report& report) {
                     {"tokens_per_second", row.tokens_per_second},
                     {"stddev", row.stddev},
                     {"bytes_per_token", row.bytes_per_token},
+                    {"head_rows_per_token", row.head_rows},
                     {"gb_per_second", row.gb_per_second},
                     {"available_gb_per_second", row.available_gb_per_second},
                     {"load_seconds", report.load_seconds},
@@ -201,27 +221,32 @@ void print_json(const Report& report) {
 }
 
 void print_csv(const Report& report) {
-  fmt::print("model,isa,format,n_threads,batch,n_prompt,n_gen,tokens_per_second,stddev,"
-             "bytes_per_token,gb_per_second,available_gb_per_second,load_seconds,peak_rss_bytes\n");
+  fmt::print("model,isa,format,head,n_threads,batch,n_prompt,n_gen,tokens_per_second,stddev,"
+             "bytes_per_token,head_rows_per_token,gb_per_second,available_gb_per_second,"
+             "load_seconds,peak_rss_bytes\n");
   for (const Row& row : report.rows) {
-    fmt::print("{},{},{},{},{},{},{},{:.3f},{:.3f},{:.0f},{:.3f},{:.3f},{:.3f},{}\n", report.model,
-               report.isa, report.format, row.threads, row.batch, row.prompt, row.generate,
-               row.tokens_per_second, row.stddev, row.bytes_per_token, row.gb_per_second,
-               row.available_gb_per_second, report.load_seconds, peak_resident_bytes());
+    fmt::print("{},{},{},{},{},{},{},{},{:.3f},{:.3f},{:.0f},{:.1f},{:.3f},{:.3f},{:.3f},{}\n",
+               report.model, report.isa, report.format, report.head, row.threads, row.batch,
+               row.prompt, row.generate, row.tokens_per_second, row.stddev, row.bytes_per_token, row.head_rows,
+               row.gb_per_second, row.available_gb_per_second, report.load_seconds,
+               peak_resident_bytes());
   }
 }
 
 void print_markdown(const Report& report) {
-  fmt::print("{}, {}, {} weights; loaded in {:.2f} s, peak memory {}\n\n", report.model, report.isa,
-             report.format, report.load_seconds, format_bytes(peak_resident_bytes()));
-  fmt::print("| threads | batch | test | tokens/s | +- | bytes/token | GB/s | of readable |\n");
-  fmt::print("|---|---|---|---|---|---|---|---|\n");
+  fmt::print("{}, {}, {} weights, {} head; loaded in {:.2f} s, peak memory {}\n\n", report.model,
+             report.isa, report.format, report.head, report.load_seconds,
+             format_bytes(peak_resident_bytes()));
+  fmt::print("| threads | batch | test | tokens/s | +- | bytes/token | head rows | GB/s | "
+             "of readable |\n");
+  fmt::print("|---|---|---|---|---|---|---|---|---|\n");
   for (const Row& row : report.rows) {
     const std::string test = row.generate == 0 ? fmt::format("prompt {}", row.prompt)
                                                : fmt::format("generate {}", row.generate);
-    fmt::print("| {} | {} | {} | {:.2f} | {:.2f} | {} | {:.2f} | {:.0f} % of {:.1f} GB/s |\n",
+    fmt::print("| {} | {} | {} | {:.2f} | {:.2f} | {} | {:.0f} | {:.2f} | {:.0f} % of {:.1f} GB/s |\n",
                row.threads, row.batch, test, row.tokens_per_second, row.stddev,
-               format_bytes(static_cast<uint64_t>(row.bytes_per_token)), row.gb_per_second,
+               format_bytes(static_cast<uint64_t>(row.bytes_per_token)), row.head_rows,
+               row.gb_per_second,
                100.0 * row.gb_per_second / row.available_gb_per_second,
                row.available_gb_per_second);
   }
@@ -245,6 +270,7 @@ Status bench(BenchOptions options) {
   report.model = options.synthetic.empty() ? model->path : options.synthetic;
   report.isa = isa_name(isa);
   report.format = format_info(model->weights.layers[0].q.matrix.format).name;
+  report.head = model->weights.head_plane.rows != 0 ? "two-stage" : "full";
   report.load_seconds = loaded.load_seconds;
   loaded.executor.reset();
   for (const size_t threads : options.threads) {

@@ -236,6 +236,7 @@ void add_chat_command(CLI::App& app, int& exit_code) {
                   std::string(kHelp));
   command->callback([options, &exit_code] {
     options->model.purpose = Purpose::kChat;
+    options->model.every_logit = draws_from_all(options->sampling.params);
     Result<LoadedModel> loaded = load(options->model, 1);
     if (!loaded.ok()) {
       exit_code = fail(loaded.status());

@@ -26,9 +26,10 @@ struct LogitsOptions {
   size_t batch = 128;
 };
 
-Status write_logits(const LogitsOptions& options) {
+Status write_logits(LogitsOptions options) {
   ROTOR_ASSIGN(const std::string model, resolve_model(options.model.model));
   ROTOR_TRY(check_output(model, options.out));
+  options.model.every_logit = true;
   ROTOR_ASSIGN(const LoadedModel loaded, load(options.model, 1, options.batch));
   const size_t count = options.tokens.size();
   if (count > loaded.context) {
@@ -53,7 +54,7 @@ Status write_logits(const LogitsOptions& options) {
     trace.set_first_token(begin);
     ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
     for (size_t i = begin; i < end; ++i) {
-      ROTOR_TRY(writer.write(std::as_bytes(executor.logits(i - begin))));
+      ROTOR_TRY(writer.write(std::as_bytes(executor.logits(i - begin).all)));
     }
   }
   ROTOR_TRY(trace.finish());

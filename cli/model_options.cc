@@ -62,6 +62,13 @@ void add_weights_option(CLI::App& app, ModelOptions& options) {
       ->envname("ROTOR_WEIGHTS")
       ->check(CLI::IsMember({"i2", "dense243", "planes2"}))
       ->capture_default_str();
+  app.add_option("--head", options.head,
+                 "the head: full (in memory, read whole for every token), or two-stage (a coarse form "
+                 "in memory, single rows from the file; the answer is the same), or auto (two-stage "
+                 "when it is large)")
+      ->envname("ROTOR_HEAD")
+      ->check(CLI::IsMember({"auto", "full", "two-stage"}))
+      ->capture_default_str();
 }
 
 void add_compute_options(CLI::App& app, ModelOptions& options) {
@@ -108,6 +115,13 @@ Result<SourceOptions> source_options(const ModelOptions& options) {
   return source;
 }
 
+HeadMode head_mode(const std::string& name) {
+  if (name == "auto") {
+    return HeadMode::kAuto;
+  }
+  return name == "full" ? HeadMode::kFull : HeadMode::kTwoStage;
+}
+
 Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t max_batch) {
   const auto start = std::chrono::steady_clock::now();
   ROTOR_ASSIGN(const std::string path, resolve_model(options.model, options.purpose));
@@ -115,6 +129,8 @@ Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t m
   LoadOptions load_options;
   ROTOR_ASSIGN(load_options.source, source_options(options));
   load_options.format = *parse_format(options.weights);
+  load_options.head = options.every_logit && options.head == "auto" ? HeadMode::kFull
+                                                                    : head_mode(options.head);
   load_options.progress = progress_bar(options.quiet);
   LoadedModel loaded;
   {

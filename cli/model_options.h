@@ -24,6 +24,8 @@ struct ModelOptions {
   size_t context = 0;            // 0: the model's own, at most kDefaultContext
   std::string kv = "f16";        // key/value cache type
   std::string weights = "i2";    // layout of the ternary matrices in memory
+  std::string head = "auto";     // auto, full or two-stage: how the head is kept
+  bool every_logit = false;      // what follows needs them all: "auto" means "full"
   std::string i2s_layout = "128";
   bool quiet = false;
 };
@@ -31,14 +33,18 @@ inline constexpr size_t kDefaultContext = 4096;
 
 // MODEL, -m and --i2s-layout; nothing else.
 void add_model_argument(CLI::App& app, ModelOptions& options);
+// --weights and --head.
 void add_weights_option(CLI::App& app, ModelOptions& options);
-// -t, -c, --kv, --weights and --quiet: for commands that compute.
+// -t, -c, --kv, --weights, --head and --quiet: for commands that compute.
 void add_compute_options(CLI::App& app, ModelOptions& options);
 
 // The path to use: the one given, or the shipped model of the purpose. kNotFound when there is none.
 Result<std::string> resolve_model(const std::string& given, Purpose purpose = Purpose::kText);
 
 Result<SourceOptions> source_options(const ModelOptions& options);
+
+// REQUIRES: one of the names that --head takes.
+HeadMode head_mode(const std::string& name);
 
 struct LoadedModel {
   std::shared_ptr<const Model> model;

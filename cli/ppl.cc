@@ -72,6 +72,7 @@ Status measure(PplOptions options) {
   if (options.model.context == 0) {
     options.model.context = kDefaultWindow;
   }
+  options.model.every_logit = true;
   ROTOR_ASSIGN(const LoadedModel loaded, load(options.model, 1));
   const Tokenizer* tokenizer = loaded.model->tokenizer.get();
   const TokenId bos = tokenizer != nullptr && tokenizer->add_bos() ? tokenizer->bos() : kNoToken;

@@ -130,6 +130,7 @@ Result<int> run(const RunOptions& options) {
   const size_t sequences = options.beams > 1 ? 2 * options.beams : options.answers;
   ModelOptions model_options = options.model;
   model_options.purpose = options.chat ? Purpose::kChat : Purpose::kText;
+  model_options.every_logit = options.beams > 1 || draws_from_all(options.sampling.params);
   ROTOR_ASSIGN(const LoadedModel loaded, load(model_options, sequences));
   ROTOR_ASSIGN(const GenerationRequest request, make_request(options, loaded, prompt));
   // A person at a terminal sees the text begin where it begins; a pipe gets only what is new.

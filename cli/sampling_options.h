@@ -24,6 +24,11 @@ struct SamplingOptions {
 
 void add_sampling_options(CLI::App& app, SamplingOptions& options);
 
+// Whether any token may be drawn, so that a head in two stages is of no use.
+inline bool draws_from_all(const SamplingParams& params) {
+  return params.temperature != 0 && params.top_k == 0;
+}
+
 // Fills the sampling part of `request`. The defaults are Rotor's whatever the model's container, so
 // that the same weights give the same tokens; with --recommended the recommendation of the model
 // comes before them, and options given win over both. kUnsupported when the model recommends

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One hash of the logits of a model, however they are computed: instruction-set level, layout of the
-// weights, threads, size of the prefill chunks, other sequences in the batch, forked and truncated
-// caches. The hashes are fixed, so a compiler or machine that computes something else fails too.
+// weights, head in memory or in the file, threads, size of the prefill chunks, other sequences in the
+// batch, forked and truncated caches. The hashes are fixed, so a compiler or machine that computes
+// something else fails too. A head in two stages gives the same logits and misses none.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -98,7 +99,7 @@ class Runner {
       ASSERT_TRUE(status.ok()) << status.message();
       const size_t skip = way_.company == Company::kBesideOthers ? 1 : 0;
       for (size_t i = 0; hashed && i < chunk.size(); ++i) {
-        hash_.update(std::as_bytes(executor_.logits(skip + i)));
+        hash_.update(std::as_bytes(executor_.logits(skip + i).all));
       }
     }
   }
@@ -198,6 +199,7 @@ class Identity : public testing::TestWithParam<Case> {
     for (size_t i = 0; i < kTernaryFormats; ++i) {
       LoadOptions load;
       load.format = static_cast<TernaryFormat>(i);
+      load.head = i == 0 ? HeadMode::kFull : HeadMode::kTwoStage;  // rows in memory or in the file
       auto model = load_model(test_source(GetParam().config, GetParam().options), load, pool);
       ASSERT_TRUE(model.ok()) << model.status().message();
       models_[i] = *std::move(model);
@@ -232,6 +234,74 @@ TEST_P(Identity, OneHashHoweverItIsComputed) {
   }
   EXPECT_EQ(levels_run_, cpu_features().supported) << "a level of this CPU was not run";
   std::printf("%s: %s in %zu ways\n", GetParam().name, GetParam().sha256, ways.size());
+}
+
+// The logits of every position, all or those of a query.
+std::vector<std::vector<TokenLogit>> logits_of(Executor& executor, const Tokens& tokens, size_t chunk,
+                                               const TopQuery* query) {
+  std::vector<std::vector<TokenLogit>> logits;
+  KvSequence sequence(&executor.kv_pool());
+  for (size_t begin = 0; begin < tokens.size(); begin += chunk) {
+    const size_t end = std::min(tokens.size(), begin + chunk);
+    EXPECT_TRUE(sequence.extend(end - begin).ok());
+    Batch batch;
+    for (size_t i = begin; i < end; ++i) {
+      batch.rows.push_back({&sequence, i, tokens[i], true, i % 5 == 4 ? nullptr : query});
+    }
+    const Status status = executor.forward(batch, nullptr);
+    EXPECT_TRUE(status.ok()) << status.message();
+    for (size_t i = 0; i < end - begin; ++i) {
+      const RowLogits row = executor.logits(i);
+      logits.emplace_back(row.top.begin(), row.top.end());
+      for (size_t token = 0; token < row.all.size(); ++token) {
+        logits.back().push_back({row.all[token], static_cast<TokenId>(token)});
+      }
+    }
+  }
+  return logits;
+}
+
+// Where a head in two stages gives a logit, it has the same bits, and no likelier token is missing.
+TEST_P(Identity, AHeadInTwoStagesGivesTheSameLogits) {
+  ThreadPool pool(1);
+  LoadOptions load;
+  load.head = HeadMode::kTwoStage;
+  const auto model = load_model(test_source(GetParam().config, GetParam().options), load, pool);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  CpuExecutorOptions options;
+  options.kv_type = GetParam().kv;
+  const auto full = logits_of(**make_cpu_executor(models_[0], options), tokens_, 100, nullptr);
+  for (size_t level = 0; level < 32; ++level) {
+    if ((cpu_features().supported >> level & 1u) == 0) {
+      continue;
+    }
+    options.isa = static_cast<IsaLevel>(level);
+    for (const size_t threads : {1, 2, 3}) {
+      for (const size_t chunk : {1, 2, 100}) {
+        options.threads = threads;
+        const auto executor = *make_cpu_executor(*model, options);
+        const TopQuery query = {1 + chunk % 7, {5, 96}};
+        const auto few = logits_of(*executor, tokens_, chunk, &query);
+        EXPECT_GT(executor->head_counts().rows, executor->head_counts().unanswered);
+        for (size_t i = 0; i < tokens_.size(); ++i) {
+          for (const TokenLogit& entry : few[i]) {
+            const TokenLogit& same = full[i][static_cast<size_t>(entry.token)];
+            ASSERT_EQ(entry.logit, same.logit) << "level " << level << ", position " << i;
+          }
+          const auto top = [&](std::vector<TokenLogit> entries) {
+            std::sort(entries.begin(), entries.end(), more_likely);
+            entries.resize(query.count);
+            return entries;
+          };
+          const auto expected = top(full[i]);
+          const auto got = top(few[i]);
+          for (size_t k = 0; k < query.count; ++k) {
+            ASSERT_EQ(got[k].token, expected[k].token) << "level " << level << ", position " << i;
+          }
+        }
+      }
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Identity, testing::ValuesIn(cases()),

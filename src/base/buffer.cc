@@ -9,12 +9,12 @@
 #include <string>
 #include <utility>
 
+#include "base/round_up.h"
+
 namespace rotor {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
-
-size_t round_up(size_t bytes, size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
 
 // Maps `bytes` (a multiple of 2 MiB) starting at a 2 MiB boundary; nullptr on failure.
 std::byte* map_aligned(size_t bytes) {

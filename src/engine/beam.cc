@@ -161,9 +161,9 @@ Status BeamSearch::step() {
   for (Beam& beam : beams_) {
     steps.push_back({&beam.cache, beam.tokens.back()});
   }
-  return stepper_.step(steps, run_.cancel, [this](size_t i, std::span<const float> logits) {
+  return stepper_.step(steps, run_.cancel, [this](size_t i, const RowLogits& logits) {
     ++decoded_;
-    return extend(i, logits);
+    return extend(i, logits.all);
   });
 }
 

@@ -39,7 +39,7 @@ std::vector<GeneratedAnswer> search(const GenerationRequest& request, size_t max
   KvSequence cache(&executor.kv_pool());
   const auto logits = stepper.prefill(cache, request.prompt, nullptr);
   GenerationResult result;
-  const Status status = search_beams(run, stepper, *logits, cache, result);
+  const Status status = search_beams(run, stepper, logits->all, cache, result);
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(executor.kv_pool().free_pages() + 1, executor.kv_pool().pages());
   return result.answers;
@@ -192,7 +192,7 @@ TEST(BeamSearch, TiesGoToTheBetterBeamAndTheLowerToken) {
   KvSequence cache(&executor.kv_pool());
   const auto logits = stepper.prefill(cache, request.prompt, nullptr);
   GenerationResult result;
-  ASSERT_TRUE(search_beams(run, stepper, *logits, cache, result).ok());
+  ASSERT_TRUE(search_beams(run, stepper, logits->all, cache, result).ok());
   ASSERT_EQ(result.answers.size(), 3u);
   EXPECT_EQ(result.answers[0].tokens, (Tokens{0, 0}));
   EXPECT_EQ(result.answers[1].tokens, (Tokens{0, 1}));
@@ -259,7 +259,7 @@ TEST(BeamSearch, CancelledTheBestBeamsSoFarAreTheAnswers) {
   KvSequence cache(&executor.kv_pool());
   const auto logits = stepper.prefill(cache, request.prompt, nullptr);
   GenerationResult result;
-  ASSERT_TRUE(search_beams(run, stepper, *logits, cache, result).ok());
+  ASSERT_TRUE(search_beams(run, stepper, logits->all, cache, result).ok());
   ASSERT_EQ(result.answers.size(), 2u);
   EXPECT_EQ(result.answers[0].tokens.size(), 3u);
   ASSERT_EQ(events.size(), 2u);

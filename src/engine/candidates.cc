@@ -12,40 +12,30 @@ namespace {
 
 constexpr double kOne = 0x1p39;
 
-bool more_likely(const Candidate& a, const Candidate& b) {
-  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
-}
-
 uint64_t weight(double below_max) { return static_cast<uint64_t>(portable_exp(below_max) * kOne); }
 
 }  // namespace
 
 void Candidates::assign(std::span<const float> logits, size_t k) {
-  kept_.clear();
-  sorted_ = 0;
-  const size_t spare = 64;  // candidates are collected in excess and thinned out now and then
-  const size_t limit = k < logits.size() / 2 ? 2 * k + spare : logits.size() + 1;
-  float too_small = -INFINITY;
+  most_likely_.clear(std::min(k, logits.size()));
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] <= too_small) {
-      continue;  // k tokens are at least as large and have lower ids
-    }
-    kept_.push_back({logits[i], static_cast<TokenId>(i)});
-    if (kept_.size() == limit) {
-      drop_all_but(k);
-      too_small = kept_.back().logit;
-    }
+    most_likely_.add(logits[i], static_cast<TokenId>(i));
   }
-  drop_all_but(k);
+  take();
 }
 
-// Leaves the k-th most likely at the back when there were more.
-void Candidates::drop_all_but(size_t k) {
-  if (k < kept_.size()) {
-    const auto last = kept_.begin() + static_cast<ptrdiff_t>(k) - 1;
-    std::nth_element(kept_.begin(), last, kept_.end(), more_likely);
-    kept_.resize(k);
+void Candidates::assign(std::span<const TokenLogit> logits, size_t k) {
+  most_likely_.clear(std::min(k, logits.size()));
+  for (const auto& [logit, token] : logits) {
+    most_likely_.add(logit, token);
   }
+  take();
+}
+
+void Candidates::take() {
+  const std::span<const TokenLogit> taken = most_likely_.take();
+  kept_.assign(taken.begin(), taken.end());
+  sorted_ = 0;
 }
 
 double Candidates::max_logit() const {
@@ -53,7 +43,7 @@ double Candidates::max_logit() const {
     return kept_.front().logit;
   }
   float max = kept_.front().logit;
-  for (const Candidate& candidate : kept_) {
+  for (const TokenLogit& candidate : kept_) {
     max = std::max(max, candidate.logit);
   }
   return max;
@@ -75,7 +65,7 @@ void Candidates::keep_typical(double mass) {
   const double max = max_logit();
   uint64_t total = 0;
   uint64_t moment = 0;
-  for (const Candidate& candidate : kept_) {
+  for (const TokenLogit& candidate : kept_) {
     const double d = candidate.logit - max;
     const double share = portable_exp(d) * kOne;
     total += static_cast<uint64_t>(share);
@@ -83,7 +73,7 @@ void Candidates::keep_typical(double mass) {
   }
   const double mean = -static_cast<double>(moment) / static_cast<double>(total);
   distances_.clear();
-  for (const Candidate& candidate : kept_) {
+  for (const TokenLogit& candidate : kept_) {
     distances_.push_back({std::fabs(mean - (candidate.logit - max)), candidate});
   }
   std::sort(distances_.begin(), distances_.end(), [](const Distance& a, const Distance& b) {
@@ -106,7 +96,7 @@ void Candidates::keep_typical(double mass) {
 void Candidates::keep_top_p(double mass) {
   const double max = max_logit();
   uint64_t total = 0;
-  for (const Candidate& candidate : kept_) {
+  for (const TokenLogit& candidate : kept_) {
     total += weight(candidate.logit - max);
   }
   const double goal = mass * static_cast<double>(total);
@@ -130,7 +120,7 @@ void Candidates::keep_top_p(double mass) {
 
 void Candidates::keep_min_p(double ratio) {
   const double lowest = max_logit() + portable_log(ratio);
-  std::erase_if(kept_, [lowest](const Candidate& candidate) { return candidate.logit < lowest; });
+  std::erase_if(kept_, [lowest](const TokenLogit& candidate) { return candidate.logit < lowest; });
   sorted_ = std::min(sorted_, kept_.size());
 }
 

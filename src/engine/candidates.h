@@ -4,26 +4,23 @@
 // exact and no order of summation has to be agreed on.
 #pragma once
 
-#include <rotor/token.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "model/top_logits.h"
+
 namespace rotor {
 
-struct Candidate {
-  float logit;
-  TokenId token;
-};
-
-// A filter keeps at least one token. "More likely" means: larger logit, ties by lower token id.
+// A filter keeps at least one token.
 class Candidates {
  public:
   // Starts with the `k` most likely tokens of `logits` (vocab); k >= 1, vocab < 2^24. Logits are
   // finite or -infinity; the latter are left out, and at least one is finite.
   void assign(std::span<const float> logits, size_t k);
+  // The same of some tokens, by ascending id.
+  void assign(std::span<const TokenLogit> logits, size_t k);
 
   // Keeps the shortest run of tokens, by growing distance of -ln(probability) from the entropy
   // (ties by lower id), whose probabilities reach `mass`.
@@ -34,18 +31,19 @@ class Candidates {
   void keep_min_p(double ratio);
 
   // What is left, in no promised order.
-  std::span<const Candidate> kept() const { return kept_; }
+  std::span<const TokenLogit> kept() const { return kept_; }
 
  private:
-  void drop_all_but(size_t k);
+  void take();
   double max_logit() const;
   void sort_first(size_t count);
 
   struct Distance {
     double from_entropy;
-    Candidate candidate;
+    TokenLogit candidate;
   };
-  std::vector<Candidate> kept_;
+  MostLikely most_likely_;
+  std::vector<TokenLogit> kept_;
   size_t sorted_ = 0;  // so many at the front are in order, and more likely than the rest
   std::vector<Distance> distances_;
 };

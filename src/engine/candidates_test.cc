@@ -16,7 +16,7 @@ namespace {
 
 std::vector<TokenId> tokens_of(const Candidates& candidates) {
   std::vector<TokenId> tokens;
-  for (const Candidate& candidate : candidates.kept()) {
+  for (const TokenLogit& candidate : candidates.kept()) {
     tokens.push_back(candidate.token);
   }
   std::sort(tokens.begin(), tokens.end());

@@ -3,6 +3,7 @@
 // from the tokens it finds there, so a wrong page, position or order changes the answer.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -29,6 +30,22 @@ inline std::vector<float> fake_logits(const std::vector<TokenId>& tokens, size_t
   return logits;
 }
 
+// What a query asks for of `logits`, and no more.
+inline std::vector<TokenLogit> top_logits(std::span<const float> logits, const TopQuery& query) {
+  std::vector<TokenLogit> all;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    all.push_back({logits[i], static_cast<TokenId>(i)});
+  }
+  std::vector<TokenLogit> sorted = all;
+  std::sort(sorted.begin(), sorted.end(), more_likely);
+  const float least = sorted.at(std::min(query.count, sorted.size()) - 1).logit;
+  std::erase_if(all, [&](const TokenLogit& entry) {
+    return entry.logit < least &&
+           std::find(query.also.begin(), query.also.end(), entry.token) == query.also.end();
+  });
+  return all;
+}
+
 class FakeExecutor : public Executor {
  public:
   FakeExecutor(size_t vocab, size_t max_batch, size_t pages)
@@ -38,13 +55,19 @@ class FakeExecutor : public Executor {
 
   size_t max_batch() const override { return max_batch_; }
   KvPool& kv_pool() override { return pool_; }
-  std::span<float> logits(size_t i) override { return logits_.at(i); }
+  RowLogits logits(size_t i) override {
+    if (top_.at(i).empty()) {
+      return {logits_.at(i), {}};
+    }
+    return {{}, top_.at(i)};
+  }
   void set_trace(TraceHook*) override {}
 
   Status forward(const Batch& batch, const CancelFlag* cancel) override {
     const size_t pass = batch_sizes.size();
     batch_sizes.push_back(batch.rows.size());
     logits_.clear();
+    top_.clear();
     if (batch.rows.empty() || batch.rows.size() > max_batch_) {
       return internal_error("a batch of " + std::to_string(batch.rows.size()) + " rows");
     }
@@ -69,6 +92,10 @@ class FakeExecutor : public Executor {
     for (const BatchRow& row : batch.rows) {
       if (row.wants_logits) {
         logits_.push_back(make_logits(read(row)));
+        top_.emplace_back();
+        if (row.top != nullptr && answers_top) {
+          top_.back() = top_logits(logits_.back(), *row.top);
+        }
       }
     }
     return Status();
@@ -77,6 +104,7 @@ class FakeExecutor : public Executor {
   std::vector<size_t> batch_sizes;  // rows of every pass so far
   size_t failing_pass = SIZE_MAX;
   std::function<void(size_t pass)> before_pass;
+  bool answers_top = false;         // as a device with a two-stage head does
   std::function<std::vector<float>(const std::vector<TokenId>& tokens)> make_logits =
       [this](const std::vector<TokenId>& tokens) { return fake_logits(tokens, vocab_); };
 
@@ -109,6 +137,7 @@ class FakeExecutor : public Executor {
   size_t max_batch_;
   KvPool pool_;
   std::vector<std::vector<float>> logits_;
+  std::vector<std::vector<TokenLogit>> top_;
 };
 
 }  // namespace rotor

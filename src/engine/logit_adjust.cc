@@ -21,75 +21,122 @@ Status not_finite(std::string_view what, size_t token, float value) {
 
 }  // namespace
 
-LogitAdjuster::LogitAdjuster(const SamplingParams& params, size_t vocab) : params_(params) {
+LogitAdjuster::LogitAdjuster(const SamplingParams& params, size_t vocab)
+    : params_(params), vocab_(vocab) {
   if (params.penalizes()) {
     counts_.resize(vocab);
-  }
-  if (params.penalizes() || !params.logit_bias.empty()) {
-    row_.resize(vocab);
   }
 }
 
 Result<std::span<const float>> LogitAdjuster::apply(std::span<const float> logits,
                                                     std::span<const TokenId> history) {
   ROTOR_TRY(check_finite(logits));
-  if (row_.empty()) {
+  if (changes_nothing()) {
     return logits;
   }
-  if (logits.size() != row_.size()) {
+  if (logits.size() != vocab_) {
     return internal_error("sampling: " + std::to_string(logits.size()) + " logits for " +
-                          std::to_string(row_.size()) + " tokens");
+                          std::to_string(vocab_) + " tokens");
   }
-  std::copy(logits.begin(), logits.end(), row_.begin());
-  ROTOR_TRY(add_biases());
-  if (!counts_.empty()) {
-    ROTOR_TRY(penalize(history));
-  }
+  row_.assign(logits.begin(), logits.end());
+  ROTOR_TRY(change(history, row_.size(),
+                   [this](TokenId token) -> float& { return row_[static_cast<size_t>(token)]; }));
   return std::span<const float>(row_);
 }
 
-Status LogitAdjuster::add_biases() {
+Result<std::span<const TokenLogit>> LogitAdjuster::apply(std::span<const TokenLogit> logits,
+                                                         std::span<const TokenId> history) {
+  for (const auto& [logit, token] : logits) {
+    if (!std::isfinite(logit)) {
+      return not_finite("the logit", static_cast<size_t>(token), logit);
+    }
+  }
+  if (changes_nothing()) {
+    return logits;
+  }
+  some_.assign(logits.begin(), logits.end());
+  ROTOR_TRY(change(history, some_.size(), [this](TokenId token) -> float& {
+    const auto found = std::lower_bound(
+        some_.begin(), some_.end(), token,
+        [](const TokenLogit& entry, TokenId wanted) { return entry.token < wanted; });
+    return found->logit;
+  }));
+  return std::span<const TokenLogit>(some_);
+}
+
+void LogitAdjuster::changes(std::span<const TokenId> history, std::vector<TokenId>& tokens) const {
+  tokens.clear();
+  for (const LogitBias& entry : params_.logit_bias) {
+    tokens.push_back(entry.token);
+  }
+  const auto penalized = seen(history);
+  tokens.insert(tokens.end(), penalized.begin(), penalized.end());
+  std::sort(tokens.begin(), tokens.end());
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+}
+
+// What the penalties look at.
+std::span<const TokenId> LogitAdjuster::seen(std::span<const TokenId> history) const {
+  if (counts_.empty()) {
+    return {};
+  }
+  const size_t window =
+      params_.repeat_last_n < 0 ? history.size() : static_cast<size_t>(params_.repeat_last_n);
+  return history.last(std::min(window, history.size()));
+}
+
+// Changes logits, of which there are `size`; logit_of(token) is a reference to one.
+template <typename LogitOf>
+Status LogitAdjuster::change(std::span<const TokenId> history, size_t size,
+                             const LogitOf& logit_of) {
+  ROTOR_TRY(add_biases(size, logit_of));
+  return penalize(history, logit_of);
+}
+
+template <typename LogitOf>
+Status LogitAdjuster::add_biases(size_t size, const LogitOf& logit_of) {
   size_t banned = 0;
   for (const auto& [token, bias] : params_.logit_bias) {
-    float& logit = row_[static_cast<size_t>(token)];
+    float& logit = logit_of(token);
     logit += bias;
     banned += bias == -INFINITY;
     if (bias != -INFINITY && !std::isfinite(logit)) {
       return not_finite("the biased logit", static_cast<size_t>(token), logit);
     }
   }
-  if (banned == row_.size()) {
+  if (banned == size) {
     return invalid_argument("logit_bias bans every token");
   }
   return Status();
 }
 
-Status LogitAdjuster::penalize(std::span<const TokenId> history) {
-  const size_t window =
-      params_.repeat_last_n < 0 ? history.size() : static_cast<size_t>(params_.repeat_last_n);
-  const auto seen = history.last(std::min(window, history.size()));
-  for (const TokenId token : seen) {
-    if (static_cast<size_t>(token) >= row_.size()) {
+template <typename LogitOf>
+Status LogitAdjuster::penalize(std::span<const TokenId> history, const LogitOf& logit_of) {
+  const std::span<const TokenId> tokens = seen(history);
+  for (const TokenId token : tokens) {
+    if (static_cast<size_t>(token) >= vocab_) {
       return invalid_argument("token " + std::to_string(token) +
-                              " is not below the vocabulary of " + std::to_string(row_.size()));
+                              " is not below the vocabulary of " + std::to_string(vocab_));
     }
   }
-  for (const TokenId token : seen) {
+  for (const TokenId token : tokens) {
     ++counts_[static_cast<size_t>(token)];
   }
   Status status;
-  for (const TokenId token : seen) {
-    const size_t index = static_cast<size_t>(token);
-    const uint32_t count = std::exchange(counts_[index], 0);
-    float& logit = row_[index];
-    if (count == 0 || logit == -INFINITY) {
-      continue;  // done at its first occurrence, or banned
+  for (const TokenId token : tokens) {
+    const uint32_t count = std::exchange(counts_[static_cast<size_t>(token)], 0);
+    if (count == 0) {
+      continue;  // done at its first occurrence
+    }
+    float& logit = logit_of(token);
+    if (logit == -INFINITY) {
+      continue;  // banned
     }
     logit = logit > 0 ? logit / params_.repeat_penalty : logit * params_.repeat_penalty;
     logit -= static_cast<float>(count) * params_.frequency_penalty;
     logit -= params_.presence_penalty;
     if (!std::isfinite(logit)) {
-      status = not_finite("the penalized logit", index, logit);
+      status = not_finite("the penalized logit", static_cast<size_t>(token), logit);
     }
   }
   return status;

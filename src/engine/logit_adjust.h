@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "model/top_logits.h"
+
 namespace rotor {
 
 // Scratch memory makes it serve one thread at a time.
@@ -25,12 +27,28 @@ class LogitAdjuster {
   Result<std::span<const float>> apply(std::span<const float> logits,
                                        std::span<const TokenId> history);
 
+  // The same for some tokens by ascending id, the ones of changes(history) among them and at least
+  // one other, if there is one.
+  Result<std::span<const TokenLogit>> apply(std::span<const TokenLogit> logits,
+                                            std::span<const TokenId> history);
+
+  // `tokens` = those whose logits may change after `history`, ascending, each once.
+  void changes(std::span<const TokenId> history, std::vector<TokenId>& tokens) const;
+
  private:
-  Status add_biases();
-  Status penalize(std::span<const TokenId> history);
+  template <typename LogitOf>
+  Status add_biases(size_t size, const LogitOf& logit_of);
+  template <typename LogitOf>
+  Status penalize(std::span<const TokenId> history, const LogitOf& logit_of);
+  template <typename LogitOf>
+  Status change(std::span<const TokenId> history, size_t size, const LogitOf& logit_of);
+  bool changes_nothing() const { return counts_.empty() && params_.logit_bias.empty(); }
+  std::span<const TokenId> seen(std::span<const TokenId> history) const;
 
   SamplingParams params_;
-  std::vector<float> row_;        // (vocab), or empty when nothing is ever changed
+  size_t vocab_;
+  std::vector<float> row_;        // (vocab) where all logits are changed
+  std::vector<TokenLogit> some_;  // where some are
   std::vector<uint32_t> counts_;  // (vocab) zeros between calls, or empty without penalties
 };
 

@@ -20,6 +20,16 @@ Floats adjusted(const SamplingParams& params, const Floats& logits, const Tokens
   LogitAdjuster adjust(params, logits.size());
   const Result<std::span<const float>> row = adjust.apply(logits, history);
   EXPECT_TRUE(row.ok()) << row.status().message();
+  std::vector<TokenLogit> list;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    list.push_back({logits[i], static_cast<TokenId>(i)});
+  }
+  LogitAdjuster adjust_list(params, logits.size());
+  const auto listed = adjust_list.apply(list, history);
+  EXPECT_TRUE(listed.ok()) << listed.status().message();
+  for (size_t i = 0; row.ok() && i < logits.size(); ++i) {
+    EXPECT_EQ((*row)[i], (*listed)[i].logit) << "token " << i << " as one of a list";
+  }
   return row.ok() ? Floats(row->begin(), row->end()) : Floats();
 }
 

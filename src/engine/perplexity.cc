@@ -57,7 +57,7 @@ Status Scorer::chunk(KvSequence& cache, std::span<const TokenId> inputs,
   }
   ROTOR_TRY(executor_.forward(batch_, cancel_));
   for (size_t i = 0; i < targets.size(); ++i) {
-    ROTOR_TRY(score(executor_.logits(i), targets[i]));
+    ROTOR_TRY(score(executor_.logits(i).all, targets[i]));
   }
   return Status();
 }

@@ -11,14 +11,20 @@
 namespace rotor {
 namespace {
 
+// Whether a few logits are enough to draw the token after `history`, and which.
+bool ask(const GenerationRun& run, const Sampler& sampler, std::span<const TokenId> history,
+         TopQuery& query) {
+  return !run.request.log_probabilities && sampler.query(history, query);
+}
+
 // Logits are those of the model: a log-probability does not depend on the sampling parameters.
-Status draw(const GenerationRun& run, Sampler& sampler, std::span<const float> logits,
+Status draw(const GenerationRun& run, Sampler& sampler, const RowLogits& logits,
             RunningAnswer& answer) {
   ROTOR_ASSIGN(const TokenId token,
                sampler.draw(logits, answer.tokens(), static_cast<uint32_t>(answer.index())));
   double log_probability = 0;
   if (run.request.log_probabilities) {
-    log_probability = log_softmax(logits)(logits[static_cast<size_t>(token)]);
+    log_probability = log_softmax(logits.all)(logits.all[static_cast<size_t>(token)]);
   }
   answer.accept(token, log_probability);
   return Status();
@@ -37,7 +43,8 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
               std::vector<RunningAnswer>& answers, size_t& decoded) {
   std::vector<RunningAnswer*> live;
   std::vector<Step> steps;
-  const Stepper::UseLogits draw_next = [&](size_t i, std::span<const float> logits) {
+  std::vector<TopQuery> queries(answers.size());
+  const Stepper::UseLogits draw_next = [&](size_t i, const RowLogits& logits) {
     ++decoded;
     return draw(run, sampler, logits, *live[i]);
   };
@@ -46,8 +53,10 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
     steps.clear();
     for (RunningAnswer& answer : answers) {
       if (answer.live()) {
+        TopQuery& query = queries[answer.index()];
+        const bool few = ask(run, sampler, answer.tokens(), query);
         live.push_back(&answer);
-        steps.push_back({&answer.cache(), answer.tokens().back()});
+        steps.push_back({&answer.cache(), answer.tokens().back(), few ? &query : nullptr});
       } else if (answer.index() > 0) {
         answer.cache().truncate(0);  // its pages serve the others
       }
@@ -59,7 +68,7 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
   }
 }
 
-Status draw_all(const GenerationRun& run, Stepper& stepper, std::span<const float> logits,
+Status draw_all(const GenerationRun& run, Stepper& stepper, const RowLogits& logits,
                 std::vector<RunningAnswer>& answers, size_t& decoded) {
   if (run.max_answer() == 0) {
     end_all(answers, FinishReason::kLength);
@@ -74,7 +83,12 @@ Status draw_all(const GenerationRun& run, Stepper& stepper, std::span<const floa
 
 }  // namespace
 
-Status sample_answers(const GenerationRun& run, Stepper& stepper, std::span<const float> logits,
+bool first_query(const GenerationRun& run, TopQuery& query) {
+  const Result<Sampler> sampler = Sampler::create(run.request.sampling, run.vocab);
+  return sampler.ok() && ask(run, *sampler, run.request.prompt, query);
+}
+
+Status sample_answers(const GenerationRun& run, Stepper& stepper, const RowLogits& logits,
                       KvSequence& cache, GenerationResult& result) {
   const StopMatcher stops = *StopMatcher::create(run.request.stop);  // validated
   std::vector<RunningAnswer> answers;

@@ -4,17 +4,19 @@
 
 #include <rotor/generation.h>
 
-#include <span>
-
 #include "engine/generation_run.h"
 #include "engine/stepper.h"
 
 namespace rotor {
 
-// Draws the answers that follow the prompt, given its `logits` (vocab) and its `cache`. Afterwards
-// `cache` holds the prompt and the first answer but for its last token. Fills result.answers and
-// the token counts, also on failure. Cancellation is not a failure: it is a finish reason.
-Status sample_answers(const GenerationRun& run, Stepper& stepper, std::span<const float> logits,
+// Whether a few logits of the prompt are enough for sample_answers(), and which: `query` gets them.
+bool first_query(const GenerationRun& run, TopQuery& query);
+
+// Draws the answers that follow the prompt, given its `logits`, all or those of first_query(), and its
+// `cache`. Afterwards `cache` holds the prompt and the first answer but for its last token. Fills
+// result.answers and the token counts, also on failure. Cancellation is not a failure: it is a
+// finish reason.
+Status sample_answers(const GenerationRun& run, Stepper& stepper, const RowLogits& logits,
                       KvSequence& cache, GenerationResult& result);
 
 }  // namespace rotor

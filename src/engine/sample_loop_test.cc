@@ -36,7 +36,7 @@ std::vector<TokenId> plain_answer(const GenerationRequest& request, uint32_t ind
   std::vector<TokenId> tokens = request.prompt;
   std::vector<TokenId> answer;
   while (answer.size() < request.max_new_tokens) {
-    answer.push_back(*sampler.draw(fake_logits(tokens, kVocab), tokens, index));
+    answer.push_back(*sampler.draw({fake_logits(tokens, kVocab), {}}, tokens, index));
     tokens.push_back(answer.back());
     const std::vector<TokenId>& ends = request.end_of_generation;
     if (std::find(ends.begin(), ends.end(), answer.back()) != ends.end()) {
@@ -63,7 +63,9 @@ Outcome sample(const GenerationRequest& request, FakeExecutor& executor,
   const GenerationRun run{request, kVocab, kContext, nullptr, keep, cancel};
   Stepper stepper(executor);
   KvSequence cache(&executor.kv_pool());
-  const auto logits = stepper.prefill(cache, request.prompt, nullptr);
+  TopQuery query;
+  const bool few = first_query(run, query);
+  const auto logits = stepper.prefill(cache, request.prompt, nullptr, few ? &query : nullptr);
   EXPECT_TRUE(logits.ok());
   outcome.status = sample_answers(run, stepper, *logits, cache, outcome.result);
   outcome.cache_length = cache.length();
@@ -71,11 +73,12 @@ Outcome sample(const GenerationRequest& request, FakeExecutor& executor,
   return outcome;
 }
 
-TEST(SampleLoop, AnswersDoNotDependOnTheirNumberNorTheBatch) {
+TEST(SampleLoop, AnswersDoNotDependOnTheirNumberNorTheBatchNorTheHead) {
   for (const size_t answers : {1, 2, 5, 9}) {
     for (const size_t max_batch : {1, 4, 64}) {
       const GenerationRequest request = make_request(answers);
       FakeExecutor executor(kVocab, max_batch, 30);
+      executor.answers_top = answers % 2 != 0;
       const Outcome outcome = sample(request, executor);
       ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
       ASSERT_EQ(outcome.result.answers.size(), answers);

@@ -2,7 +2,6 @@
 // The order of the filters and the draw.
 #include "engine/sampler.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "engine/gumbel.h"
@@ -11,7 +10,7 @@ namespace rotor {
 namespace {
 
 // argmax of logit / temperature + noise, ties to the lower id.
-TokenId draw_from(std::span<const Candidate> candidates, double temperature, const DrawKey& key) {
+TokenId draw_from(std::span<const TokenLogit> candidates, double temperature, const DrawKey& key) {
   TokenId best_token = candidates.front().token;
   double best = -INFINITY;
   for (const auto& [logit, token] : candidates) {
@@ -36,14 +35,34 @@ Result<Sampler> Sampler::create(const SamplingParams& params, size_t vocab) {
   return Sampler(params, vocab);
 }
 
-Result<TokenId> Sampler::draw(std::span<const float> logits, std::span<const TokenId> history,
-                              uint32_t sample) {
-  ROTOR_ASSIGN(const std::span<const float> row, adjust_.apply(logits, history));
-  if (params_.temperature == 0.0f) {
-    // max_element returns the first of equals: the lowest id.
-    return static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+// An adjusted logit is among the `likely` largest only if `likely` others that are not adjusted are
+// smaller, so it was among that many and the adjusted ones to begin with.
+bool Sampler::query(std::span<const TokenId> history, TopQuery& query) const {
+  const size_t likely =
+      params_.temperature == 0.0f ? 1 : static_cast<size_t>(params_.top_k);
+  if (likely == 0) {
+    return false;
   }
-  candidates_.assign(row, params_.top_k == 0 ? row.size() : static_cast<size_t>(params_.top_k));
+  adjust_.changes(history, query.also);
+  query.count = likely + query.also.size();
+  return true;
+}
+
+Result<TokenId> Sampler::draw(const RowLogits& logits, std::span<const TokenId> history,
+                              uint32_t sample) {
+  const size_t likely = params_.temperature == 0.0f ? 1
+                        : params_.top_k == 0        ? logits.all.size()
+                                                    : static_cast<size_t>(params_.top_k);
+  if (logits.all.empty()) {
+    ROTOR_ASSIGN(const std::span<const TokenLogit> row, adjust_.apply(logits.top, history));
+    candidates_.assign(row, likely);
+  } else {
+    ROTOR_ASSIGN(const std::span<const float> row, adjust_.apply(logits.all, history));
+    candidates_.assign(row, likely);
+  }
+  if (params_.temperature == 0.0f) {
+    return candidates_.kept().front().token;
+  }
   filter();
   const DrawKey key{params_.seed, sample, static_cast<uint32_t>(history.size())};
   return draw_from(candidates_.kept(), params_.temperature, key);

@@ -12,6 +12,7 @@
 
 #include "engine/candidates.h"
 #include "engine/logit_adjust.h"
+#include "model/top_logits.h"
 
 namespace rotor {
 
@@ -21,10 +22,13 @@ class Sampler {
   // kInvalidArgument from validate(params, vocab).
   static Result<Sampler> create(const SamplingParams& params, size_t vocab);
 
+  // Whether a few logits are enough to draw the token that follows `history`, and which: `query`
+  // gets them.
+  bool query(std::span<const TokenId> history, TopQuery& query) const;
+
   // The token that follows `history` (prompt and answer so far) in the `sample`-th answer, given
-  // its logits (vocab). Fails as LogitAdjuster::apply does.
-  Result<TokenId> draw(std::span<const float> logits, std::span<const TokenId> history,
-                       uint32_t sample);
+  // its logits: all, or those of query(). Fails as LogitAdjuster::apply does.
+  Result<TokenId> draw(const RowLogits& logits, std::span<const TokenId> history, uint32_t sample);
 
  private:
   Sampler(const SamplingParams& params, size_t vocab) : params_(params), adjust_(params, vocab) {}

@@ -3,6 +3,8 @@
 // ties, bans, penalties and non-finite logits are treated as stated.
 #include "engine/sampler.h"
 
+#include "engine/fake_executor.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -34,8 +36,13 @@ TokenId draw(const SamplingParams& params, const std::vector<float>& logits,
              const std::vector<TokenId>& history = {}, uint32_t sample = 0) {
   Result<Sampler> sampler = Sampler::create(params, logits.size());
   EXPECT_TRUE(sampler.ok()) << sampler.status().message();
-  Result<TokenId> token = sampler->draw(logits, history, sample);
+  Result<TokenId> token = sampler->draw({logits, {}}, history, sample);
   EXPECT_TRUE(token.ok()) << token.status().message();
+  if (TopQuery query; sampler->query(history, query)) {
+    const std::vector<TokenLogit> few = top_logits(logits, query);
+    const Result<TokenId> same = sampler->draw({{}, few}, history, sample);
+    EXPECT_TRUE(same.ok() && token.ok() && *same == *token) << "from " << few.size() << " logits";
+  }
   return token.ok() ? *token : kNoToken;
 }
 
@@ -93,7 +100,8 @@ std::vector<int> count_draws(const SamplingParams& params, const std::vector<flo
   for (int i = 0; i < draws; ++i) {
     // Positions, samples and seeds must all serve as sources of independent draws.
     const std::vector<TokenId> history(static_cast<size_t>(i % 100), 0);
-    ++counts[static_cast<size_t>(*sampler.draw(logits, history, static_cast<uint32_t>(i / 100)))];
+    const auto sample = static_cast<uint32_t>(i / 100);
+    ++counts[static_cast<size_t>(*sampler.draw({logits, {}}, history, sample))];
   }
   return counts;
 }
@@ -156,10 +164,12 @@ TEST(Sampler, DrawsDoNotDependOnTheOrderOfCalls) {
   Sampler backwards = *Sampler::create(params, logits.size());
   std::vector<TokenId> first(32), second(32);
   for (size_t i = 0; i < 32; ++i) {
-    first[i] = *forwards.draw(logits, std::vector<TokenId>(i, 3), static_cast<uint32_t>(i % 4));
+    const auto sample = static_cast<uint32_t>(i % 4);
+    first[i] = *forwards.draw({logits, {}}, std::vector<TokenId>(i, 3), sample);
   }
   for (size_t i = 32; i-- > 0;) {
-    second[i] = *backwards.draw(logits, std::vector<TokenId>(i, 3), static_cast<uint32_t>(i % 4));
+    const auto sample = static_cast<uint32_t>(i % 4);
+    second[i] = *backwards.draw({logits, {}}, std::vector<TokenId>(i, 3), sample);
   }
   EXPECT_EQ(first, second);
 }
@@ -175,10 +185,48 @@ TEST(Sampler, DrawsAreFrozen) {
   EXPECT_EQ(drawn, (std::vector<TokenId>{508, 388, 212, 831, 803, 268, 692, 859}));
 }
 
+TEST(Sampler, AsksForWhatCanBeDrawnAndWhatMayChange) {
+  SamplingParams params;
+  params.top_k = 10;
+  params.logit_bias = {{7, 1.0f}, {3, -INFINITY}};
+  TopQuery query;
+  ASSERT_TRUE(Sampler::create(params, 100)->query(std::vector<TokenId>{3, 9}, query));
+  EXPECT_EQ(query.count, 12u);
+  EXPECT_EQ(query.also, (std::vector<TokenId>{3, 7}));
+  params.presence_penalty = 1;
+  params.repeat_last_n = 2;
+  ASSERT_TRUE(Sampler::create(params, 100)->query(std::vector<TokenId>{5, 9, 3, 9}, query));
+  EXPECT_EQ(query.also, (std::vector<TokenId>{3, 7, 9}));
+  EXPECT_EQ(query.count, 13u);
+  params.temperature = 0;
+  ASSERT_TRUE(Sampler::create(params, 100)->query({}, query));
+  EXPECT_EQ(query.count, 3u);
+  EXPECT_FALSE(Sampler::create(plain(1), 100)->query({}, query));  // any token may be drawn
+}
+
+// Penalties and biases lift tokens in and push them out: the helper compares every draw with that
+// from the few logits.
+TEST(Sampler, AFewLogitsGiveTheSameDraws) {
+  const std::vector<float> logits = uneven_logits(500);
+  for (const float temperature : {0.0f, 0.7f, 2.0f}) {
+    for (const int32_t top_k : {1, 5, 40, 1000}) {
+      SamplingParams params;
+      params.temperature = temperature;
+      params.top_k = top_k;
+      params.repeat_penalty = 0.5f;  // repeats are more likely
+      params.frequency_penalty = 0.3f;
+      params.logit_bias = {{1, 6.0f}, {2, -INFINITY}, {499, -2.0f}};
+      for (TokenId i = 0; i < 50; ++i) {
+        draw(params, logits, {i, i, (i * 7) % 500, 499}, 0);
+      }
+    }
+  }
+}
+
 TEST(Sampler, NonFiniteLogitsAreRefused) {
   Sampler sampler = *Sampler::create(plain(1), 3);
   for (const float bad : {NAN, INFINITY, -INFINITY}) {
-    const Result<TokenId> token = sampler.draw(std::vector<float>{1, bad, 2}, {}, 0);
+    const Result<TokenId> token = sampler.draw({std::vector<float>{1, bad, 2}, {}}, {}, 0);
     EXPECT_EQ(token.status().code(), Code::kNotFinite);
     EXPECT_THAT(token.status().message(), HasSubstr("token 1"));
   }

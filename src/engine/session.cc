@@ -7,7 +7,6 @@
 #include <chrono>
 
 #include "engine/beam.h"
-#include "engine/generation_run.h"
 #include "engine/sample_loop.h"
 
 namespace rotor {
@@ -55,7 +54,7 @@ Status Session::answer(const GenerationRequest& request, const GenerationCallbac
                        const CancelFlag* cancel, GenerationResult& result) {
   const GenerationRun run{request,  options_.vocab, options_.context, options_.tokenizer.get(),
                           on_event, cancel};
-  const Result<std::span<const float>> logits = prefill(request.prompt, cancel, result.stats);
+  const Result<RowLogits> logits = prefill(run, result.stats);
   if (logits.status().code() == Code::kCancelled) {
     end_before_the_first_token(run, result);
     return Status();
@@ -63,7 +62,7 @@ Status Session::answer(const GenerationRequest& request, const GenerationCallbac
   ROTOR_TRY(logits.status());
   const Stopwatch stopwatch(result.stats.generation_seconds);
   if (request.beam_width > 1) {
-    return search_beams(run, stepper_, *logits, cache_, result);
+    return search_beams(run, stepper_, logits->all, cache_, result);
   }
   const Status status = sample_answers(run, stepper_, *logits, cache_, result);
   const std::vector<TokenId>& answered = result.answers.front().tokens;
@@ -72,8 +71,8 @@ Status Session::answer(const GenerationRequest& request, const GenerationCallbac
   return status;
 }
 
-Result<std::span<const float>> Session::prefill(const std::vector<TokenId>& prompt,
-                                                const CancelFlag* cancel, GenerationStats& stats) {
+Result<RowLogits> Session::prefill(const GenerationRun& run, GenerationStats& stats) {
+  const std::vector<TokenId>& prompt = run.request.prompt;
   const Stopwatch stopwatch(stats.prompt_seconds);
   const size_t most = std::min(tokens_.size(), prompt.size() - 1);  // one row must give logits
   const auto differ = std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<ptrdiff_t>(most),
@@ -81,8 +80,10 @@ Result<std::span<const float>> Session::prefill(const std::vector<TokenId>& prom
   truncate(static_cast<size_t>(differ.first - tokens_.begin()));
   stats.prompt_tokens = prompt.size();
   stats.cached_tokens = tokens_.size();
-  Result<std::span<const float>> logits =
-      stepper_.prefill(cache_, std::span(prompt).subspan(tokens_.size()), cancel);
+  TopQuery query;
+  const bool few = run.request.beam_width == 1 && first_query(run, query);
+  Result<RowLogits> logits = stepper_.prefill(cache_, std::span(prompt).subspan(tokens_.size()),
+                                              run.cancel, few ? &query : nullptr);
   tokens_.assign(prompt.begin(), prompt.begin() + static_cast<ptrdiff_t>(cache_.length()));
   return logits;
 }

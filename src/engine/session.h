@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/generation_run.h"
 #include "engine/stepper.h"
 #include "text/tokenizer.h"
 
@@ -47,8 +48,7 @@ class Session {
  private:
   Status answer(const GenerationRequest& request, const GenerationCallback& on_event,
                 const CancelFlag* cancel, GenerationResult& result);
-  Result<std::span<const float>> prefill(const std::vector<TokenId>& prompt,
-                                         const CancelFlag* cancel, GenerationStats& stats);
+  Result<RowLogits> prefill(const GenerationRun& run, GenerationStats& stats);
 
   SessionOptions options_;
   Stepper stepper_;

@@ -6,16 +6,18 @@
 
 namespace rotor {
 
-Result<std::span<const float>> Stepper::prefill(KvSequence& cache, std::span<const TokenId> tokens,
-                                                const CancelFlag* cancel) {
+Result<RowLogits> Stepper::prefill(KvSequence& cache, std::span<const TokenId> tokens,
+                                   const CancelFlag* cancel, const TopQuery* top) {
   while (!tokens.empty()) {
     const size_t count = std::min(tokens.size(), executor_.max_batch());
     batch_.rows.clear();
-    ROTOR_TRY(extend(cache, tokens.first(count), count == tokens.size()));
+    ROTOR_TRY(extend(cache, tokens.first(count)));
+    batch_.rows.back().wants_logits = count == tokens.size();
+    batch_.rows.back().top = top;
     ROTOR_TRY(run(cancel));
     tokens = tokens.subspan(count);
   }
-  return std::span<const float>(executor_.logits(0));
+  return executor_.logits(0);
 }
 
 Status Stepper::step(std::span<const Step> steps, const CancelFlag* cancel, const UseLogits& use) {
@@ -23,7 +25,9 @@ Status Stepper::step(std::span<const Step> steps, const CancelFlag* cancel, cons
     const auto slice = steps.subspan(done, std::min(steps.size() - done, executor_.max_batch()));
     batch_.rows.clear();
     for (const Step& step : slice) {
-      ROTOR_TRY(extend(*step.cache, {&step.token, 1}, true));
+      ROTOR_TRY(extend(*step.cache, {&step.token, 1}));
+      batch_.rows.back().wants_logits = true;
+      batch_.rows.back().top = step.top;
     }
     ROTOR_TRY(run(cancel));
     for (size_t i = 0; i < slice.size(); ++i) {
@@ -34,8 +38,8 @@ Status Stepper::step(std::span<const Step> steps, const CancelFlag* cancel, cons
   return Status();
 }
 
-// Makes room for `tokens` and adds their rows to the batch.
-Status Stepper::extend(KvSequence& cache, std::span<const TokenId> tokens, bool last_wants_logits) {
+// Makes room for `tokens` and adds their rows to the batch, none of which wants logits.
+Status Stepper::extend(KvSequence& cache, std::span<const TokenId> tokens) {
   const size_t start = cache.length();
   Status status = cache.extend(tokens.size());
   if (!status.ok()) {
@@ -43,8 +47,7 @@ Status Stepper::extend(KvSequence& cache, std::span<const TokenId> tokens, bool 
     return status;
   }
   for (size_t i = 0; i < tokens.size(); ++i) {
-    const bool wants_logits = last_wants_logits && i + 1 == tokens.size();
-    batch_.rows.push_back({&cache, start + i, tokens[i], wants_logits});
+    batch_.rows.push_back({&cache, start + i, tokens[i], false});
   }
   return Status();
 }

@@ -19,6 +19,7 @@ namespace rotor {
 struct Step {
   KvSequence* cache;
   TokenId token;
+  const TopQuery* top = nullptr;  // not null: these logits suffice
 };
 
 // One per thread that drives the executor; keeps the memory of its batches.
@@ -27,18 +28,18 @@ class Stepper {
   // REQUIRES: the executor outlives the object.
   explicit Stepper(Executor& executor) : executor_(executor) {}
 
-  // Appends `tokens`, at least one, to `cache`. Returns the logits (vocab) of the last; valid until
-  // the next call. On failure the chunks that were computed stay in the cache.
-  Result<std::span<const float>> prefill(KvSequence& cache, std::span<const TokenId> tokens,
-                                         const CancelFlag* cancel);
+  // Appends `tokens`, at least one, to `cache`. Returns the logits of the last, all unless `top` is
+  // given; valid until the next call. On failure the chunks that were computed stay in the cache.
+  Result<RowLogits> prefill(KvSequence& cache, std::span<const TokenId> tokens,
+                            const CancelFlag* cancel, const TopQuery* top = nullptr);
 
   // Appends one token to each sequence and calls `use(i, logits)` for each in order. Sequences are
   // distinct. Ends with the first failure, of a pass or of `use`.
-  using UseLogits = std::function<Status(size_t i, std::span<const float> logits)>;
+  using UseLogits = std::function<Status(size_t i, const RowLogits& logits)>;
   Status step(std::span<const Step> steps, const CancelFlag* cancel, const UseLogits& use);
 
  private:
-  Status extend(KvSequence& cache, std::span<const TokenId> tokens, bool last_wants_logits);
+  Status extend(KvSequence& cache, std::span<const TokenId> tokens);
   Status run(const CancelFlag* cancel);
   void take_back();
 

@@ -32,7 +32,7 @@ TEST(Stepper, PrefillGivesTheLastLogitsWhateverTheChunk) {
     KvSequence cache(&executor.kv_pool());
     const auto logits = stepper.prefill(cache, tokens, nullptr);
     ASSERT_TRUE(logits.ok()) << logits.status().message();
-    EXPECT_EQ(copy(*logits), fake_logits(tokens, kVocab)) << max_batch;
+    EXPECT_EQ(copy(logits->all), fake_logits(tokens, kVocab)) << max_batch;
     EXPECT_EQ(executor.batch_sizes.size(), (600 + max_batch - 1) / max_batch);
   }
 }
@@ -44,7 +44,7 @@ TEST(Stepper, PrefillContinuesACache) {
   KvSequence cache(&executor.kv_pool());
   ASSERT_TRUE(stepper.prefill(cache, std::span(tokens).first(270), nullptr).ok());
   const auto logits = stepper.prefill(cache, std::span(tokens).subspan(270), nullptr);
-  EXPECT_EQ(copy(*logits), fake_logits(tokens, kVocab));
+  EXPECT_EQ(copy(logits->all), fake_logits(tokens, kVocab));
 }
 
 TEST(Stepper, FailedPrefillKeepsTheChunksBefore) {
@@ -93,9 +93,9 @@ TEST(Stepper, StepsServeEachSequenceItsOwnLogits) {
         steps.push_back({&forks[i], tokens[i].back()});
       }
       size_t used = 0;
-      const Status status = stepper.step(steps, nullptr, [&](size_t i, std::span<const float> row) {
+      const Status status = stepper.step(steps, nullptr, [&](size_t i, const RowLogits& row) {
         EXPECT_EQ(i, used++);
-        EXPECT_EQ(copy(row), fake_logits(tokens[i], kVocab));
+        EXPECT_EQ(copy(row.all), fake_logits(tokens[i], kVocab));
         return Status();
       });
       EXPECT_TRUE(status.ok()) << status.message();
@@ -117,7 +117,7 @@ TEST(Stepper, FailedStepTakesItsTokensBack) {
     steps.push_back({&cache, 1});
   }
   executor.failing_pass = executor.batch_sizes.size() + 1;  // the second slice
-  const auto ignore = [](size_t, std::span<const float>) { return Status(); };
+  const auto ignore = [](size_t, const RowLogits&) { return Status(); };
   EXPECT_EQ(stepper.step(steps, nullptr, ignore).code(), Code::kNotFinite);
   EXPECT_EQ(caches[0].length(), 6u);
   EXPECT_EQ(caches[1].length(), 6u);
@@ -136,11 +136,31 @@ TEST(Stepper, OutOfPagesTakesTheWholeBatchBack) {
     ASSERT_TRUE(stepper.prefill(cache, some_tokens(kPagePositions), nullptr).ok());
     steps.push_back({&cache, 1});
   }
-  const auto ignore = [](size_t, std::span<const float>) { return Status(); };
+  const auto ignore = [](size_t, const RowLogits&) { return Status(); };
   EXPECT_EQ(stepper.step(steps, nullptr, ignore).code(), Code::kOutOfPages);
   EXPECT_EQ(caches[0].length(), kPagePositions);
   EXPECT_EQ(caches[1].length(), kPagePositions);
   EXPECT_EQ(executor.kv_pool().free_pages(), 1u);
+}
+
+TEST(Stepper, AQueryReachesTheExecutor) {
+  FakeExecutor executor(kVocab, 4, 4);
+  executor.answers_top = true;
+  Stepper stepper(executor);
+  KvSequence cache(&executor.kv_pool());
+  const TopQuery query = {2, {5}};
+  const auto first = stepper.prefill(cache, some_tokens(10), nullptr, &query);
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(first->all.empty());
+  EXPECT_GE(first->top.size(), 2u);
+  const std::vector<Step> steps = {{&cache, 1, &query}};
+  const Status status = stepper.step(steps, nullptr, [&](size_t, const RowLogits& row) {
+    EXPECT_TRUE(row.all.empty());
+    EXPECT_TRUE(std::any_of(row.top.begin(), row.top.end(),
+                            [](const TokenLogit& entry) { return entry.token == 5; }));
+    return Status();
+  });
+  EXPECT_TRUE(status.ok());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/kv_cache.h"
+#include "model/top_logits.h"
 
 namespace rotor {
 
@@ -19,6 +20,8 @@ struct BatchRow {
   size_t position;
   TokenId token;
   bool wants_logits;
+  // Not null: these logits suffice. Read until forward() returns.
+  const TopQuery* top = nullptr;
 };
 
 struct Batch {

@@ -28,8 +28,11 @@ class Executor {
   // became infinite or NaN. `cancel` may be null.
   virtual Status forward(const Batch& batch, const CancelFlag* cancel) = 0;
 
-  // Logits of the i-th row that wanted them in the last forward(): (vocab). Valid until the next.
-  virtual std::span<float> logits(size_t i) = 0;
+  // Logits of the i-th row that wanted them in the last forward(). Valid until the next.
+  virtual RowLogits logits(size_t i) = 0;
+
+  // Zeros where every logit is computed.
+  virtual TwoStageCounts head_counts() const { return {}; }
 
   // Calls `hook` inside forward() from then on; null ends that.
   virtual void set_trace(TraceHook* hook) = 0;

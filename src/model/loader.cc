@@ -8,27 +8,45 @@
 #include <mutex>
 #include <utility>
 
+#include "base/cpu_features.h"
+#include "model/float_rows.h"
+
 namespace rotor {
 namespace {
 
 constexpr size_t kTaskBytes = size_t{1} << 20;
 
+// Packs row blocks of a matrix, or reads rows of an embedding or head to memory or into the plane.
 struct Task {
   const LinearSource* linear;  // or null, then `rows` is read
-  const FloatSource* rows;
+  const FloatReader* reader;
+  const FloatMatrix* rows;
+  HeadPlane* plane;            // or null
   size_t begin;                // row blocks, or rows
   size_t end;
   TernaryFormat format;
-  std::byte* out;
-  size_t bytes;
-
-  Status run() const {
-    if (linear != nullptr) {
-      return linear->trits->pack(begin, end, format, reinterpret_cast<uint8_t*>(out));
-    }
-    return rows->reader->read(begin, end, out);
-  }
+  std::byte* out;              // or null: the bytes are not kept
+  size_t bytes;                // that are read or packed
 };
+
+// Reads and rounds rows. `usable` is cleared by a row that has no bound.
+Status run_rows(const Task& task, FromF16 from_f16, std::atomic<bool>& usable) {
+  std::vector<std::byte> passing(task.out == nullptr ? task.bytes : 0);
+  std::byte* bytes = task.out == nullptr ? passing.data() : task.out;
+  ROTOR_TRY(task.reader->read(task.begin, task.end, bytes));
+  if (task.plane == nullptr) {
+    return {};
+  }
+  std::vector<float> values(task.rows->cols);
+  for (size_t row = task.begin; row < task.end; ++row) {
+    decode_row(task.rows->type, bytes + (row - task.begin) * task.rows->row_bytes(),
+               task.rows->cols, from_f16, values.data());
+    if (!task.plane->fill_row(row, values.data())) {
+      usable = false;
+    }
+  }
+  return {};
+}
 
 constexpr size_t kAlignment = 64;
 
@@ -50,22 +68,52 @@ void plan_linear(const LinearSource& source, TernaryFormat format, std::byte* me
   const size_t step = std::max<size_t>(1, kTaskBytes / block_bytes);
   for (size_t begin = 0; begin < blocks; begin += step) {
     const size_t end = std::min(blocks, begin + step);
-    tasks.push_back({&source, nullptr, begin, end, format, memory + begin * block_bytes,
-                     (end - begin) * block_bytes});
+    tasks.push_back({&source, nullptr, nullptr, nullptr, begin, end, format,
+                     memory + begin * block_bytes, (end - begin) * block_bytes});
   }
 }
 
-Status plan_rows(const FloatSource& source, FloatMatrix& matrix, std::vector<Task>& tasks) {
+// What becomes of an embedding or head: its rows stay in the file or come to memory, and `plane`,
+// unless it is null, is filled from them.
+Status plan_rows(FloatSource& source, bool in_memory, HeadPlane* plane, FloatMatrix& matrix,
+                 std::vector<Task>& tasks) {
   matrix.type = source.type;
   matrix.rows = source.rows;
   matrix.cols = source.cols;
-  const size_t row_bytes = float_row_bytes(source.type, source.cols);
-  ROTOR_ASSIGN(matrix.data, Buffer::allocate(source.rows * row_bytes));
-  const size_t step = std::max<size_t>(1, kTaskBytes / row_bytes);
+  const size_t row_bytes = matrix.row_bytes();
+  if (in_memory) {
+    ROTOR_ASSIGN(matrix.data, Buffer::allocate(source.rows * row_bytes));
+  } else {
+    matrix.file = std::move(source.reader);
+  }
+  if (!in_memory && plane == nullptr) {
+    return {};
+  }
+  const FloatReader* reader = in_memory ? source.reader.get() : matrix.file.get();
+  // Whole blocks of the plane, which tasks then do not share.
+  const size_t step = std::max<size_t>(1, kTaskBytes / row_bytes / 16) * 16;
   for (size_t begin = 0; begin < source.rows; begin += step) {
     const size_t end = std::min(source.rows, begin + step);
-    tasks.push_back({nullptr, &source, begin, end, TernaryFormat::kI2,
-                     matrix.data.data() + begin * row_bytes, (end - begin) * row_bytes});
+    std::byte* out = in_memory ? matrix.data.data() + begin * row_bytes : nullptr;
+    tasks.push_back({nullptr, reader, &matrix, plane, begin, end, TernaryFormat::kI2, out,
+                     (end - begin) * row_bytes});
+  }
+  return {};
+}
+
+Status plan_embedding_and_head(ModelSource& source, HeadMode mode, Weights& weights,
+                               std::vector<Task>& tasks) {
+  FloatSource& head = source.head ? *source.head : source.embed;
+  const size_t head_bytes = head.rows * float_row_bytes(head.type, head.cols);
+  HeadPlane* plane = nullptr;
+  if (in_two_stages(mode, head_bytes, head.cols)) {
+    ROTOR_ASSIGN(weights.head_plane, HeadPlane::allocate(head.rows, head.cols));
+    plane = &weights.head_plane;
+  }
+  const bool in_memory = plane == nullptr;
+  ROTOR_TRY(plan_rows(source.embed, in_memory, source.head ? nullptr : plane, weights.embed, tasks));
+  if (source.head) {
+    ROTOR_TRY(plan_rows(*source.head, in_memory, plane, weights.head, tasks));
   }
   return {};
 }
@@ -117,9 +165,38 @@ Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
     to.ffn_sub_norm = std::move(from.ffn_sub_norm);
   }
   ROTOR_TRY(plan_matrices(source, format, weights, tasks));
-  ROTOR_TRY(plan_rows(source.embed, weights.embed, tasks));
-  if (source.head) {
-    ROTOR_TRY(plan_rows(*source.head, weights.head, tasks));
+  return {};
+}
+
+// Runs the tasks on the whole pool. A head whose rows cannot all be bounded loses its plane.
+Status run_tasks(const std::vector<Task>& tasks, const ProgressCallback& progress, ThreadPool& pool,
+                 Weights& weights) {
+  ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
+  const FromF16 from_f16 = kernel_table(isa).from_f16;
+  uint64_t total = 0;
+  for (const Task& task : tasks) {
+    total += task.bytes;
+  }
+  uint64_t done = 0;
+  std::atomic<bool> usable{true};
+  ROTOR_TRY(for_each_task(
+      pool, tasks.size(),
+      [&](size_t i) {
+        const Task& task = tasks[i];
+        if (task.linear != nullptr) {
+          return task.linear->trits->pack(task.begin, task.end, task.format,
+                                          reinterpret_cast<uint8_t*>(task.out));
+        }
+        return run_rows(task, from_f16, usable);
+      },
+      [&](size_t i) {
+        done += tasks[i].bytes;
+        if (progress) {
+          progress("loading", done, total);
+        }
+      }));
+  if (!usable) {
+    weights.head_plane = HeadPlane();
   }
   return {};
 }
@@ -206,19 +283,8 @@ Result<std::shared_ptr<const Model>> load_model(ModelSource source, const LoadOp
   model->warnings = source.warnings;
   std::vector<Task> tasks;
   ROTOR_TRY(plan_weights(source, options.format, model->weights, tasks));
-  uint64_t total = 0;
-  for (const Task& task : tasks) {
-    total += task.bytes;
-  }
-  uint64_t done = 0;
-  ROTOR_TRY(for_each_task(
-      pool, tasks.size(), [&](size_t i) { return tasks[i].run(); },
-      [&](size_t i) {
-        done += tasks[i].bytes;
-        if (options.progress) {
-          options.progress("loading", done, total);
-        }
-      }));
+  ROTOR_TRY(plan_embedding_and_head(source, options.head, model->weights, tasks));
+  ROTOR_TRY(run_tasks(tasks, options.progress, pool, model->weights));
   warn_of_zero_matrices(
       source,
       [&](size_t layer, LinearRole role) {

@@ -18,10 +18,12 @@ namespace rotor {
 struct LoadOptions {
   SourceOptions source;
   TernaryFormat format = TernaryFormat::kI2;  // layout of the weights in memory
+  HeadMode head = HeadMode::kAuto;
   ProgressCallback progress;                  // may be empty
 };
 
-// Reads everything into memory; afterwards the file is not needed. Uses the whole pool.
+// Reads everything into memory but, where the head is kept in two stages, the rows of embedding and
+// head: those are read from the file, which stays open, as they are needed. Uses the whole pool.
 Result<std::shared_ptr<const Model>> load_model(ModelSource source, const LoadOptions& options,
                                                 ThreadPool& pool);
 

@@ -97,6 +97,49 @@ TEST(Loader, ProgressGrowsUpToAllBytes) {
   EXPECT_EQ(end, weights.packed.size() + weights.embed.data.size() + weights.head.data.size());
 }
 
+// The plane of rows that many tasks fill, whether or not the embedding is the head.
+TEST(Loader, AHeadInTwoStagesLeavesItsRowsInTheFile) {
+  for (const bool tied : {true, false}) {
+    ModelConfig config = test_config();
+    config.vocab = 7001;
+    config.hidden = 333;
+    config.tied_head = tied;
+    const ModelSource source = test_source(config);
+    const FloatReader& reader = tied ? *source.embed.reader : *source.head->reader;
+    LoadOptions options;
+    options.head = HeadMode::kTwoStage;
+    const auto model = load(test_source(config), options);
+    const Weights& weights = model->weights;
+    EXPECT_FALSE(weights.embed.in_memory());
+    EXPECT_FALSE(weights.head_matrix().in_memory());
+    HeadPlane expected = std::move(*HeadPlane::allocate(config.vocab, config.hidden));
+    std::vector<uint16_t> row(config.hidden);
+    std::vector<float> values(config.hidden);
+    for (size_t r = 0; r < config.vocab; ++r) {
+      ASSERT_TRUE(reader.read(r, r + 1, reinterpret_cast<std::byte*>(row.data())).ok());
+      std::transform(row.begin(), row.end(), values.begin(), bf16_to_float);
+      ASSERT_TRUE(expected.fill_row(r, values.data()));
+    }
+    const HeadPlane& plane = weights.head_plane;
+    EXPECT_TRUE(std::equal(plane.codes.data(), plane.codes.data() + plane.codes.size(),
+                           expected.codes.data()));
+    EXPECT_EQ(plane.scale, expected.scale);
+    EXPECT_EQ(plane.error, expected.error);
+    EXPECT_EQ(plane.norm, expected.norm);
+  }
+}
+
+TEST(Loader, AHeadWithoutBoundsIsNotKeptInTwoStages) {
+  ModelSource source = test_source(test_config());
+  std::vector<std::byte> rows(97 * 40 * 2);
+  rows[501] = std::byte{0x7f};  // the upper byte of a number beyond 2^55
+  source.embed.reader = std::make_unique<VectorRows>(80, rows);
+  LoadOptions options;
+  options.head = HeadMode::kTwoStage;
+  const auto model = load(std::move(source), options);
+  EXPECT_EQ(model->weights.head_plane.rows, 0u);
+}
+
 TEST(Loader, SaysTheFirstFailureOfTheSource) {
   for (const size_t threads : {1, 3}) {
     ThreadPool pool(threads);

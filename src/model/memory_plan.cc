@@ -8,12 +8,20 @@ uint64_t float_bytes(const FloatSource& source) {
   return uint64_t{source.rows} * float_row_bytes(source.type, source.cols);
 }
 
+uint64_t embedding_and_head_bytes(const ModelSource& source, HeadMode mode) {
+  const FloatSource& head = source.head ? *source.head : source.embed;
+  if (in_two_stages(mode, float_bytes(head), head.cols)) {
+    return HeadPlane::bytes(head.rows, head.cols);
+  }
+  return float_bytes(source.embed) + (source.head ? float_bytes(*source.head) : 0);
+}
+
 }  // namespace
 
-MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv) {
+MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv, HeadMode head) {
   MemoryPlan plan;
   const ModelConfig& c = source.config;
-  plan.embedding_bytes = float_bytes(source.embed) + (source.head ? float_bytes(*source.head) : 0);
+  plan.embedding_bytes = embedding_and_head_bytes(source, head);
   plan.norm_bytes = source.output_norm.size() * sizeof(float);
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {

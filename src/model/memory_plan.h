@@ -11,7 +11,7 @@ namespace rotor {
 
 struct MemoryPlan {
   uint64_t ternary_bytes = 0;     // packed matrices in the layout of the CPU device
-  uint64_t embedding_bytes = 0;   // embedding, and head when it is separate
+  uint64_t embedding_bytes = 0;   // embedding and head, or the coarse form of a head in two stages
   uint64_t norm_bytes = 0;
   uint64_t kv_bytes_per_position = 0;
 
@@ -20,6 +20,7 @@ struct MemoryPlan {
   }
 };
 
-MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv);
+MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv,
+                       HeadMode head = HeadMode::kAuto);
 
 }  // namespace rotor

@@ -42,6 +42,27 @@ TEST(MemoryPlan, WeightsTakeWhatLoadingAllocates) {
   }
 }
 
+TEST(MemoryPlan, AHeadInTwoStagesTakesItsPlane) {
+  ThreadPool pool(1);
+  for (const bool tied : {true, false}) {
+    ModelConfig config = test_config();
+    config.tied_head = tied;
+    LoadOptions options;
+    options.head = HeadMode::kTwoStage;
+    const MemoryPlan plan =
+        plan_memory(test_source(config), options.format, KvType::kF16, options.head);
+    const auto model = load_model(test_source(config), options, pool);
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    const Weights& weights = (*model)->weights;
+    const HeadPlane& plane = weights.head_plane;
+    EXPECT_EQ(plane.rows, config.vocab);
+    EXPECT_EQ(plan.embedding_bytes,
+              plane.codes.size() +
+                  sizeof(float) * (plane.scale.size() + plane.error.size() + plane.norm.size()));
+    EXPECT_EQ(weights.embed.data.size() + weights.head.data.size(), 0u);
+  }
+}
+
 TEST(MemoryPlan, APositionTakesItsShareOfAPage) {
   const ModelSource source = test_source(test_config());
   for (const KvType type : {KvType::kF16, KvType::kF32}) {

@@ -34,13 +34,6 @@ struct LinearSource {
   TernaryScale scale;
 };
 
-// Rows of an embedding or head as they lie in the file.
-class FloatReader {
- public:
-  virtual ~FloatReader() = default;
-  // Bytes of rows [begin, end): (end - begin, float_row_bytes(type, cols)). Thread-safe.
-  virtual Status read(size_t begin, size_t end, std::byte* out) const = 0;
-};
 struct FloatSource {
   std::string tensor;
   FloatType type = FloatType::kBf16;

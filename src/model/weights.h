@@ -3,12 +3,16 @@
 // after load and shared by all executors.
 #pragma once
 
+#include <rotor/status.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/buffer.h"
 #include "model/config.h"
+#include "model/head_plane.h"
 #include "ternary/matrix.h"
 
 namespace rotor {
@@ -37,13 +41,26 @@ enum class FloatType : uint8_t { kF32, kF16, kBf16, kQ8_0, kQ6K };
 // Bytes of one row of `cols` values; 0 when a block type cannot hold that many.
 size_t float_row_bytes(FloatType type, size_t cols);
 
+// Rows of an embedding or head as they lie in the file.
+class FloatReader {
+ public:
+  virtual ~FloatReader() = default;
+  // Bytes of rows [begin, end): (end - begin, float_row_bytes(type, cols)). Thread-safe.
+  virtual Status read(size_t begin, size_t end, std::byte* out) const = 0;
+};
+
+// An embedding or head: in memory, or left in its file and read by row.
 struct FloatMatrix {
   FloatType type = FloatType::kBf16;
   size_t rows = 0;
   size_t cols = 0;
-  Buffer data;                       // (rows, float_row_bytes(type, cols)) bytes
+  Buffer data;                       // (rows, row_bytes()) bytes; empty when the rows are in the file
+  std::shared_ptr<const FloatReader> file;  // null when the rows are in memory
 
-  const std::byte* row(size_t r) const { return data.data() + r * float_row_bytes(type, cols); }
+  size_t row_bytes() const { return float_row_bytes(type, cols); }
+  bool in_memory() const { return file == nullptr; }
+  // REQUIRES: in_memory().
+  const std::byte* row(size_t r) const { return data.data() + r * row_bytes(); }
 };
 
 struct LayerWeights {
@@ -67,6 +84,7 @@ struct Weights {
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;    // (hidden)
   FloatMatrix head;                  // (vocab, hidden); no rows when tied to `embed`
+  HeadPlane head_plane;              // of head_matrix(); no rows when every logit is computed
 
   const FloatMatrix& head_matrix() const { return head.rows == 0 ? embed : head; }
 };

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/round_up.h"
 #include "kernels/kernels.h"
 
 namespace rotor {
 namespace {
-
-size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 // A row length of at least `value` elements: an odd multiple of `multiple`, itself an odd number of
 // cache lines. Rows that are read together then lie in different sets of the caches.
@@ -55,8 +54,9 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
       kTileRows);
   w.partial_items = 4 * threads * pages;
   // One thread needs the scores of a page, a page's result and the running maxima and sums, or one
-  // decoded row of the head.
-  w.thread_stride = round_up(std::max(kPagePositions + group * (c.head_dim + 4), c.hidden), 16);
+  // decoded row of the head and kHeadRowsAtOnce from its file.
+  w.thread_stride = std::max(round_up(kPagePositions + group * (c.head_dim + 4), 16),
+                             (1 + kHeadRowsAtOnce) * round_up(c.hidden, 16));
 
   const auto carve_all = [&](std::byte* base) {
     Carver carver(base);

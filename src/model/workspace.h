@@ -13,6 +13,9 @@
 
 namespace rotor {
 
+// Rows of a head in a file that a thread reads together.
+inline constexpr size_t kHeadRowsAtOnce = 16;
+
 // Rows of all arrays: max_batch (B). Pointers lead into one buffer and start on 64-byte boundaries;
 // memory that is never written is never taken from the system.
 struct Workspace {

@@ -10,9 +10,11 @@
 namespace rotor {
 namespace {
 
-TEST(Allocation, APassTakesNoMemory) {
+void expect_no_allocation(HeadMode head) {
   ThreadPool pool(1);
-  const auto model = load_model(test_source(test_config()), {}, pool);
+  LoadOptions load;
+  load.head = head;
+  const auto model = load_model(test_source(test_config()), load, pool);
   ASSERT_TRUE(model.ok());
   CpuExecutorOptions options;
   options.threads = 2;
@@ -21,11 +23,12 @@ TEST(Allocation, APassTakesNoMemory) {
   ASSERT_TRUE(executor.ok());
   KvSequence sequence(&(*executor)->kv_pool());
   ASSERT_TRUE(sequence.extend(9).ok());
+  const TopQuery query = {3, {1, 2}};
   Batch prefill;
   for (size_t i = 0; i < 8; ++i) {
-    prefill.rows.push_back({&sequence, i, 5, i >= 4});
+    prefill.rows.push_back({&sequence, i, 5, i >= 4, i >= 6 ? &query : nullptr});
   }
-  const Batch step = {{{&sequence, 8, 6, true}}};
+  const Batch step = {{{&sequence, 8, 6, true, &query}}};
   ASSERT_TRUE((*executor)->forward(prefill, nullptr).ok());  // the first may grow lists of rows
   const size_t before = test::allocations;
   const bool ok = (*executor)->forward(prefill, nullptr).ok() &&
@@ -34,6 +37,12 @@ TEST(Allocation, APassTakesNoMemory) {
   EXPECT_TRUE(ok);
   EXPECT_GT(before, 0u);
   EXPECT_EQ(after, before);
+}
+
+TEST(Allocation, APassTakesNoMemory) { expect_no_allocation(HeadMode::kFull); }
+
+TEST(Allocation, APassWithAHeadInTwoStagesTakesNoMemory) {
+  expect_no_allocation(HeadMode::kTwoStage);
 }
 
 }  // namespace

@@ -61,8 +61,13 @@ class CpuExecutor final : public Executor {
     ROTOR_ASSIGN(workspace_, Workspace::create(config, options.max_batch, pool_.size(), pages));
     inv_freq_.resize(config.head_dim / 2);
     rotary_inverse_frequencies(config.rope_theta, config.head_dim, inv_freq_.data());
-    ops_ = std::make_unique<CpuOps>(config, model_->weights, kernels_, pool_, kv_, workspace_,
-                                    inv_freq_);
+    const Weights& weights = model_->weights;
+    if (weights.head_plane.rows != 0) {
+      ROTOR_ASSIGN(two_stage_, TwoStageHead::create(weights.head_matrix(), weights.head_plane,
+                                                    kernels_, options.max_batch, pool_.size()));
+    }
+    ops_ = std::make_unique<CpuOps>(config, weights, kernels_, pool_, kv_, workspace_, inv_freq_,
+                                    two_stage_.get());
     return {};
   }
 
@@ -75,8 +80,9 @@ class CpuExecutor final : public Executor {
     return decode_step(model_->config, batch, cancel, *ops_);
   }
 
-  std::span<float> logits(size_t i) override {
-    return {workspace_.logits + i * model_->config.vocab, model_->config.vocab};
+  RowLogits logits(size_t i) override { return ops_->row_logits(i); }
+  TwoStageCounts head_counts() const override {
+    return two_stage_ != nullptr ? two_stage_->counts() : TwoStageCounts();
   }
 
  private:
@@ -106,6 +112,7 @@ class CpuExecutor final : public Executor {
   KvPool kv_;
   Workspace workspace_;
   std::vector<float> inv_freq_;
+  std::unique_ptr<TwoStageHead> two_stage_;  // null when every logit is computed
   std::unique_ptr<CpuOps> ops_;
 };
 

@@ -44,7 +44,7 @@ std::vector<float> run(Executor& executor, const std::vector<TokenId>& tokens) {
   }
   const Status status = executor.forward(batch, nullptr);
   EXPECT_TRUE(status.ok()) << status.message();
-  const auto logits = executor.logits(0);
+  const auto logits = executor.logits(0).all;
   return {logits.begin(), logits.end()};
 }
 
@@ -181,7 +181,7 @@ TEST(CpuExecutor, ComputesBeyondTheContextOfTheModel) {
       batch.rows.push_back({&sequence, sequence.length() - 3 + i, 5, i == 2});
     }
     EXPECT_TRUE(executor->forward(batch, nullptr).ok());
-    const auto logits = executor->logits(0);
+    const auto logits = executor->logits(0).all;
     return std::vector<float>(logits.begin(), logits.end());
   };
   EXPECT_EQ(last_logits(1), last_logits(2));

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The final norm and the language-model head: rows of the vocabulary are divided over the threads.
-#include <cstring>
+#include <bit>
+#include <cstdint>
 
-#include "base/half.h"
 #include "device/cpu/cpu_ops.h"
-#include "device/cpu/float_rows.h"
-#include "io/quant_blocks.h"
 
 namespace rotor {
 namespace {
 
 constexpr uint32_t kExponent = 0x7f800000u;
+constexpr size_t kComputed = SIZE_MAX;
 
 bool all_finite(const float* x, size_t n) {
   bool finite = true;
@@ -22,80 +21,94 @@ bool all_finite(const float* x, size_t n) {
 
 }  // namespace
 
-void decode_row(const FloatMatrix& matrix, size_t row, FromF16 from_f16, float* out) {
-  const std::byte* bytes = matrix.row(row);
-  switch (matrix.type) {
-    case FloatType::kF32: std::memcpy(out, bytes, matrix.cols * sizeof(float)); return;
-    case FloatType::kF16: from_f16(reinterpret_cast<const uint16_t*>(bytes), matrix.cols, out); return;
-    case FloatType::kBf16: {
-      const auto* values = reinterpret_cast<const uint16_t*>(bytes);
-      for (size_t i = 0; i < matrix.cols; ++i) {
-        out[i] = bf16_to_float(values[i]);
-      }
-      return;
+void CpuOps::logits() {
+  if (logit_rows_.empty()) {
+    return;
+  }
+  final_norms();
+  if (Status status = answer_in_two_stages(); !status.ok()) {
+    note_error(std::move(status));
+    return;
+  }
+  // Every run of rows that need all logits.
+  for (size_t begin = 0; begin < place_.size();) {
+    if (place_[begin] != kComputed) {
+      ++begin;
+      continue;
     }
-    case FloatType::kQ8_0: decode_q8_0_row(bytes, matrix.cols, out); return;
-    case FloatType::kQ6K: decode_q6_k_row(bytes, matrix.cols, out); return;
+    size_t end = begin + 1;
+    while (end < place_.size() && place_[end] == kComputed) {
+      ++end;
+    }
+    compute_all(begin, end);
+    begin = end;
   }
 }
 
-void CpuOps::logits() {
-  const FloatMatrix& head = weights_.head_matrix();
-  const size_t hidden = config_.hidden;
-  const size_t count = logit_rows_.size();
-  if (count == 0) {
-    return;
-  }
+// Row i of `projected` = norm(x) of the i-th row that wants logits.
+void CpuOps::final_norms() {
   pool_.run([&](size_t thread) {
-    const Slice norms = slice_of(count, 1, thread, pool_.size());
-    for (size_t i = norms.begin; i < norms.end; ++i) {
-      kernels_.rms_norm(ws_.x + logit_rows_[i] * hidden, weights_.output_norm.data(), hidden,
-                        config_.rms_eps, ws_.projected + i * hidden);
+    const Slice mine = slice_of(logit_rows_.size(), 1, thread, pool_.size());
+    for (size_t i = mine.begin; i < mine.end; ++i) {
+      kernels_.rms_norm(ws_.x + logit_rows_[i] * config_.hidden, weights_.output_norm.data(),
+                        config_.hidden, config_.rms_eps, ws_.projected + i * config_.hidden);
     }
-    pool_.barrier();
-    const Slice mine = slice_of(head.rows, kTileRows, thread, pool_.size());
-    DotRowsArgs args{};
-    args.cols = hidden;
-    args.x = ws_.projected;
-    args.x_stride = hidden;
-    args.batch = count;
-    args.out_stride = config_.vocab;
-    const auto dot = [&](DotRows kernel, const void* w, size_t begin, size_t end) {
-      args.w = w;
-      args.rows = end - begin;
-      args.out = ws_.logits + begin;
-      kernel(args);
-    };
+  });
+}
+
+// Answers the rows that ask for their most likely tokens, as far as that is possible.
+Status CpuOps::answer_in_two_stages() {
+  asked_.clear();
+  place_.assign(logit_rows_.size(), kComputed);
+  for (size_t i = 0; i < logit_rows_.size() && two_stage_ != nullptr; ++i) {
+    if (const TopQuery* query = batch_->rows[logit_rows_[i]].top; query != nullptr) {
+      place_[i] = asked_.size();
+      asked_.push_back({ws_.projected + i * config_.hidden, query, ws_.logits + i * config_.vocab});
+    }
+  }
+  if (asked_.empty()) {
+    return {};
+  }
+  ROTOR_TRY(two_stage_->run(pool_, asked_));
+  for (size_t& place : place_) {
+    if (place != kComputed && !two_stage_->answered(place)) {
+      place = kComputed;
+    }
+  }
+  return {};
+}
+
+// All logits of rows [begin, end) of those that want them.
+void CpuOps::compute_all(size_t begin, size_t end) {
+  pool_.run([&](size_t thread) {
+    const Slice mine = slice_of(config_.vocab, kTileRows, thread, pool_.size());
     if (mine.begin == mine.end) {
       return;
     }
-    switch (head.type) {
-      case FloatType::kF32:
-        dot(kernels_.dot_rows_f32, head.row(mine.begin), mine.begin, mine.end);
-        break;
-      case FloatType::kF16:
-        dot(kernels_.dot_rows_f16, head.row(mine.begin), mine.begin, mine.end);
-        break;
-      case FloatType::kBf16:
-        dot(kernels_.dot_rows_bf16, head.row(mine.begin), mine.begin, mine.end);
-        break;
-      case FloatType::kQ8_0:
-      case FloatType::kQ6K: {
-        float* decoded = ws_.thread_scratch + thread * ws_.thread_stride;
-        for (size_t r = mine.begin; r < mine.end; ++r) {
-          decode_row(head, r, kernels_.from_f16, decoded);
-          dot(kernels_.dot_rows_f32, decoded, r, r + 1);
-        }
-        break;
-      }
+    DotRowsArgs args{};
+    args.x = ws_.projected + begin * config_.hidden;
+    args.x_stride = config_.hidden;
+    args.batch = end - begin;
+    args.out = ws_.logits + begin * config_.vocab + mine.begin;
+    args.out_stride = config_.vocab;
+    if (Status status = head_rows_.dot(mine.begin, mine.end, args, scratch(thread)); !status.ok()) {
+      note_error(std::move(status));
+      return;
     }
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = begin; i < end; ++i) {
       const float* row = ws_.logits + i * config_.vocab + mine.begin;
       if (!all_finite(row, mine.end - mine.begin)) {
         note_not_finite(config_.layers, 0, logit_rows_[i]);
       }
     }
   });
+}
+
+RowLogits CpuOps::row_logits(size_t i) const {
+  if (place_[i] != kComputed) {
+    return {{}, two_stage_->logits(place_[i])};
+  }
+  return {{ws_.logits + i * config_.vocab, config_.vocab}, {}};
 }
 
 }  // namespace rotor

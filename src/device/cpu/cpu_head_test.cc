@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Embedding rows and logits of every element type.
+// Logits of every element type.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "device/cpu/float_rows.h"
 #include "device/cpu/test_ops.h"
+#include "model/float_rows.h"
 
 namespace rotor {
 namespace {
@@ -30,33 +30,9 @@ ModelConfig config_of(bool tied) {
 
 std::vector<float> row_of(const FloatMatrix& matrix, size_t row) {
   std::vector<float> out(matrix.cols);
-  decode_row(matrix, row, kernel_table(IsaLevel::kScalar).from_f16, out.data());
+  decode_row(matrix.type, matrix.row(row), matrix.cols, kernel_table(IsaLevel::kScalar).from_f16,
+             out.data());
   return out;
-}
-
-TEST(CpuHead, DecodesRowsExactly) {
-  FloatMatrix matrix{FloatType::kF32, 2, 32, {}};
-  const auto second_row = [&](FloatType type, const void* bytes) {
-    matrix.type = type;
-    matrix.data = *Buffer::allocate(2 * float_row_bytes(type, 32));
-    std::memcpy(matrix.data.data() + float_row_bytes(type, 32), bytes, float_row_bytes(type, 32));
-    return row_of(matrix, 1);
-  };
-  std::vector<float> expected(32);
-  uint16_t f16[32];
-  uint16_t bf16[32];
-  uint8_t q8[34] = {0x00, 0x38};  // a scale of 0.5
-  for (int i = 0; i < 32; ++i) {
-    const size_t at = static_cast<size_t>(i);
-    expected[at] = 0.5f * static_cast<float>(i - 16);
-    f16[at] = float_to_f16(expected[at]);
-    bf16[at] = float_to_bf16(expected[at]);
-    q8[at + 2] = static_cast<uint8_t>(i - 16);
-  }
-  EXPECT_EQ(second_row(FloatType::kF32, expected.data()), expected);
-  EXPECT_EQ(second_row(FloatType::kF16, f16), expected);
-  EXPECT_EQ(second_row(FloatType::kBf16, bf16), expected);
-  EXPECT_EQ(second_row(FloatType::kQ8_0, q8), expected);
 }
 
 TEST(CpuHead, LogitsAreProductsWithTheNormedRow) {

@@ -5,9 +5,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
-#include "device/cpu/float_rows.h"
 #include "kernels/rotary.h"
+#include "model/float_rows.h"
 
 namespace rotor {
 namespace {
@@ -26,7 +27,15 @@ void CpuOps::note_not_finite(size_t layer, size_t verb, size_t row) {
   }
 }
 
+void CpuOps::note_error(Status status) {
+  const std::lock_guard<std::mutex> lock(error_mutex_);
+  if (error_.ok()) {
+    error_ = std::move(status);
+  }
+}
+
 Status CpuOps::status() const {
+  ROTOR_TRY(error_);
   const uint64_t place = not_finite_.load();
   if (place == UINT64_MAX) {
     return {};
@@ -152,6 +161,7 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
 void CpuOps::embed(const Batch& batch) {
   batch_ = &batch;
   not_finite_.store(UINT64_MAX);
+  error_ = Status();
   logit_rows_.clear();
   for (size_t b = 0; b < rows(); ++b) {
     if (batch.rows[b].wants_logits) {
@@ -163,7 +173,13 @@ void CpuOps::embed(const Batch& batch) {
     const size_t half = config_.head_dim / 2;
     for (size_t b = mine.begin; b < mine.end; ++b) {
       const BatchRow& row = batch.rows[b];
-      decode_row(weights_.embed, static_cast<size_t>(row.token), kernels_.from_f16,
+      const size_t token = static_cast<size_t>(row.token);
+      auto bytes = row_bytes_of(weights_.embed, token, token + 1, scratch(thread));
+      if (!bytes.ok()) {
+        note_error(bytes.status());
+        return;
+      }
+      decode_row(weights_.embed.type, *bytes, config_.hidden, kernels_.from_f16,
                  ws_.x + b * config_.hidden);
       rotary_angles(static_cast<uint32_t>(row.position), inv_freq_.data(), half, ws_.cos + b * half,
                     ws_.sin + b * half);

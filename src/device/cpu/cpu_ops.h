@@ -9,10 +9,12 @@
 #include <atomic>
 #include <cmath>
 #include <cstddef>
+#include <mutex>
 #include <span>
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "device/cpu/two_stage_head.h"
 #include "kernels/kernels.h"
 #include "model/batch.h"
 #include "model/trace.h"
@@ -24,10 +26,13 @@ namespace rotor {
 class CpuOps {
  public:
   // All references outlive the object. `inv_freq` holds head_dim / 2 rotary frequencies.
+  // `two_stage` may be null: then every logit is computed.
   CpuOps(const ModelConfig& config, const Weights& weights, const KernelTable& kernels,
-         ThreadPool& pool, KvPool& kv, Workspace& workspace, const std::vector<float>& inv_freq)
+         ThreadPool& pool, KvPool& kv, Workspace& workspace, const std::vector<float>& inv_freq,
+         TwoStageHead* two_stage)
       : config_(config), weights_(weights), kernels_(kernels), pool_(pool), kv_(kv),
-        ws_(workspace), inv_freq_(inv_freq),
+        ws_(workspace), inv_freq_(inv_freq), two_stage_(two_stage),
+        head_rows_(weights.head_matrix(), kernels, kHeadRowsAtOnce),
         attention_scale_(static_cast<float>(1.0 / std::sqrt(double(config.head_dim)))) {}
 
   void set_trace(TraceHook* hook) { trace_ = hook; }
@@ -41,8 +46,10 @@ class CpuOps {
   void ffn_down(size_t layer);
   void logits();
   Status status() const;
-  // Batch rows that wanted logits, in order; row i of the workspace's logits belongs to [i].
+  // Batch rows that wanted logits, in order.
   const std::vector<size_t>& logit_rows() const { return logit_rows_; }
+  // The logits of logit_rows()[i].
+  RowLogits row_logits(size_t i) const;
 
  private:
   // A matrix to multiply the current input with, and where its scaled result goes.
@@ -72,8 +79,16 @@ class CpuOps {
   void attend_split(size_t layer, size_t thread);
   Slice visible_pages(size_t row) const;
 
+  void final_norms();
+  Status answer_in_two_stages();
+  void compute_all(size_t begin, size_t end);
+  std::byte* scratch(size_t thread) {
+    return reinterpret_cast<std::byte*>(ws_.thread_scratch + thread * ws_.thread_stride);
+  }
+
   size_t rows() const { return batch_->rows.size(); }
   void note_not_finite(size_t layer, size_t verb, size_t row);
+  void note_error(Status status);
 
   const ModelConfig& config_;
   const Weights& weights_;
@@ -82,11 +97,17 @@ class CpuOps {
   KvPool& kv_;
   Workspace& ws_;
   const std::vector<float>& inv_freq_;
+  TwoStageHead* two_stage_;
+  HeadRows head_rows_;
   float attention_scale_;                         // head_dim^-0.5
   TraceHook* trace_ = nullptr;
 
   const Batch* batch_ = nullptr;
   std::vector<size_t> logit_rows_;                // batch rows that want logits
+  std::vector<TwoStageRow> asked_;                // those of them that ask for the most likely
+  std::vector<size_t> place_;                     // (logit rows) in asked_, or kComputed
+  std::mutex error_mutex_;
+  Status error_;                                  // the first of reading rows of embedding or head
   std::atomic<uint64_t> not_finite_{UINT64_MAX};  // smallest (layer, verb, row), packed
 };
 

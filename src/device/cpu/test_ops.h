@@ -27,7 +27,8 @@ struct TestOps {
         ws(*Workspace::create(config, max_batch, threads, pages)),
         inv_freq(config.head_dim / 2),
         sequence(&kv),
-        ops(model->config, model->weights, kernel_table(IsaLevel::kScalar), pool, kv, ws, inv_freq) {
+        ops(model->config, model->weights, kernel_table(IsaLevel::kScalar), pool, kv, ws, inv_freq,
+            nullptr) {
     rotary_inverse_frequencies(config.rope_theta, config.head_dim, inv_freq.data());
     EXPECT_TRUE(sequence.extend(pages * kPagePositions).ok());
   }

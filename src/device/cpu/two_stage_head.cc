@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+// Split, scan, choose, score, find.
+#include "device/cpu/two_stage_head.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "base/round_up.h"
+
+namespace rotor {
+namespace {
+
+constexpr size_t kBlockRows = 16;
+constexpr size_t kChunkBlocks = 16;  // row blocks that are scanned before their logits are bounded
+constexpr size_t kChunkRows = kChunkBlocks * kBlockRows;
+constexpr int kLargestValue = 8127;  // 128 * 63 + 63
+
+// Rounding of the full head: DOT (docs/numerics.md) rounds each product, adds at most 16 of them in a
+// lane, then the blocks of 256, then folds four times; every rounding is at most 2^-24.
+double rounding_of_dot(size_t cols) {
+  const double roundings = 32 + static_cast<double>(cols) / 256;
+  return roundings * 0x1p-24 * 1.01;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TwoStageHead>> TwoStageHead::create(const FloatMatrix& head,
+                                                           const HeadPlane& plane,
+                                                           const KernelTable& kernels,
+                                                           size_t max_batch, size_t threads) {
+  std::unique_ptr<TwoStageHead> made(new TwoStageHead(head, plane, kernels));
+  made->most_ = std::clamp<size_t>(head.rows / 16, 64, 4096);
+  made->x_stride_ = plane.padded_cols + 64;
+  made->dots_stride_ = kChunkRows + 16;
+  ROTOR_ASSIGN(made->x_, Buffer::allocate(2 * max_batch * made->x_stride_));
+  ROTOR_ASSIGN(made->dots_, Buffer::allocate(threads * 2 * max_batch * made->dots_stride_ * 4));
+  ROTOR_ASSIGN(made->scratch_, Buffer::allocate(threads * made->head_rows_.scratch_bytes()));
+  made->rows_.resize(max_batch);
+  made->parts_.resize(threads * max_batch);
+  made->errors_.resize(threads);
+  made->rescored_.resize(threads);
+  for (Row& row : made->rows_) {
+    row.first.reserve(threads * made->most_);
+    row.found.reserve(made->most_);
+  }
+  for (Part& part : made->parts_) {
+    part.likeliest.reserve(made->most_);
+    part.found.reserve(made->most_);
+  }
+  return made;
+}
+
+Status TwoStageHead::run(ThreadPool& pool, std::span<const TwoStageRow> rows) {
+  const size_t threads = pool.size();
+  pool.run([&](size_t thread) {
+    const Slice blocks = slice_of(round_up(plane_.rows, kBlockRows) / kBlockRows, 1, thread, threads);
+    const Slice tokens = {std::min(blocks.begin * kBlockRows, plane_.rows),
+                          std::min(blocks.end * kBlockRows, plane_.rows)};
+    const Slice mine = slice_of(rows.size(), 1, thread, threads);
+    errors_[thread] = Status();
+    rescored_[thread] = 0;
+    for (size_t i = mine.begin; i < mine.end; ++i) {
+      split(i, rows[i]);
+    }
+    pool.barrier();
+    scan(thread, rows, blocks);
+    pool.barrier();
+    for (size_t i = mine.begin; i < mine.end; ++i) {
+      choose_first(i, rows[i], threads);
+    }
+    pool.barrier();
+    score_first(thread, threads, rows);
+    pool.barrier();
+    find(thread, rows, tokens);
+    pool.barrier();
+    for (size_t i = mine.begin; i < mine.end; ++i) {
+      collect(i, threads);
+    }
+  });
+  counts_.rows += rows.size();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    counts_.unanswered += rows_[i].answered ? 0 : 1;
+  }
+  for (size_t thread = 0; thread < threads; ++thread) {
+    counts_.rescored += rescored_[thread];
+    ROTOR_TRY(errors_[thread]);
+  }
+  return {};
+}
+
+bool TwoStageHead::can_answer(const TwoStageRow& row) const {
+  return row.query->count >= 1 && row.query->count + row.query->also.size() <= most_;
+}
+
+// Rounds the hidden state to two limbs and works out its bounds.
+//
+// With head row w = scale q + e, the bound has four parts. e . h and scale q . r, by Cauchy-Schwarz;
+// what the kernel of the full head rounds; and what bound() below rounds, at most
+// 2^-21 scale ||q|| step (128 ||a|| + ||b||). scale ||q|| is at most norm + error.
+void TwoStageHead::split(size_t i, const TwoStageRow& in) {
+  constexpr float kSmallest = 1e-20f;
+  constexpr float kLargest = 0x1p52f;  // of 2^16 values; with rows below 2^63 no logit overflows
+  constexpr double kRoundedUp = 1 + 0x1p-20;
+  Row& row = rows_[i];
+  row.answered = false;
+  const size_t n = plane_.cols;
+  float largest = 0;
+  bool finite = true;
+  for (size_t c = 0; c < n; ++c) {
+    largest = std::max(largest, std::fabs(in.x[c]));
+    finite = finite && std::isfinite(in.x[c]);
+  }
+  if (!can_answer(in) || !finite || largest < kSmallest || largest > kLargest) {
+    return;
+  }
+  row.answered = true;
+  Limbs& limbs = row.limbs;
+  limbs.step = largest / kLargestValue;
+  int8_t* a = x_.as<int8_t>().data() + 2 * i * x_stride_;
+  int8_t* b = a + x_stride_;
+  const double step = limbs.step;
+  double squares = 0;
+  double left = 0;
+  int64_t a_squares = 0;
+  int64_t b_squares = 0;
+  int32_t a_sum = 0;
+  int32_t b_sum = 0;
+  for (size_t c = 0; c < n; ++c) {
+    const double h = in.x[c];
+    const int nearest = static_cast<int>(std::lrint(h / step));
+    const int value = std::clamp(nearest, -kLargestValue, kLargestValue);
+    const int high = (value + 64) >> 7;
+    const int low = value - 128 * high;
+    a[c] = static_cast<int8_t>(high);
+    b[c] = static_cast<int8_t>(low);
+    a_sum += high;
+    b_sum += low;
+    a_squares += high * high;
+    b_squares += low * low;
+    squares += h * h;
+    left += (h - step * value) * (h - step * value);
+  }
+  limbs.high_sum = 128 * a_sum;
+  limbs.low_sum = 128 * b_sum;
+  const double length = std::sqrt(squares);
+  const double rest = std::sqrt(left);
+  const double rounding = 0x1p-21 * step *
+                          (128 * std::sqrt(static_cast<double>(a_squares)) +
+                           std::sqrt(static_cast<double>(b_squares)));
+  limbs.per_error = static_cast<float>((length + rest + rounding) * kRoundedUp);
+  limbs.per_norm = static_cast<float>((rest + rounding + rounding_of_dot(n) * length) * kRoundedUp);
+}
+
+// Bounds the logits of this thread's row blocks, and remembers those with the largest bounds.
+void TwoStageHead::scan(size_t thread, std::span<const TwoStageRow> rows, Slice blocks) {
+  int32_t* dots = dots_.as<int32_t>().data() + thread * 2 * rows_.size() * dots_stride_;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows_[i].answered) {
+      part(thread, i).likeliest.clear(rows[i].query->count);
+    }
+  }
+  for (size_t block = blocks.begin; block < blocks.end; block += kChunkBlocks) {
+    CodeDotsArgs args{};
+    args.codes = plane_.row_block(block);
+    args.row_blocks = std::min(kChunkBlocks, blocks.end - block);
+    args.cols = plane_.padded_cols;
+    args.x = x_.as<int8_t>().data();
+    args.x_stride = x_stride_;
+    args.vectors = 2 * rows.size();
+    args.out = dots;
+    args.out_stride = dots_stride_;
+    kernels_.code_dots(args);
+    const size_t begin = block * kBlockRows;
+    const size_t end = std::min(begin + args.row_blocks * kBlockRows, plane_.rows);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (rows_[i].answered) {
+        const int32_t* high = dots + 2 * i * dots_stride_;
+        bound(i, rows[i], {begin, end}, high, high + dots_stride_, part(thread, i).likeliest);
+      }
+    }
+  }
+}
+
+// upper[token] = at least the logit. `high` and `low` hold the dots of the codes with a and b.
+void TwoStageHead::bound(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high,
+                         const int32_t* low, MostLikely& likeliest) {
+  const Limbs limbs = rows_[i].limbs;
+  const float* scale = plane_.scale.data() + tokens.begin;
+  const float* error = plane_.error.data() + tokens.begin;
+  const float* norm = plane_.norm.data() + tokens.begin;
+  float* upper = row.upper + tokens.begin;
+  const size_t n = tokens.end - tokens.begin;
+  for (size_t t = 0; t < n; ++t) {
+    const float value = 128.0f * static_cast<float>(high[t] - limbs.high_sum) +
+                        static_cast<float>(low[t] - limbs.low_sum);
+    upper[t] = value * (scale[t] * limbs.step) + limbs.margin(error[t], norm[t]);
+  }
+  for (size_t t = 0; t < n; ++t) {
+    likeliest.add(upper[t], static_cast<TokenId>(tokens.begin + t));
+  }
+}
+
+// The tokens with the largest bounds of all threads.
+void TwoStageHead::choose_first(size_t i, const TwoStageRow& in, size_t threads) {
+  Row& row = rows_[i];
+  row.first.clear();
+  row.found.clear();
+  if (!row.answered) {
+    return;
+  }
+  for (size_t thread = 0; thread < threads; ++thread) {
+    const std::span<const TokenLogit> likeliest = part(thread, i).likeliest.take();
+    row.first.insert(row.first.end(), likeliest.begin(), likeliest.end());
+  }
+  const size_t count = std::min(in.query->count, row.first.size());
+  std::nth_element(row.first.begin(), row.first.begin() + static_cast<ptrdiff_t>(count) - 1,
+                   row.first.end(), more_likely);
+  row.first.resize(count);
+}
+
+// Their logits. The smallest of these is a logit that as many tokens as were asked for reach.
+void TwoStageHead::score_first(size_t thread, size_t threads, std::span<const TwoStageRow> rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::vector<TokenLogit>& first = rows_[i].first;
+    const Slice mine = slice_of(first.size(), 1, thread, threads);
+    for (size_t j = mine.begin; j < mine.end; ++j) {
+      first[j].logit = logit(thread, i, rows[i], first[j].token);
+    }
+  }
+}
+
+// Computes every logit that may reach the threshold, and those of the query's other tokens.
+void TwoStageHead::find(size_t thread, std::span<const TwoStageRow> rows, Slice tokens) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Row& row = rows_[i];
+    Part& mine = part(thread, i);
+    mine.found.clear();
+    mine.too_many = false;
+    if (!row.answered) {
+      continue;
+    }
+    float threshold = row.first.front().logit;
+    for (const TokenLogit& scored : row.first) {
+      threshold = std::min(threshold, scored.logit);
+    }
+    const float* upper = rows[i].upper;
+    const auto keep = [&](size_t token) {
+      if (mine.found.size() == most_) {
+        mine.too_many = true;
+        return;
+      }
+      const TokenId id = static_cast<TokenId>(token);
+      mine.found.push_back({logit(thread, i, rows[i], id), id});
+    };
+    for (size_t token = tokens.begin; token < tokens.end && !mine.too_many; ++token) {
+      if (upper[token] >= threshold) {
+        keep(token);
+      }
+    }
+    for (const TokenId id : rows[i].query->also) {
+      const size_t token = static_cast<size_t>(id);
+      if (token >= tokens.begin && token < tokens.end && upper[token] < threshold) {
+        keep(token);
+      }
+    }
+  }
+}
+
+// Puts the threads' tokens together.
+void TwoStageHead::collect(size_t i, size_t threads) {
+  Row& row = rows_[i];
+  for (size_t thread = 0; thread < threads && row.answered; ++thread) {
+    const Part& from = part(thread, i);
+    row.answered = !from.too_many && row.found.size() + from.found.size() <= most_;
+    if (row.answered) {
+      row.found.insert(row.found.end(), from.found.begin(), from.found.end());
+    }
+  }
+  std::sort(row.found.begin(), row.found.end(),
+            [](const TokenLogit& a, const TokenLogit& b) { return a.token < b.token; });
+  const auto same = [](const TokenLogit& a, const TokenLogit& b) { return a.token == b.token; };
+  row.found.erase(std::unique(row.found.begin(), row.found.end(), same), row.found.end());
+}
+
+// The logit as the full head computes it. Beyond its bounds, the row is not the one that was loaded.
+float TwoStageHead::logit(size_t thread, size_t i, const TwoStageRow& row, TokenId token) {
+  float result = 0;
+  DotRowsArgs args{};
+  args.x = row.x;
+  args.x_stride = plane_.cols;
+  args.batch = 1;
+  args.out = &result;
+  args.out_stride = 1;
+  const size_t at = static_cast<size_t>(token);
+  std::byte* scratch = scratch_.data() + thread * head_rows_.scratch_bytes();
+  Status status = head_rows_.dot(at, at + 1, args, scratch);
+  const float upper = row.upper[at];
+  const float lower = upper - 2.5f * rows_[i].limbs.margin(plane_.error[at], plane_.norm[at]);
+  if (status.ok() && !(result <= upper && result >= lower)) {
+    status = Status(Code::kVerificationFailed,
+                    "row " + std::to_string(at) + " of the head is not the one that was loaded; " +
+                        "was the model file changed?");
+  }
+  if (!status.ok() && errors_[thread].ok()) {
+    errors_[thread] = std::move(status);
+  }
+  ++rescored_[thread];
+  return result;
+}
+
+}  // namespace rotor

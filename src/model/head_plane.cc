@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rounds rows to bytes and bounds what that leaves out. Sums of squares are taken in binary32, in 16
+// lanes; the factors that make bounds of them are derived where they stand.
+#include "model/head_plane.h"
+
+#include <bit>
+#include <cmath>
+
+#include "base/round_up.h"
+
+namespace rotor {
+namespace {
+
+constexpr size_t kLanes = 16;
+
+// The largest magnitude as its bit pattern: magnitudes order like their bits, infinity and NaN come
+// out on top.
+uint32_t largest_bits(const float* w, size_t n) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t magnitude = std::bit_cast<uint32_t>(w[i]) & 0x7fffffffu;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
+// The nearest integer, for |x| < 2^22.
+float round_to_nearest(float x) {
+  constexpr float kMagic = 0x1.8p23f;
+  return (x + kMagic) - kMagic;
+}
+
+struct Lanes {
+  float sum[kLanes] = {};
+
+  double total() const {
+    double total = 0;
+    for (const float lane : sum) {
+      total += double{lane};
+    }
+    return total;
+  }
+};
+
+// A lane adds at most 2^16 / 16 = 2^12 squares, each rounded: its relative error is below 2^12 * 2^-23.
+constexpr double kRoundedUp = 1.001;
+
+}  // namespace
+
+bool in_two_stages(HeadMode mode, uint64_t bytes, size_t cols) {
+  constexpr uint64_t kBeyondCaches = uint64_t{64} << 20;
+  if (mode == HeadMode::kFull || cols > HeadPlane::kMaxCols) {
+    return false;
+  }
+  return mode == HeadMode::kTwoStage || bytes >= kBeyondCaches;
+}
+
+uint64_t HeadPlane::bytes(size_t rows, size_t cols) {
+  return uint64_t{round_up(rows, 16)} * round_up(cols, 64) + uint64_t{rows} * 3 * sizeof(float);
+}
+
+Result<HeadPlane> HeadPlane::allocate(size_t rows, size_t cols) {
+  HeadPlane plane;
+  plane.rows = rows;
+  plane.cols = cols;
+  plane.padded_cols = round_up(cols, 64);
+  ROTOR_ASSIGN(plane.codes, Buffer::allocate(round_up(rows, 16) * plane.padded_cols));
+  plane.scale.resize(rows);
+  plane.error.resize(rows);
+  plane.norm.resize(rows);
+  return plane;
+}
+
+bool HeadPlane::fill_row(size_t row, const float* w) {
+  constexpr float kLargest = 0x1p55f;  // a row is shorter than 2^63, and its squares do not overflow
+  constexpr float kSmallest = 1e-9f;
+  const float largest = std::bit_cast<float>(largest_bits(w, cols));
+  if (!(largest <= kLargest)) {
+    return false;
+  }
+  const double all = std::sqrt(static_cast<double>(cols));
+  if (largest < kSmallest) {  // squares may underflow: nothing is left in, and everything out
+    scale[row] = 0;
+    error[row] = norm[row] = static_cast<float>(double{largest} * all * kRoundedUp);
+    return true;
+  }
+  const float step = largest / 127;
+  const float per_step = 127 / largest;
+  uint8_t* out = codes.as<uint8_t>().data() + row / 16 * 16 * padded_cols + row % 16 * 4;
+  Lanes squares;
+  Lanes errors;
+  for (size_t begin = 0; begin < cols; begin += kLanes) {
+    const size_t n = cols - begin < kLanes ? cols - begin : kLanes;
+    uint8_t code[kLanes];
+    for (size_t i = 0; i < n; ++i) {
+      const float value = w[begin + i];
+      const float q = round_to_nearest(value * per_step);  // |value * per_step| < 127.1
+      const float left = value - step * q;
+      code[i] = static_cast<uint8_t>(128 + static_cast<int32_t>(q));
+      squares.sum[i] += value * value;
+      errors.sum[i] += left * left;
+    }
+    for (size_t i = 0; i < n; ++i) {
+      out[(begin + i) / 4 * 64 + i % 4] = code[i];
+    }
+  }
+  const double length = std::sqrt(squares.total()) * kRoundedUp;
+  scale[row] = step;
+  norm[row] = static_cast<float>(length * kRoundedUp);
+  // step * q and the difference are rounded: each is off by at most 2^-23 |w|, in all 2^-23 ||w||.
+  // Squares below 2^-126 may be lost: 2^16 of them are the square of 2^-55 < 2^-22 * kSmallest.
+  error[row] = static_cast<float>((std::sqrt(errors.total()) + 0x1p-21 * length) * kRoundedUp);
+  return true;
+}
+
+}  // namespace rotor

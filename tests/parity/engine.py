@@ -19,6 +19,7 @@ ISA_FLAGS = {
     "scalar": (),
     "avx2": ("avx2", "fma", "f16c"),
     "avx512vnni": ("avx512_vnni",),
+    "avx512vbmi": ("avx512_vnni", "avx512vbmi"),
     "amx": ("amx_tile", "amx_int8"),
 }
 

@@ -9,7 +9,7 @@
 
 namespace rotor::kernels {
 
-void ternary_matmul_dense243_avx512vnni(const TernaryMatmulArgs& args);
+void ternary_matmul_dense243_avx512vbmi(const TernaryMatmulArgs& args);
 
 namespace {
 
@@ -38,7 +38,7 @@ struct Dense243 {
 
 void ternary_matmul_dense243_amx(const TernaryMatmulArgs& args) {
   if (args.batch < kMinVectors) {
-    ternary_matmul_dense243_avx512vnni(args);
+    ternary_matmul_dense243_avx512vbmi(args);
   } else {
     matmul_amx<Dense243>(args);
   }

@@ -18,6 +18,7 @@ MIB = 1 << 20
 ISA_FLAGS = {
     "scalar": (),
     "avx2": ("avx2", "fma", "f16c"),
+    "avxvnni": ("avx2", "avx_vnni"),
     "avx512vnni": ("avx512_vnni",),
     "avx512vbmi": ("avx512_vnni", "avx512vbmi"),
     "amx": ("amx_tile", "amx_int8"),

@@ -21,6 +21,7 @@ namespace {
 constexpr size_t kFlushTiles = 8;
 constexpr size_t kMaxTiles = size_t{1} << 13;
 constexpr size_t kTileCols = 16;
+constexpr size_t kPrefetchBytes = 4096;
 
 inline __m256i broadcast4(const int8_t* x) {
   int32_t four;
@@ -36,56 +37,72 @@ struct Columns {
   const int8_t* x[kBatch];
 };
 
-// Sum of codes times x over `tiles` <= kMaxTiles tiles for 8 rows and kBatch vectors.
-template <size_t kBatch>
+// Sum of codes times x over `tiles` <= kMaxTiles tiles for kHalves times 8 rows and kBatch vectors.
+template <size_t kHalves, size_t kBatch>
 inline void multiply(const uint8_t* weights, size_t tiles, Columns<kBatch> columns,
-                     __m256i (&result)[kBatch]) {
+                     __m256i (&result)[kHalves][kBatch]) {
   const __m256i field0 = _mm256_set1_epi8(0x03);
   const __m256i field1 = _mm256_set1_epi8(0x0c);
-  __m256i wide_ones[kBatch];
-  __m256i wide_fours[kBatch];
-  for (size_t b = 0; b < kBatch; ++b) {
-    wide_ones[b] = wide_fours[b] = _mm256_setzero_si256();
+  __m256i wide_ones[kHalves][kBatch];
+  __m256i wide_fours[kHalves][kBatch];
+  for (size_t h = 0; h < kHalves; ++h) {
+    for (size_t b = 0; b < kBatch; ++b) {
+      wide_ones[h][b] = wide_fours[h][b] = _mm256_setzero_si256();
+    }
   }
   for (size_t begin = 0; begin < tiles; begin += kFlushTiles) {
     const size_t end = tiles - begin < kFlushTiles ? tiles : begin + kFlushTiles;
-    __m256i ones[kBatch];
-    __m256i fours[kBatch];
-    for (size_t b = 0; b < kBatch; ++b) {
-      ones[b] = fours[b] = _mm256_setzero_si256();
-    }
-    for (size_t t = begin; t < end; ++t) {
-      const __m256i low = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + 64 * t));
-      const __m256i high = _mm256_srli_epi16(low, 4);
-      const __m256i codes0 = _mm256_and_si256(low, field0);
-      const __m256i codes1 = _mm256_and_si256(low, field1);
-      const __m256i codes2 = _mm256_and_si256(high, field0);
-      const __m256i codes3 = _mm256_and_si256(high, field1);
-      _mm_prefetch(reinterpret_cast<const char*>(weights + 64 * t + 4096), _MM_HINT_T0);
+    __m256i ones[kHalves][kBatch];
+    __m256i fours[kHalves][kBatch];
+    for (size_t h = 0; h < kHalves; ++h) {
       for (size_t b = 0; b < kBatch; ++b) {
-        const int8_t* x = columns.x[b] + t * kTileCols;
-        ones[b] = _mm256_add_epi16(ones[b], _mm256_maddubs_epi16(codes0, broadcast4(x)));
-        fours[b] = _mm256_add_epi16(fours[b], _mm256_maddubs_epi16(codes1, broadcast4(x + 4)));
-        ones[b] = _mm256_add_epi16(ones[b], _mm256_maddubs_epi16(codes2, broadcast4(x + 8)));
-        fours[b] = _mm256_add_epi16(fours[b], _mm256_maddubs_epi16(codes3, broadcast4(x + 12)));
+        ones[h][b] = fours[h][b] = _mm256_setzero_si256();
       }
     }
-    for (size_t b = 0; b < kBatch; ++b) {
-      wide_ones[b] = _mm256_add_epi32(wide_ones[b], widen(ones[b]));
-      wide_fours[b] = _mm256_add_epi32(wide_fours[b], widen(fours[b]));
+    for (size_t t = begin; t < end; ++t) {
+      const uint8_t* tile = weights + 64 * t;
+      _mm_prefetch(reinterpret_cast<const char*>(tile + kPrefetchBytes), _MM_HINT_T0);
+      for (size_t h = 0; h < kHalves; ++h) {
+        const __m256i low = _mm256_load_si256(reinterpret_cast<const __m256i*>(tile + 32 * h));
+        const __m256i high = _mm256_srli_epi16(low, 4);
+        const __m256i codes0 = _mm256_and_si256(low, field0);
+        const __m256i codes1 = _mm256_and_si256(low, field1);
+        const __m256i codes2 = _mm256_and_si256(high, field0);
+        const __m256i codes3 = _mm256_and_si256(high, field1);
+        for (size_t b = 0; b < kBatch; ++b) {
+          const int8_t* x = columns.x[b] + t * kTileCols;
+          __m256i& one = ones[h][b];
+          __m256i& four = fours[h][b];
+          one = _mm256_add_epi16(one, _mm256_maddubs_epi16(codes0, broadcast4(x)));
+          four = _mm256_add_epi16(four, _mm256_maddubs_epi16(codes1, broadcast4(x + 4)));
+          one = _mm256_add_epi16(one, _mm256_maddubs_epi16(codes2, broadcast4(x + 8)));
+          four = _mm256_add_epi16(four, _mm256_maddubs_epi16(codes3, broadcast4(x + 12)));
+        }
+      }
+    }
+    for (size_t h = 0; h < kHalves; ++h) {
+      for (size_t b = 0; b < kBatch; ++b) {
+        wide_ones[h][b] = _mm256_add_epi32(wide_ones[h][b], widen(ones[h][b]));
+        wide_fours[h][b] = _mm256_add_epi32(wide_fours[h][b], widen(fours[h][b]));
+      }
     }
   }
-  for (size_t b = 0; b < kBatch; ++b) {  // all terms of wide_fours are multiples of 4
-    result[b] = _mm256_add_epi32(wide_ones[b], _mm256_srai_epi32(wide_fours[b], 2));
+  for (size_t h = 0; h < kHalves; ++h) {
+    for (size_t b = 0; b < kBatch; ++b) {  // all terms of wide_fours are multiples of 4
+      result[h][b] = _mm256_add_epi32(wide_ones[h][b], _mm256_srai_epi32(wide_fours[h][b], 2));
+    }
   }
 }
 
-template <size_t kBatch>
-inline void half_block(const TernaryMatmulArgs& args, size_t block, size_t half, size_t b0) {
+// kHalves halves of a row block, from half `half` on.
+template <size_t kHalves, size_t kBatch>
+inline void halves(const TernaryMatmulArgs& args, size_t block, size_t half, size_t b0) {
   const uint8_t* weights = args.weights + block * args.row_block_stride + 32 * half;
-  __m256i sums[kBatch];
-  for (size_t b = 0; b < kBatch; ++b) {  // codes are trits + 1: take sum(x) off again
-    sums[b] = _mm256_set1_epi32(-args.x_sum[b0 + b]);
+  __m256i sums[kHalves][kBatch];
+  for (size_t h = 0; h < kHalves; ++h) {
+    for (size_t b = 0; b < kBatch; ++b) {  // codes are trits + 1: take sum(x) off again
+      sums[h][b] = _mm256_set1_epi32(-args.x_sum[b0 + b]);
+    }
   }
   for (size_t tile = args.tile_begin; tile < args.tile_end; tile += kMaxTiles) {
     const size_t left = args.tile_end - tile;
@@ -93,22 +110,33 @@ inline void half_block(const TernaryMatmulArgs& args, size_t block, size_t half,
     for (size_t b = 0; b < kBatch; ++b) {
       columns.x[b] = args.x + (b0 + b) * args.x_stride + tile * kTileCols;
     }
-    __m256i part[kBatch];
-    multiply<kBatch>(weights + 64 * tile, left < kMaxTiles ? left : kMaxTiles, columns, part);
-    for (size_t b = 0; b < kBatch; ++b) {
-      sums[b] = _mm256_add_epi32(sums[b], part[b]);
+    __m256i part[kHalves][kBatch];
+    multiply<kHalves, kBatch>(weights + 64 * tile, left < kMaxTiles ? left : kMaxTiles, columns,
+                              part);
+    for (size_t h = 0; h < kHalves; ++h) {
+      for (size_t b = 0; b < kBatch; ++b) {
+        sums[h][b] = _mm256_add_epi32(sums[h][b], part[h][b]);
+      }
     }
   }
-  for (size_t b = 0; b < kBatch; ++b) {
-    int32_t* out = args.out + (b0 + b) * args.out_stride + 16 * block + 8 * half;
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), sums[b]);
+  for (size_t h = 0; h < kHalves; ++h) {
+    for (size_t b = 0; b < kBatch; ++b) {
+      int32_t* out = args.out + (b0 + b) * args.out_stride + 16 * block + 8 * (half + h);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), sums[h][b]);
+    }
   }
 }
 
+// A single vector waits for memory: both halves of a tile at once, so that there is always more to
+// fetch. Several vectors need the registers.
 template <size_t kBatch>
 inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
-  half_block<kBatch>(args, block, 0, b0);
-  half_block<kBatch>(args, block, 1, b0);
+  if constexpr (kBatch == 1) {
+    halves<2, 1>(args, block, 0, b0);
+  } else {
+    halves<1, kBatch>(args, block, 0, b0);
+    halves<1, kBatch>(args, block, 1, b0);
+  }
 }
 
 // The vectors that are left, at most kBatch, as one tile of exactly that many.

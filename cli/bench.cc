@@ -2,16 +2,15 @@
 // rotor bench: tokens a second for prompts and for generation, beside what the memory allows.
 #include <fmt/core.h>
 
-#include <boost/json.hpp>
 #include <chrono>
 #include <cmath>
 #include <memory>
 #include <vector>
 
+#include "bench_report.h"
 #include "commands.h"
 #include "exit_code.h"
 #include "model_options.h"
-#include "output.h"
 #include "read_bandwidth.h"
 #include "repeated_option.h"
 #include "terminal.h"
@@ -28,19 +27,7 @@ struct BenchOptions {
   std::vector<size_t> batch = {1};
   size_t repeats = 5;
   std::string output = "md";
-};
-
-struct Row {
-  size_t threads = 0;
-  size_t batch = 0;
-  size_t prompt = 0;
-  size_t generate = 0;
-  double tokens_per_second = 0.0;
-  double stddev = 0.0;
-  double bytes_per_token = 0.0;     // weights, head and cache read for one step, over its tokens
-  double gb_per_second = 0.0;
-  double available_gb_per_second = 0.0;
-  double head_rows = 0.0;           // rows of the head read for a token, beside its coarse form
+  bool profile = false;
 };
 
 // The memory that one pass reads: all ternary matrices and the head, or its coarse form.
@@ -61,6 +48,33 @@ double weight_bytes(const Model& model) {
   return static_cast<double>(bytes);
 }
 
+double packed_bytes_of(const Linear& linear) {
+  const TernaryMatrix& matrix = linear.matrix;
+  return static_cast<double>(packed_bytes(matrix.format, matrix.rows, matrix.cols));
+}
+
+// Bytes of weights that a verb reads in a pass.
+double verb_weight_bytes(const Model& model, Verb verb) {
+  const Weights& w = model.weights;
+  if (verb == Verb::kLogits) {
+    const Buffer& head = w.head_plane.rows != 0 ? w.head_plane.codes : w.head_matrix().data;
+    return static_cast<double>(head.size());
+  }
+  double bytes = 0;
+  for (const LayerWeights& layer : w.layers) {
+    switch (verb) {
+      case Verb::kQkv:
+        bytes += packed_bytes_of(layer.q) + packed_bytes_of(layer.k) + packed_bytes_of(layer.v);
+        break;
+      case Verb::kAttnOut: bytes += packed_bytes_of(layer.o); break;
+      case Verb::kFfnGateUp: bytes += packed_bytes_of(layer.gate) + packed_bytes_of(layer.up); break;
+      case Verb::kFfnDown: bytes += packed_bytes_of(layer.down); break;
+      default: break;
+    }
+  }
+  return bytes;
+}
+
 // Read bandwidth over the very weights where they are too large for the caches, so that no second
 // buffer of their size is needed; over a buffer made for it otherwise.
 Result<double> available_bandwidth(const Model& model, size_t threads) {
@@ -76,6 +90,9 @@ TokenId bench_token(const ModelConfig& config, size_t i) {
   return static_cast<TokenId>((i * 7919 + 1) % config.vocab);
 }
 
+// Greedy, as far as the head is concerned: the tokens themselves are fixed.
+const TopQuery kGreedy = {1, {}};
+
 // Computes `count` tokens of `sequence`; only the last one's logits, as when reading a prompt.
 Status prefill(Executor& executor, const ModelConfig& config, KvSequence& sequence, size_t count) {
   while (sequence.length() < count) {
@@ -84,23 +101,21 @@ Status prefill(Executor& executor, const ModelConfig& config, KvSequence& sequen
     ROTOR_TRY(sequence.extend(rows));
     Batch batch;
     for (size_t i = begin; i < begin + rows; ++i) {
-      batch.rows.push_back({&sequence, i, bench_token(config, i), i + 1 == count});
+      batch.rows.push_back({&sequence, i, bench_token(config, i), i + 1 == count, &kGreedy});
     }
     ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
   }
   return {};
 }
 
-// Greedy, as far as the head is concerned: the tokens themselves are fixed.
 Status decode(Executor& executor, const ModelConfig& config, std::vector<KvSequence>& sequences,
               size_t count) {
-  const TopQuery query = {1, {}};
   for (size_t step = 0; step < count; ++step) {
     Batch batch;
     for (KvSequence& sequence : sequences) {
       ROTOR_TRY(sequence.extend(1));
       const size_t position = sequence.length() - 1;
-      batch.rows.push_back({&sequence, position, bench_token(config, position), true, &query});
+      batch.rows.push_back({&sequence, position, bench_token(config, position), true, &kGreedy});
     }
     ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
   }
@@ -114,16 +129,17 @@ class Bench {
       : options_(options), model_(model), executor_(executor), threads_(threads),
         available_(available) {}
 
-  Result<Row> measure(size_t batch, size_t prompt, size_t generate) {
+  Result<BenchRow> measure(size_t batch, size_t prompt, size_t generate) {
     std::vector<double> rates;
     const TwoStageCounts before = executor_.head_counts();
+    const VerbTimes times = executor_.verb_times();
     for (size_t r = 0; r < options_.repeats + 1; ++r) {
       ROTOR_ASSIGN(const double seconds, time_once(batch, prompt, generate));
       if (r > 0) {  // the first pass warms up
         rates.push_back(static_cast<double>(batch * (prompt + generate)) / seconds);
       }
     }
-    Row row{threads_, batch, prompt, generate, 0, 0, 0, 0, available_ / 1e9, 0};
+    BenchRow row{threads_, batch, prompt, generate, 0, 0, 0, 0, available_ / 1e9, 0, {}};
     double sum = 0.0;
     for (const double rate : rates) {
       sum += rate;
@@ -137,6 +153,9 @@ class Bench {
     row.head_rows = head_rows(before, executor_.head_counts());
     row.bytes_per_token = bytes_per_token(batch, prompt, generate, row.head_rows);
     row.gb_per_second = row.bytes_per_token * row.tokens_per_second / 1e9;
+    if (options_.profile) {
+      row.phases = phases(times, executor_.verb_times(), row);
+    }
     return row;
   }
 
@@ -169,16 +188,38 @@ class Bench {
   }
 
   double bytes_per_token(size_t batch, size_t prompt, size_t generate, double head_rows) const {
-    const ModelConfig& c = model_.config;
-    const double position =
-        static_cast<double>(c.layers * 2 * c.kv_rows()) * (options_.model.kv == "f32" ? 4 : 2);
     if (generate == 0) {
       const double rows = static_cast<double>(std::min(prompt, executor_.max_batch()));
       return weight_bytes(model_) / rows;
     }
     return weight_bytes(model_) / static_cast<double>(batch) +
-           position * static_cast<double>(generate) / 2 +
+           position_bytes() * static_cast<double>(generate) / 2 +
            head_rows * static_cast<double>(model_.weights.head_matrix().row_bytes());
+  }
+
+  double position_bytes() const {
+    const ModelConfig& c = model_.config;
+    return static_cast<double>(c.layers * 2 * c.kv_rows()) * (options_.model.kv == "f32" ? 4 : 2);
+  }
+
+  // What a pass spent on each verb between two readings, and what the verb reads.
+  std::vector<BenchPhase> phases(const VerbTimes& before, const VerbTimes& after,
+                                 const BenchRow& row) const {
+    const auto passes = static_cast<double>(after.passes - before.passes);
+    const auto mean_position = static_cast<double>(row.prompt + row.generate) / 2;
+    std::vector<BenchPhase> phases;
+    for (size_t i = 0; i < kVerbs; ++i) {
+      const Verb verb = static_cast<Verb>(i);
+      double bytes = verb_weight_bytes(model_, verb);
+      if (verb == Verb::kAttend && row.generate > 0) {  // a prompt's cache is read from caches
+        bytes = position_bytes() * mean_position * static_cast<double>(row.batch);
+      } else if (verb == Verb::kLogits) {
+        bytes += row.head_rows *
+                 static_cast<double>(row.batch * model_.weights.head_matrix().row_bytes());
+      }
+      phases.push_back({verb_name(verb), (after.seconds[i] - before.seconds[i]) / passes, bytes});
+    }
+    return phases;
   }
 
   const BenchOptions& options_;
@@ -187,70 +228,6 @@ class Bench {
   size_t threads_;
   double available_;
 };
-
-struct Report {
-  std::string model;
-  std::string isa;
-  std::string format;
-  std::string head;
-  double load_seconds = 0.0;
-  std::vector<Row> rows;
-};
-
-void print_json(const Report& report) {
-  boost::json::array rows;
-  for (const Row& row : report.rows) {
-    rows.push_back({{"model", report.model},
-                    {"isa", report.isa},
-                    {"format", report.format},
-                    {"head", report.head},
-                    {"n_threads", row.threads},
-                    {"batch", row.batch},
-                    {"n_prompt", row.prompt},
-                    {"n_gen", row.generate},
-                    {"tokens_per_second", row.tokens_per_second},
-                    {"stddev", row.stddev},
-                    {"bytes_per_token", row.bytes_per_token},
-                    {"head_rows_per_token", row.head_rows},
-                    {"gb_per_second", row.gb_per_second},
-                    {"available_gb_per_second", row.available_gb_per_second},
-                    {"load_seconds", report.load_seconds},
-                    {"peak_rss_bytes", peak_resident_bytes()}});
-  }
-  write_json(rows);
-}
-
-void print_csv(const Report& report) {
-  fmt::print("model,isa,format,head,n_threads,batch,n_prompt,n_gen,tokens_per_second,stddev,"
-             "bytes_per_token,head_rows_per_token,gb_per_second,available_gb_per_second,"
-             "load_seconds,peak_rss_bytes\n");
-  for (const Row& row : report.rows) {
-    fmt::print("{},{},{},{},{},{},{},{},{:.3f},{:.3f},{:.0f},{:.1f},{:.3f},{:.3f},{:.3f},{}\n",
-               report.model, report.isa, report.format, report.head, row.threads, row.batch,
-               row.prompt, row.generate, row.tokens_per_second, row.stddev, row.bytes_per_token, row.head_rows,
-               row.gb_per_second, row.available_gb_per_second, report.load_seconds,
-               peak_resident_bytes());
-  }
-}
-
-void print_markdown(const Report& report) {
-  fmt::print("{}, {}, {} weights, {} head; loaded in {:.2f} s, peak memory {}\n\n", report.model,
-             report.isa, report.format, report.head, report.load_seconds,
-             format_bytes(peak_resident_bytes()));
-  fmt::print("| threads | batch | test | tokens/s | +- | bytes/token | head rows | GB/s | "
-             "of readable |\n");
-  fmt::print("|---|---|---|---|---|---|---|---|---|\n");
-  for (const Row& row : report.rows) {
-    const std::string test = row.generate == 0 ? fmt::format("prompt {}", row.prompt)
-                                               : fmt::format("generate {}", row.generate);
-    fmt::print("| {} | {} | {} | {:.2f} | {:.2f} | {} | {:.0f} | {:.2f} | {:.0f} % of {:.1f} GB/s |\n",
-               row.threads, row.batch, test, row.tokens_per_second, row.stddev,
-               format_bytes(static_cast<uint64_t>(row.bytes_per_token)), row.head_rows,
-               row.gb_per_second,
-               100.0 * row.gb_per_second / row.available_gb_per_second,
-               row.available_gb_per_second);
-  }
-}
 
 Status bench(BenchOptions options) {
   if (!options.synthetic.empty()) {
@@ -263,7 +240,7 @@ Status bench(BenchOptions options) {
   const size_t longest = std::max(options.prompt, options.generate);
   options.model.threads = options.threads.front();
   options.model.context = std::max<size_t>(longest, 1);
-  Report report;
+  BenchReport report;
   ROTOR_ASSIGN(LoadedModel loaded, load(options.model, most, std::max<size_t>(128, most)));
   const std::shared_ptr<const Model> model = loaded.model;
   ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
@@ -282,27 +259,22 @@ Status bench(BenchOptions options) {
     executor_options.kv_sequences = most;
     executor_options.kv_type = options.model.kv == "f32" ? KvType::kF32 : KvType::kF16;
     executor_options.isa = isa;
+    executor_options.measure = options.profile;
     ROTOR_ASSIGN(const std::unique_ptr<Executor> executor,
                  make_cpu_executor(model, executor_options));
     Bench run(options, *model, *executor, threads, available);
     if (options.prompt > 0) {
-      ROTOR_ASSIGN(const Row row, run.measure(1, options.prompt, 0));
+      ROTOR_ASSIGN(const BenchRow row, run.measure(1, options.prompt, 0));
       report.rows.push_back(row);
     }
     for (const size_t batch : options.batch) {
       if (options.generate > 0) {
-        ROTOR_ASSIGN(const Row row, run.measure(batch, 0, options.generate));
+        ROTOR_ASSIGN(const BenchRow row, run.measure(batch, 0, options.generate));
         report.rows.push_back(row);
       }
     }
   }
-  if (options.output == "json") {
-    print_json(report);
-  } else if (options.output == "csv") {
-    print_csv(report);
-  } else {
-    print_markdown(report);
-  }
+  print_report(report, options.output);
   return {};
 }
 
@@ -332,6 +304,8 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   command->add_option("-o,--output", options->output, "md, csv or json")
       ->check(CLI::IsMember({"md", "csv", "json"}))
       ->capture_default_str();
+  command->add_flag("--profile", options->profile,
+                    "also the time of each phase of the decoder, and what it reads");
   command->add_option("--kv", options->model.kv, "type of the key/value cache")
       ->check(CLI::IsMember({"f16", "f32"}))
       ->capture_default_str();

@@ -10,6 +10,7 @@
 #include "base/progress.h"
 #include "model/batch.h"
 #include "model/trace.h"
+#include "model/verb_times.h"
 
 namespace rotor {
 
@@ -33,6 +34,9 @@ class Executor {
 
   // Zeros where every logit is computed.
   virtual TwoStageCounts head_counts() const { return {}; }
+
+  // Zeros unless the executor was made to measure.
+  virtual VerbTimes verb_times() const { return {}; }
 
   // Calls `hook` inside forward() from then on; null ends that.
   virtual void set_trace(TraceHook* hook) = 0;

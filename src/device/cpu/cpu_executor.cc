@@ -54,6 +54,7 @@ class CpuExecutor final : public Executor {
   size_t threads() const { return pool_.size(); }
 
   Status prepare(const CpuExecutorOptions& options) {
+    measure_ = options.measure;
     const ModelConfig& config = model_->config;
     const size_t positions = options.kv_positions != 0 ? options.kv_positions : config.context;
     const size_t pages = (positions + kPagePositions - 1) / kPagePositions * options.kv_sequences;
@@ -77,10 +78,15 @@ class CpuExecutor final : public Executor {
 
   Status forward(const Batch& batch, const CancelFlag* cancel) override {
     ROTOR_TRY(check(batch));
+    if (measure_) {
+      TimedOps timed(*ops_, times_);
+      return decode_step(model_->config, batch, cancel, timed);
+    }
     return decode_step(model_->config, batch, cancel, *ops_);
   }
 
   RowLogits logits(size_t i) override { return ops_->row_logits(i); }
+  VerbTimes verb_times() const override { return times_; }
   TwoStageCounts head_counts() const override {
     return two_stage_ != nullptr ? two_stage_->counts() : TwoStageCounts();
   }
@@ -114,6 +120,8 @@ class CpuExecutor final : public Executor {
   std::vector<float> inv_freq_;
   std::unique_ptr<TwoStageHead> two_stage_;  // null when every logit is computed
   std::unique_ptr<CpuOps> ops_;
+  bool measure_ = false;
+  VerbTimes times_;
 };
 
 }  // namespace

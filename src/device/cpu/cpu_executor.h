@@ -20,6 +20,7 @@ struct CpuExecutorOptions {
   size_t kv_sequences = 1;       // sequences that may hold `kv_positions` each at once
   KvType kv_type = KvType::kF16;
   IsaLevel isa = IsaLevel::kScalar;
+  bool measure = false;          // times every verb (Executor::verb_times)
 };
 
 // kUnsupported when the model needs something this device does not compute. `model` is shared and

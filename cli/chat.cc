@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "commands.h"
 #include "conversation.h"
+#include "engine/sampler.h"
 #include "engine/session.h"
 #include "exit_code.h"
 #include "line_reader.h"
@@ -236,7 +237,7 @@ void add_chat_command(CLI::App& app, int& exit_code) {
                   std::string(kHelp));
   command->callback([options, &exit_code] {
     options->model.purpose = Purpose::kChat;
-    options->model.every_logit = draws_from_all(options->sampling.params);
+    options->model.every_logit = !draws_from_few(options->sampling.params);
     Result<LoadedModel> loaded = load(options->model, 1);
     if (!loaded.ok()) {
       exit_code = fail(loaded.status());

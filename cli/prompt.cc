@@ -56,10 +56,14 @@ Result<std::vector<TokenId>> encode_chat(const Model& model, const std::string& 
 }
 
 void print_statistics(const GenerationStats& stats, const LoadedModel& loaded) {
+  std::string drafts;
+  if (stats.drafted_tokens > 0) {
+    drafts = fmt::format(" ({} of {} drafted)", stats.accepted_tokens, stats.drafted_tokens);
+  }
   fmt::print(stderr,
-             "prompt {} tokens, {:.1f} tok/s | generation {} tokens, {:.1f} tok/s | load {:.2f} s | "
+             "prompt {} tokens, {:.1f} tok/s | generation {} tokens{}, {:.1f} tok/s | load {:.2f} s | "
              "peak {}\n",
-             stats.prompt_tokens, stats.prompt_rate(), stats.generated_tokens,
+             stats.prompt_tokens, stats.prompt_rate(), stats.generated_tokens, drafts,
              stats.generation_rate(), loaded.load_seconds, format_bytes(peak_resident_bytes()));
 }
 

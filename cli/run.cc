@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "engine/sampler.h"
 #include "engine/session.h"
 #include "exit_code.h"
 #include "model_options.h"
@@ -96,6 +97,8 @@ void print_json(const GenerationResult& result, const LoadedModel& loaded,
                                    {"seed", request.sampling.seed},
                                    {"prompt_tokens", stats.prompt_tokens},
                                    {"generated_tokens", stats.generated_tokens},
+                                   {"drafted_tokens", stats.drafted_tokens},
+                                   {"accepted_tokens", stats.accepted_tokens},
                                    {"prompt_tokens_per_second", stats.prompt_rate()},
                                    {"tokens_per_second", stats.generation_rate()},
                                    {"load_seconds", loaded.load_seconds},
@@ -130,7 +133,7 @@ Result<int> run(const RunOptions& options) {
   const size_t sequences = options.beams > 1 ? 2 * options.beams : options.answers;
   ModelOptions model_options = options.model;
   model_options.purpose = options.chat ? Purpose::kChat : Purpose::kText;
-  model_options.every_logit = options.beams > 1 || draws_from_all(options.sampling.params);
+  model_options.every_logit = options.beams > 1 || !draws_from_few(options.sampling.params);
   ROTOR_ASSIGN(const LoadedModel loaded, load(model_options, sequences));
   ROTOR_ASSIGN(const GenerationRequest request, make_request(options, loaded, prompt));
   // A person at a terminal sees the text begin where it begins; a pipe gets only what is new.

@@ -106,6 +106,9 @@ void add_sampling_options(CLI::App& app, SamplingOptions& options) {
       ->type_name("INT")
       ->envname("ROTOR_SEED")
       ->capture_default_str();
+  app.add_flag("--no-speculate", options.no_speculate,
+               "compute one token at a time even where the text repeats itself; the answer is the same")
+      ->group(group);
 }
 
 Status apply_sampling(const SamplingOptions& options, const Model& model,
@@ -124,6 +127,7 @@ Status apply_sampling(const SamplingOptions& options, const Model& model,
   ROTOR_ASSIGN(params.seed, parse_seed(options.seed));
   request.sampling = std::move(params);
   request.stop = options.stop;
+  request.speculate = !options.no_speculate;
   return {};
 }
 

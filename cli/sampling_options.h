@@ -18,16 +18,12 @@ struct SamplingOptions {
   std::string seed = "0";                // 0 to 2^64 - 1; -1: a new one each time
   std::vector<std::string> logit_bias;   // "TOKEN=BIAS"
   std::vector<std::string> stop;
+  bool no_speculate = false;
   bool recommended = false;              // sample as the model's makers recommend
   const CLI::App* command = nullptr;     // tells which options were given
 };
 
 void add_sampling_options(CLI::App& app, SamplingOptions& options);
-
-// Whether any token may be drawn, so that a head in two stages is of no use.
-inline bool draws_from_all(const SamplingParams& params) {
-  return params.temperature != 0 && params.top_k == 0;
-}
 
 // Fills the sampling part of `request`. The defaults are Rotor's whatever the model's container, so
 // that the same weights give the same tokens; with --recommended the recommendation of the model

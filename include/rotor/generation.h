@@ -41,6 +41,10 @@ struct GenerationRequest {
   // penalties.
   bool log_probabilities = false;
 
+  // Draft the tokens to come from what the text repeats and compute them together, where that pays. The
+  // answer is the same either way. One answer at a time only.
+  bool speculate = true;
+
   // 2 .. kMaxAnswers: beam search, which looks for likely answers instead of drawing one. It heeds
   // the biases and penalties of `sampling`, but no filter, temperature or seed.
   size_t beam_width = 1;
@@ -86,7 +90,9 @@ struct GenerationStats {
   size_t prompt_tokens = 0;
   size_t cached_tokens = 0;     // of the prompt: not computed again
   size_t generated_tokens = 0;  // of all answers
-  size_t decoded_tokens = 0;    // rows computed after the prompt; its last row gives first tokens
+  size_t decoded_tokens = 0;    // drawn after the prompt's pass, which gives the first of each answer
+  size_t drafted_tokens = 0;    // by speculation
+  size_t accepted_tokens = 0;   // of them
   double prompt_seconds = 0;
   double generation_seconds = 0;
 

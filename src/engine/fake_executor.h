@@ -38,7 +38,7 @@ inline std::vector<TokenLogit> top_logits(std::span<const float> logits, const T
   }
   std::vector<TokenLogit> sorted = all;
   std::sort(sorted.begin(), sorted.end(), more_likely);
-  const float least = sorted.at(std::min(query.count, sorted.size()) - 1).logit;
+  const float least = sorted.at(std::min(query.count, sorted.size()) - 1).logit - query.below;
   std::erase_if(all, [&](const TokenLogit& entry) {
     return entry.logit < least &&
            std::find(query.also.begin(), query.also.end(), entry.token) == query.also.end();

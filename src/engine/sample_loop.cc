@@ -7,6 +7,7 @@
 #include "engine/log_softmax.h"
 #include "engine/running_answer.h"
 #include "engine/sampler.h"
+#include "engine/speculation.h"
 
 namespace rotor {
 namespace {
@@ -36,6 +37,27 @@ void end_all(std::vector<RunningAnswer>& answers, FinishReason reason) {
       answer.end(reason);
     }
   }
+}
+
+// A token or several, until the answer has ended.
+Status speculate(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
+                 RunningAnswer& answer, GenerationStats& stats) {
+  Speculation speculation(
+      run, stepper,
+      [&](std::span<const TokenId> history, TopQuery& query) {
+        return ask(run, sampler, history, query);
+      },
+      [&](const RowLogits& logits, RunningAnswer& drawn) {
+        ++stats.decoded_tokens;
+        return draw(run, sampler, logits, drawn);
+      });
+  Status status;
+  while (answer.live() && status.ok()) {
+    status = speculation.step(answer);
+  }
+  stats.drafted_tokens = speculation.drafted();
+  stats.accepted_tokens = speculation.accepted();
+  return status;
 }
 
 // One token for every live answer until none is left.
@@ -69,7 +91,7 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
 }
 
 Status draw_all(const GenerationRun& run, Stepper& stepper, const RowLogits& logits,
-                std::vector<RunningAnswer>& answers, size_t& decoded) {
+                std::vector<RunningAnswer>& answers, GenerationStats& stats) {
   if (run.max_answer() == 0) {
     end_all(answers, FinishReason::kLength);
     return Status();
@@ -78,7 +100,10 @@ Status draw_all(const GenerationRun& run, Stepper& stepper, const RowLogits& log
   for (RunningAnswer& answer : answers) {
     ROTOR_TRY(draw(run, sampler, logits, answer));
   }
-  return decode(run, stepper, sampler, answers, decoded);
+  if (run.request.speculate && answers.size() == 1) {
+    return speculate(run, stepper, sampler, answers.front(), stats);
+  }
+  return decode(run, stepper, sampler, answers, stats.decoded_tokens);
 }
 
 }  // namespace
@@ -97,7 +122,7 @@ Status sample_answers(const GenerationRun& run, Stepper& stepper, const RowLogit
   while (answers.size() < run.request.answers) {
     answers.emplace_back(run, answers.size(), stops, answers.front().cache().fork());
   }
-  Status status = draw_all(run, stepper, logits, answers, result.stats.decoded_tokens);
+  Status status = draw_all(run, stepper, logits, answers, result.stats);
   if (status.code() == Code::kCancelled) {
     end_all(answers, FinishReason::kCancelled);
     status = Status();

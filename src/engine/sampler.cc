@@ -2,8 +2,10 @@
 // The order of the filters and the draw.
 #include "engine/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "engine/exp_log.h"
 #include "engine/gumbel.h"
 
 namespace rotor {
@@ -30,28 +32,40 @@ TokenId draw_from(std::span<const TokenLogit> candidates, double temperature, co
 
 }  // namespace
 
+bool draws_from_few(const SamplingParams& params) {
+  const bool by_min_p_alone =
+      params.min_p > 0.0f && params.typical_p == 1.0f && params.top_p == 1.0f;
+  return params.temperature == 0.0f || params.top_k > 0 || by_min_p_alone;
+}
+
 Result<Sampler> Sampler::create(const SamplingParams& params, size_t vocab) {
   ROTOR_TRY(validate(params, vocab));
   return Sampler(params, vocab);
 }
 
-// An adjusted logit is among the `likely` largest only if `likely` others that are not adjusted are
-// smaller, so it was among that many and the adjusted ones to begin with.
+// A logit that is not adjusted is among the `likely` largest after adjusting only if fewer than
+// `likely` such are larger; so it was among that many and the adjusted ones to begin with. Without
+// top-k, min-p alone looks no lower than a distance below the largest logit, which is at least the
+// largest that is not adjusted.
 bool Sampler::query(std::span<const TokenId> history, TopQuery& query) const {
-  const size_t likely =
-      params_.temperature == 0.0f ? 1 : static_cast<size_t>(params_.top_k);
-  if (likely == 0) {
+  if (!draws_from_few(params_)) {
     return false;
   }
+  const bool by_top_k = params_.temperature != 0.0f && params_.top_k > 0;
   adjust_.changes(history, query.also);
-  query.count = likely + query.also.size();
+  query.count = (by_top_k ? static_cast<size_t>(params_.top_k) : 1) + query.also.size();
+  query.below = 0;
+  if (params_.temperature != 0.0f && !by_top_k) {
+    constexpr double kRoundedUp = 1e-3;  // more than what comparing in binary32 is off
+    query.below = static_cast<float>(-portable_log(params_.min_p) + kRoundedUp);
+  }
   return true;
 }
 
 Result<TokenId> Sampler::draw(const RowLogits& logits, std::span<const TokenId> history,
                               uint32_t sample) {
   const size_t likely = params_.temperature == 0.0f ? 1
-                        : params_.top_k == 0        ? logits.all.size()
+                        : params_.top_k == 0        ? std::max(logits.all.size(), logits.top.size())
                                                     : static_cast<size_t>(params_.top_k);
   if (logits.all.empty()) {
     ROTOR_ASSIGN(const std::span<const TokenLogit> row, adjust_.apply(logits.top, history));

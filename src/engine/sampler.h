@@ -16,6 +16,9 @@
 
 namespace rotor {
 
+// Whether a few of a row's logits are enough to draw from, whatever the row.
+bool draws_from_few(const SamplingParams& params);
+
 // Serves any number of sequences, one thread at a time (it owns scratch memory).
 class Sampler {
  public:

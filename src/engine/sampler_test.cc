@@ -204,6 +204,20 @@ TEST(Sampler, AsksForWhatCanBeDrawnAndWhatMayChange) {
   EXPECT_FALSE(Sampler::create(plain(1), 100)->query({}, query));  // any token may be drawn
 }
 
+TEST(Sampler, MinPAloneAsksForADistance) {
+  SamplingParams params = plain(1);
+  params.min_p = 0.05f;
+  TopQuery query;
+  ASSERT_TRUE(Sampler::create(params, 100)->query({}, query));
+  EXPECT_EQ(query.count, 1u);
+  EXPECT_NEAR(query.below, std::log(20), 2e-3);
+  params.top_p = 0.9f;  // looks at the sum of all
+  EXPECT_FALSE(Sampler::create(params, 100)->query({}, query));
+  params.top_k = 50;
+  ASSERT_TRUE(Sampler::create(params, 100)->query({}, query));
+  EXPECT_EQ(query.below, 0.0f);
+}
+
 // Penalties and biases lift tokens in and push them out: the helper compares every draw with that
 // from the few logits.
 TEST(Sampler, AFewLogitsGiveTheSameDraws) {
@@ -216,6 +230,15 @@ TEST(Sampler, AFewLogitsGiveTheSameDraws) {
       params.repeat_penalty = 0.5f;  // repeats are more likely
       params.frequency_penalty = 0.3f;
       params.logit_bias = {{1, 6.0f}, {2, -INFINITY}, {499, -2.0f}};
+      for (TokenId i = 0; i < 50; ++i) {
+        draw(params, logits, {i, i, (i * 7) % 500, 499}, 0);
+      }
+    }
+    for (const float min_p : {1.0f, 0.5f, 0.05f, 1e-4f}) {
+      SamplingParams params = plain(temperature);
+      params.min_p = min_p;
+      params.presence_penalty = 2;
+      params.logit_bias = {{2, -INFINITY}};
       for (TokenId i = 0; i < 50; ++i) {
         draw(params, logits, {i, i, (i * 7) % 500, 499}, 0);
       }

@@ -38,6 +38,27 @@ Status Stepper::step(std::span<const Step> steps, const CancelFlag* cancel, cons
   return Status();
 }
 
+Status Stepper::verify(KvSequence& cache, std::span<const TokenId> tokens,
+                       std::span<const TopQuery> top, const CancelFlag* cancel,
+                       const UseEach& use) {
+  const size_t start = cache.length();
+  batch_.rows.clear();
+  ROTOR_TRY(extend(cache, tokens));
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    batch_.rows[i].wants_logits = true;
+    batch_.rows[i].top = top.empty() ? nullptr : &top[i];
+  }
+  ROTOR_TRY(run(cancel));
+  Result<bool> more = true;
+  size_t used = 0;
+  while (used < tokens.size() && more.ok() && *more) {
+    more = use(used, executor_.logits(used));
+    ++used;
+  }
+  cache.truncate(start + used);
+  return more.status();
+}
+
 // Makes room for `tokens` and adds their rows to the batch, none of which wants logits.
 Status Stepper::extend(KvSequence& cache, std::span<const TokenId> tokens) {
   const size_t start = cache.length();

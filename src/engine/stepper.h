@@ -38,6 +38,15 @@ class Stepper {
   using UseLogits = std::function<Status(size_t i, const RowLogits& logits)>;
   Status step(std::span<const Step> steps, const CancelFlag* cancel, const UseLogits& use);
 
+  // Appends `tokens`, 1 .. max_batch(), to `cache` and calls `use(i, logits)` with the logits after each
+  // in order, all unless `top` has a query for each, for as long as it answers true. Tokens whose
+  // logits were not used are forgotten again; all are when the pass fails.
+  using UseEach = std::function<Result<bool>(size_t i, const RowLogits& logits)>;
+  Status verify(KvSequence& cache, std::span<const TokenId> tokens, std::span<const TopQuery> top,
+                const CancelFlag* cancel, const UseEach& use);
+
+  size_t max_batch() const { return executor_.max_batch(); }
+
  private:
   Status extend(KvSequence& cache, std::span<const TokenId> tokens);
   Status run(const CancelFlag* cancel);

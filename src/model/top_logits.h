@@ -24,11 +24,12 @@ inline bool more_likely(const TokenLogit& a, const TokenLogit& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 
-// What suffices of a row's logits: those of the `count` most likely tokens, and of the tokens of
-// `also`, each below the vocabulary.
+// What suffices of a row's logits: those of the `count` most likely tokens, those that are at most
+// `below` less than the least of these, and those of the tokens of `also`, each below the vocabulary.
 struct TopQuery {
   size_t count = 0;
   std::vector<TokenId> also;
+  float below = 0;  // finite, >= 0
 };
 
 // The logits of a row. One of the two is empty: a row that asked by a TopQuery may be answered with

@@ -21,6 +21,7 @@ OPTIONS = [
     ("--logit-bias", "11=3", "--logit-bias", "12=-inf"),
     ("--top-k", 4000),  # too many for two stages
     ("--top-k", 0),
+    ("--top-k", 0, "--top-p", 1, "--min-p", 0.1),
     ("--beams", 3),
 ]
 

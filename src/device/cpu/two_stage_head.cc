@@ -15,6 +15,7 @@ constexpr size_t kBlockRows = 16;
 constexpr size_t kChunkBlocks = 16;  // row blocks that are scanned before their logits are bounded
 constexpr size_t kChunkRows = kChunkBlocks * kBlockRows;
 constexpr int kLargestValue = 8127;  // 128 * 63 + 63
+constexpr size_t kUsualTokens = 512;  // of one row; lists that have to be longer grow
 
 // Rounding of the full head: DOT (docs/numerics.md) rounds each product, adds at most 16 of them in a
 // lane, then the blocks of 256, then folds four times; every rounding is at most 2^-24.
@@ -40,13 +41,14 @@ Result<std::unique_ptr<TwoStageHead>> TwoStageHead::create(const FloatMatrix& he
   made->parts_.resize(threads * max_batch);
   made->errors_.resize(threads);
   made->rescored_.resize(threads);
+  const size_t usual = std::min(made->most_, kUsualTokens);
   for (Row& row : made->rows_) {
-    row.first.reserve(threads * made->most_);
-    row.found.reserve(made->most_);
+    row.first.reserve(threads * usual);
+    row.found.reserve(usual);
   }
   for (Part& part : made->parts_) {
-    part.likeliest.reserve(made->most_);
-    part.found.reserve(made->most_);
+    part.likeliest.reserve(usual);
+    part.found.reserve(usual);
   }
   return made;
 }
@@ -243,6 +245,9 @@ void TwoStageHead::find(size_t thread, std::span<const TwoStageRow> rows, Slice 
     float threshold = row.first.front().logit;
     for (const TokenLogit& scored : row.first) {
       threshold = std::min(threshold, scored.logit);
+    }
+    if (const float below = rows[i].query->below; below > 0) {
+      threshold = (threshold - below) - std::fabs(threshold) * 0x1p-22f;  // rounded down
     }
     const float* upper = rows[i].upper;
     const auto keep = [&](size_t token) {

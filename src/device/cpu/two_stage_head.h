@@ -38,15 +38,15 @@ class TwoStageHead {
                                                       size_t threads);
 
   // Answers `rows`, at most max_batch, with the whole pool, which has `threads` members. Allocates
-  // nothing. Errors: a row of the head cannot be read, or is not the one that was loaded.
+  // nothing, unless over 512 tokens of a row come into question. Errors: a row of the head cannot be
+  // read, or is not the one that was loaded.
   Status run(ThreadPool& pool, std::span<const TwoStageRow> rows);
 
   // Of the last run: whether row i was answered. The others need every logit: their hidden state is
   // not finite or too large or small to be bounded, they asked for too many tokens, or the bounds
   // left too many in question.
   bool answered(size_t i) const { return rows_[i].answered; }
-  // By ascending token: every token that is among the query's most likely or equals the least likely
-  // of those, and the query's others. REQUIRES: answered(i).
+  // By ascending token: every token that the query asks for, and maybe others. REQUIRES: answered(i).
   std::span<const TokenLogit> logits(size_t i) const { return rows_[i].found; }
 
   const TwoStageCounts& counts() const { return counts_; }

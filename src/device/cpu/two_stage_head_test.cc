@@ -64,7 +64,7 @@ class Heads {
     }
     Floats sorted = expected;
     std::sort(sorted.begin(), sorted.end(), std::greater<>());
-    const float least = sorted[std::min(query.count, sorted.size()) - 1];
+    const float least = sorted[std::min(query.count, sorted.size()) - 1] - query.below;
     std::vector<bool> found(expected.size());
     TokenId before = -1;
     for (const TokenLogit& entry : two_stage_->logits(i)) {
@@ -120,7 +120,7 @@ TEST(TwoStageHead, EqualsTheFullHeadOnRandomRows) {
         x.push_back(normal_floats(cols, random, 3));
         queries.push_back({count, {0, 7, 3000}});
         x.push_back(normal_floats(cols, random, 1e-3f));
-        queries.push_back({count, {}});
+        queries.push_back({count, {}, 2e-6f});
       }
       heads.check(x, queries);
       EXPECT_EQ(heads.two_stage().counts().unanswered, 0u);
@@ -131,7 +131,7 @@ TEST(TwoStageHead, EqualsTheFullHeadOnRandomRows) {
 TEST(TwoStageHead, ReadsFewRowsOfALargeHead) {
   std::mt19937 random(3);
   Heads heads(8000, 512, [&](size_t) { return normal_floats(512, random); });
-  heads.check({normal_floats(512, random)}, {{1, {}}});
+  heads.check({normal_floats(512, random)}, {{1, {}, 5.0f}});
   EXPECT_LT(heads.two_stage().counts().rescored, 100u);
   EXPECT_EQ(heads.two_stage().counts().rows, 1u);
   EXPECT_EQ(heads.two_stage().counts().unanswered, 0u);

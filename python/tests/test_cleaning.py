@@ -3,7 +3,12 @@
 
 import pytest
 
-from rotor.train.cleaning import clean_gutenberg, clean_standard_ebook, standard_ebook_files
+from rotor.train.cleaning import (
+    clean_gutenberg,
+    clean_standard_ebook,
+    leave_out,
+    standard_ebook_files,
+)
 
 GUTENBERG = """\ufeffThe Project Gutenberg EBook of The Fox
 
@@ -105,3 +110,28 @@ def test_standard_ebook_files_are_those_of_the_book() -> None:
             standard_ebook_files(spine.format("chapter-1.xhtml", name).encode())
     with pytest.raises(ValueError, match="no text"):
         standard_ebook_files(b"<spine/>")
+
+
+BOOK = "One\nA fox.\nTwo\nA crow.\nThree\nA hen.\n"
+
+
+def test_leave_out_drops_whole_tales() -> None:
+    assert leave_out(BOOK, []) == BOOK
+    assert leave_out(BOOK, [("Two", "Three")]) == "One\nA fox.\nThree\nA hen.\n"
+    assert leave_out(BOOK, [("One", "Two"), ("Two", "Three")]) == "Three\nA hen.\n"
+
+
+@pytest.mark.parametrize(
+    ("tale", "message"),
+    [
+        (("Four", "Two"), "0 lines are 'Four'"),
+        (("One", "A fox"), "0 lines are 'A fox'"),
+        (("Two", "One"), "'One' is not after 'Two'"),
+        (("Two", "Two"), "'Two' is not after 'Two'"),
+    ],
+)
+def test_leave_out_wants_each_heading_once(tale: tuple[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        leave_out(BOOK, [tale])
+    with pytest.raises(ValueError, match="2 lines are 'One'"):
+        leave_out(BOOK + BOOK, [("One", "Two")])

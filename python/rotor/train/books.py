@@ -12,7 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from rotor.train.cleaning import clean_gutenberg, clean_standard_ebook, standard_ebook_files
+from rotor.train.cleaning import (
+    clean_gutenberg,
+    clean_standard_ebook,
+    leave_out,
+    standard_ebook_files,
+)
 from rotor.train.manifest import (
     MANIFEST,
     Book,
@@ -36,11 +41,12 @@ def clean_book(book: Book, sources: Path, commit: str) -> bytes:
     (file,) = read_files(folder, commit, [book.file])
     try:
         if book.publisher == "Project Gutenberg":
-            return clean_gutenberg(file).encode()
+            return leave_out(clean_gutenberg(file), book.without).encode()
         if book.publisher == "Standard Ebooks":
-            text = PurePosixPath(book.file).parent / "text"
-            names = [str(text / name) for name in standard_ebook_files(file)]
-            return clean_standard_ebook(read_files(folder, commit, names)).encode()
+            pages = PurePosixPath(book.file).parent / "text"
+            names = [str(pages / name) for name in standard_ebook_files(file)]
+            text = clean_standard_ebook(read_files(folder, commit, names))
+            return leave_out(text, book.without).encode()
     except ValueError as error:
         raise SourceError(f"{book.file}: {error}") from error
     return file

@@ -6,7 +6,7 @@ that the shipped model's text was made by: data/manifest.toml holds the checksum
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html.parser import HTMLParser
 
 ASCII = str.maketrans(
@@ -174,3 +174,22 @@ def clean_standard_ebook(files: Iterable[bytes]) -> str:
         parser.end_line()
         lines += parser.lines
     return "".join(f"{line}\n" for line in lines)
+
+
+def leave_out(text: str, tales: Sequence[tuple[str, str]]) -> str:
+    """A cleaned text without some of its tales, each given by two lines: its heading, and the
+    heading of the tale after it, which stays.
+
+    Raises:
+        ValueError: a heading is not the whole of exactly one line, or the second is not after.
+    """
+    lines = text.split("\n")
+    for tale in tales:
+        for heading in tale:
+            if lines.count(heading) != 1:
+                raise ValueError(f"{lines.count(heading)} lines are {heading!r}, expected one")
+        first, after = (lines.index(heading) for heading in tale)
+        if after <= first:
+            raise ValueError(f"{tale[1]!r} is not after {tale[0]!r}")
+        del lines[first:after]
+    return "\n".join(lines)

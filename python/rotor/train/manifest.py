@@ -37,6 +37,8 @@ class Book:
     published: int | None = None  # year; None: unknown
     gutenberg: tuple[int, ...] = ()
     standard_ebooks: str = ""
+    # Tales left out, each from its heading up to the heading of the next one.
+    without: tuple[tuple[str, str], ...] = ()
     note: str = ""
 
     @property
@@ -75,8 +77,9 @@ def load_manifest(path: Path = MANIFEST) -> Manifest:
     for number, entry in enumerate(values.get("book", []), 1):
         try:
             people = tuple(Person(**person) for person in entry.pop("people"))
-            book = Book(people=people, **entry)
-        except (KeyError, TypeError) as error:
+            without = tuple((first, after) for first, after in entry.pop("without", []))
+            book = Book(people=people, without=without, **entry)
+        except (KeyError, TypeError, ValueError) as error:
             title = entry.get("title", "without a title")
             raise ValueError(f"{path}: book {number} ({title}): {error}") from error
         if book.repository not in values.get("commits", {}):

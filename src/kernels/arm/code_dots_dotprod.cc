@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scan of the coarse head for AArch64 with SDOT, which wants signed bytes: codes less 128; 128
 // times the sum of x is added back.
-#include <arm_neon.h>
-
+#include "kernels/arm/bytes_neon.h"
 #include "kernels/kernel_types.h"
+#include "kernels/vector_tiles.h"
 
 namespace rotor::kernels {
 namespace {
-
-inline int8x16_t broadcast4(const int8_t* x) {
-  int32_t four;
-  __builtin_memcpy(&four, x, sizeof(four));
-  return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
-
-inline int32_t sum_of(const int8_t* x, size_t n) {
-  int32_t sum = 0;
-  for (size_t i = 0; i < n; ++i) {
-    sum += x[i];
-  }
-  return sum;
-}
 
 // One row block times kVectors vectors; each quarter of a tile, 4 rows, has its sums.
 template <size_t kVectors>
@@ -58,13 +44,10 @@ void code_dots_dotprod(const CodeDotsArgs& args) {
   for (size_t block = 0; block < args.row_blocks; ++block) {
     const uint8_t* codes = args.codes + block * 16 * args.cols;
     int32_t* out = args.out + 16 * block;
-    size_t v = 0;
-    for (; v + kVectorTile <= args.vectors; v += kVectorTile) {
-      row_block<kVectorTile>(args, codes, args.x + v * args.x_stride, out + v * args.out_stride);
-    }
-    for (; v < args.vectors; ++v) {
-      row_block<1>(args, codes, args.x + v * args.x_stride, out + v * args.out_stride);
-    }
+    vector_tiles<kVectorTile>(args.vectors, [&]<size_t kVectors>(size_t first) {
+      row_block<kVectors>(args, codes, args.x + first * args.x_stride,
+                          out + first * args.out_stride);
+    });
   }
 }
 

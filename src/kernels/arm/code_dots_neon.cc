@@ -1,28 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The scan of the coarse head for AArch64: codes less 128 are signed bytes whose products with x,
 // within 128 * 64, fit 16 bits; 128 times the sum of x is added back.
-#include <arm_neon.h>
-
+#include "kernels/arm/bytes_neon.h"
 #include "kernels/kernel_types.h"
 
 namespace rotor::kernels {
-namespace {
-
-inline int8x16_t broadcast4(const int8_t* x) {
-  int32_t four;
-  __builtin_memcpy(&four, x, sizeof(four));
-  return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
-
-int32_t sum_of(const int8_t* x, size_t n) {
-  int32_t sum = 0;
-  for (size_t i = 0; i < n; ++i) {
-    sum += x[i];
-  }
-  return sum;
-}
-
-}  // namespace
 
 void code_dots_neon(const CodeDotsArgs& args) {
   for (size_t v = 0; v < args.vectors; ++v) {

@@ -6,6 +6,7 @@
 #include <arm_neon.h>
 
 #include "kernels/kernel_types.h"
+#include "kernels/vector_tiles.h"
 
 namespace rotor::kernels {
 namespace {
@@ -57,13 +58,9 @@ inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
 void ternary_matmul_i2_dotprod(const TernaryMatmulArgs& args) {
   constexpr size_t kBatchTile = 4;
   for (size_t block = 0; block < args.row_blocks; ++block) {
-    size_t b = 0;
-    for (; b + kBatchTile <= args.batch; b += kBatchTile) {
-      row_block<kBatchTile>(args, block, b);
-    }
-    for (; b < args.batch; ++b) {
-      row_block<1>(args, block, b);
-    }
+    vector_tiles<kBatchTile>(args.batch, [&]<size_t kBatch>(size_t first) {
+      row_block<kBatch>(args, block, first);
+    });
   }
 }
 

@@ -6,21 +6,15 @@
 // per field, four a tile; 32 tiles add up to 32 * 4 * 256 = 32768, and -32768 fits (the positive end
 // is 32 * 4 * 2 * 127 = 32512). The 32-bit lanes hold codes times x, at most 2 * 128 K, below 2^31
 // for every K that TernaryMatmulArgs allows for half of a row's columns.
-#include <arm_neon.h>
-
+#include "kernels/arm/bytes_neon.h"
 #include "kernels/kernel_types.h"
+#include "kernels/vector_tiles.h"
 
 namespace rotor::kernels {
 namespace {
 
 constexpr size_t kFlushTiles = 32;
 constexpr size_t kTileCols = 16;
-
-inline int8x16_t broadcast4(const int8_t* x) {
-  int32_t four;
-  __builtin_memcpy(&four, x, sizeof(four));
-  return vreinterpretq_s8_s32(vdupq_n_s32(four));
-}
 
 // Rows 0 and 1 of the quarter in `low`, rows 2 and 3 in `high`, four 16-bit lanes each.
 struct Sums16 {
@@ -82,13 +76,9 @@ inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
 void ternary_matmul_i2_neon(const TernaryMatmulArgs& args) {
   constexpr size_t kBatchTile = 4;
   for (size_t block = 0; block < args.row_blocks; ++block) {
-    size_t b = 0;
-    for (; b + kBatchTile <= args.batch; b += kBatchTile) {
-      row_block<kBatchTile>(args, block, b);
-    }
-    for (; b < args.batch; ++b) {
-      row_block<1>(args, block, b);
-    }
+    vector_tiles<kBatchTile>(args.batch, [&]<size_t kBatch>(size_t first) {
+      row_block<kBatch>(args, block, first);
+    });
   }
 }
 

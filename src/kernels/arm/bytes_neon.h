@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What products of bytes share on AArch64.
+#pragma once
+
+#include <arm_neon.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rotor::kernels {
+namespace {
+
+// Four values of x for each of 4 rows.
+inline int8x16_t broadcast4(const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, sizeof(four));
+  return vreinterpretq_s8_s32(vdupq_n_s32(four));
+}
+
+// x (n), the sum within 32 bits.
+inline int32_t sum_of(const int8_t* x, size_t n) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < n; ++i) {
+    sum += x[i];
+  }
+  return sum;
+}
+
+}  // namespace
+}  // namespace rotor::kernels

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What products of bytes share on AVX-512.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rotor::kernels {
+namespace {
+
+// Far enough ahead to hide the latency of memory; twice as far was slower.
+constexpr size_t kPrefetchBytes = 2048;
+
+// Four values of x for each of 16 rows.
+inline __m512i broadcast4(const int8_t* x) {
+  int32_t four;
+  __builtin_memcpy(&four, x, sizeof(four));
+  return _mm512_set1_epi32(four);
+}
+
+// Field d of two bits in every byte.
+inline __m512i field_mask(size_t d) { return _mm512_set1_epi8(static_cast<char>(3 << (2 * d))); }
+
+// GCC 12 copies accumulators to other registers and back unless it is told that they change here.
+inline void update_in_place(__m512i& sum) { __asm__("" : "+v"(sum)); }
+
+inline void prefetch(const uint8_t* address) {
+  _mm_prefetch(reinterpret_cast<const char*>(address), _MM_HINT_T0);
+}
+
+}  // namespace
+}  // namespace rotor::kernels

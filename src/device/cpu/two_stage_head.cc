@@ -14,15 +14,7 @@ namespace {
 constexpr size_t kBlockRows = 16;
 constexpr size_t kChunkBlocks = 16;  // row blocks that are scanned before their logits are bounded
 constexpr size_t kChunkRows = kChunkBlocks * kBlockRows;
-constexpr int kLargestValue = 8127;  // 128 * 63 + 63
 constexpr size_t kUsualTokens = 512;  // of one row; lists that have to be longer grow
-
-// Rounding of the full head: DOT (docs/numerics.md) rounds each product, adds at most 16 of them in a
-// lane, then the blocks of 256, then folds four times; every rounding is at most 2^-24.
-double rounding_of_dot(size_t cols) {
-  const double roundings = 32 + static_cast<double>(cols) / 256;
-  return roundings * 0x1p-24 * 1.01;
-}
 
 }  // namespace
 
@@ -95,63 +87,17 @@ bool TwoStageHead::can_answer(const TwoStageRow& row) const {
   return row.query->count >= 1 && row.query->count + row.query->also.size() <= most_;
 }
 
-// Rounds the hidden state to two limbs and works out its bounds.
-//
-// With head row w = scale q + e, the bound has four parts. e . h and scale q . r, by Cauchy-Schwarz;
-// what the kernel of the full head rounds; and what bound() below rounds, at most
-// 2^-21 scale ||q|| step (128 ||a|| + ||b||). scale ||q|| is at most norm + error.
 void TwoStageHead::split(size_t i, const TwoStageRow& in) {
-  constexpr float kSmallest = 1e-20f;
-  constexpr float kLargest = 0x1p52f;  // of 2^16 values; with rows below 2^63 no logit overflows
-  constexpr double kRoundedUp = 1 + 0x1p-20;
   Row& row = rows_[i];
   row.answered = false;
-  const size_t n = plane_.cols;
-  float largest = 0;
-  bool finite = true;
-  for (size_t c = 0; c < n; ++c) {
-    largest = std::max(largest, std::fabs(in.x[c]));
-    finite = finite && std::isfinite(in.x[c]);
-  }
-  if (!can_answer(in) || !finite || largest < kSmallest || largest > kLargest) {
+  if (!can_answer(in)) {
     return;
   }
-  row.answered = true;
-  Limbs& limbs = row.limbs;
-  limbs.step = largest / kLargestValue;
   int8_t* a = x_.as<int8_t>().data() + 2 * i * x_stride_;
-  int8_t* b = a + x_stride_;
-  const double step = limbs.step;
-  double squares = 0;
-  double left = 0;
-  int64_t a_squares = 0;
-  int64_t b_squares = 0;
-  int32_t a_sum = 0;
-  int32_t b_sum = 0;
-  for (size_t c = 0; c < n; ++c) {
-    const double h = in.x[c];
-    const int nearest = static_cast<int>(std::lrint(h / step));
-    const int value = std::clamp(nearest, -kLargestValue, kLargestValue);
-    const int high = (value + 64) >> 7;
-    const int low = value - 128 * high;
-    a[c] = static_cast<int8_t>(high);
-    b[c] = static_cast<int8_t>(low);
-    a_sum += high;
-    b_sum += low;
-    a_squares += high * high;
-    b_squares += low * low;
-    squares += h * h;
-    left += (h - step * value) * (h - step * value);
+  if (const auto limbs = HeadLimbs::split(in.x, plane_.cols, a, a + x_stride_)) {
+    row.limbs = *limbs;
+    row.answered = true;
   }
-  limbs.high_sum = 128 * a_sum;
-  limbs.low_sum = 128 * b_sum;
-  const double length = std::sqrt(squares);
-  const double rest = std::sqrt(left);
-  const double rounding = 0x1p-21 * step *
-                          (128 * std::sqrt(static_cast<double>(a_squares)) +
-                           std::sqrt(static_cast<double>(b_squares)));
-  limbs.per_error = static_cast<float>((length + rest + rounding) * kRoundedUp);
-  limbs.per_norm = static_cast<float>((rest + rounding + rounding_of_dot(n) * length) * kRoundedUp);
 }
 
 // Bounds the logits of this thread's row blocks, and remembers those with the largest bounds.
@@ -187,16 +133,14 @@ void TwoStageHead::scan(size_t thread, std::span<const TwoStageRow> rows, Slice 
 // upper[token] = at least the logit. `high` and `low` hold the dots of the codes with a and b.
 void TwoStageHead::bound(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high,
                          const int32_t* low, MostLikely& likeliest) {
-  const Limbs limbs = rows_[i].limbs;
+  const HeadLimbs limbs = rows_[i].limbs;
   const float* scale = plane_.scale.data() + tokens.begin;
   const float* error = plane_.error.data() + tokens.begin;
   const float* norm = plane_.norm.data() + tokens.begin;
   float* upper = row.upper + tokens.begin;
   const size_t n = tokens.end - tokens.begin;
   for (size_t t = 0; t < n; ++t) {
-    const float value = 128.0f * static_cast<float>(high[t] - limbs.high_sum) +
-                        static_cast<float>(low[t] - limbs.low_sum);
-    upper[t] = value * (scale[t] * limbs.step) + limbs.margin(error[t], norm[t]);
+    upper[t] = limbs.coarse_logit(high[t], low[t], scale[t]) + limbs.margin(error[t], norm[t]);
   }
   for (size_t t = 0; t < n; ++t) {
     likeliest.add(upper[t], static_cast<TokenId>(tokens.begin + t));

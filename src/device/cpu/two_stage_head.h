@@ -15,6 +15,7 @@
 
 #include "base/buffer.h"
 #include "base/thread_pool.h"
+#include "device/cpu/head_limbs.h"
 #include "device/cpu/head_rows.h"
 #include "kernels/kernels.h"
 #include "model/top_logits.h"
@@ -52,23 +53,9 @@ class TwoStageHead {
   const TwoStageCounts& counts() const { return counts_; }
 
  private:
-  // A hidden state h = step (128 a + b) + r with a and b in -64..63, and what bounds a logit with it.
-  struct Limbs {
-    float step = 0;
-    int32_t high_sum = 0;  // 128 times the sum of a: codes are 128 too large
-    int32_t low_sum = 0;   // likewise of b
-    float per_error = 0;
-    float per_norm = 0;
-
-    // How far the logit of a head row may be from that of its coarse form; a little more, in case
-    // products underflow.
-    float margin(float error, float norm) const {
-      return per_error * error + per_norm * norm + 1e-30f;
-    }
-  };
   struct Row {
     bool answered = false;
-    Limbs limbs;
+    HeadLimbs limbs;
     std::vector<TokenLogit> first;  // the likeliest by their bounds
     std::vector<TokenLogit> found;
   };

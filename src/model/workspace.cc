@@ -52,6 +52,10 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
       std::max({q_padded + 2 * kv_padded, round_up(c.hidden, kTileRows),
                 2 * round_up(c.ffn, kTileRows)}),
       kTileRows);
+  // A part has kAccAtOnce sums or one row block; two more blocks for each of up to three products where
+  // parts are rounded, and one to spread the rows.
+  w.thread_acc_stride = std::max(kAccAtOnce, max_batch * kTileRows) + 7 * max_batch * kTileRows;
+  w.thread_values_stride = round_up(std::max(c.hidden, c.ffn), kTileRows);
   w.partial_items = 4 * threads * pages;
   // One thread needs the scores of a page, a page's result and the running maxima and sums, or one
   // decoded row of the head and kHeadRowsAtOnce from its file.
@@ -66,13 +70,14 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
     carver.carve(w.q8_scale, max_batch, 1);
     carver.carve(w.q8_sum, max_batch, 1);
     carver.carve(w.acc, max_batch, w.acc_stride);
+    carver.carve(w.thread_acc, threads, w.thread_acc_stride);
+    carver.carve(w.thread_values, threads, w.thread_values_stride);
     carver.carve(w.q, max_batch, c.q_rows());
     carver.carve(w.k, max_batch, c.kv_rows());
     carver.carve(w.v, max_batch, c.kv_rows());
     carver.carve(w.attended, max_batch, c.q_rows());
     carver.carve(w.gate, max_batch, c.ffn);
-    carver.carve(w.up, max_batch, c.ffn);
-    carver.carve(w.projected, max_batch, c.hidden);
+    carver.carve(w.head_input, max_batch, c.hidden);
     carver.carve(w.cos, max_batch, c.head_dim / 2);
     carver.carve(w.sin, max_batch, c.head_dim / 2);
     carver.carve(w.partial, w.partial_items, group * (c.head_dim + 2));

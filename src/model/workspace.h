@@ -16,6 +16,9 @@ namespace rotor {
 // Rows of a head in a file that a thread reads together.
 inline constexpr size_t kHeadRowsAtOnce = 16;
 
+// Sums of matrix products that a thread makes before it scales them: they stay in its cache.
+inline constexpr size_t kAccAtOnce = size_t{32} << 10;
+
 // Rows of all arrays: max_batch (B). Pointers lead into one buffer and start on 64-byte boundaries;
 // memory that is never written is never taken from the system.
 struct Workspace {
@@ -29,14 +32,16 @@ struct Workspace {
   int8_t* q8 = nullptr;        // (B, q8_stride) quantised input of the current matrices
   float* q8_scale = nullptr;   // (B)
   int32_t* q8_sum = nullptr;   // (B)
-  int32_t* acc = nullptr;      // (B, acc_stride) integer results, matrix after matrix
+  int32_t* acc = nullptr;      // (B, acc_stride) integer results, matrix after matrix, where a trace
+                               // wants them; otherwise parts of them:
+  int32_t* thread_acc = nullptr;    // (threads, thread_acc_stride)
+  float* thread_values = nullptr;   // (threads, thread_values_stride) scaled results of one batch row
   float* q = nullptr;          // (B, heads * head_dim)
   float* k = nullptr;          // (B, kv_heads * head_dim)
   float* v = nullptr;          // (B, kv_heads * head_dim)
   float* attended = nullptr;   // (B, heads * head_dim)
   float* gate = nullptr;       // (B, ffn); afterwards the gated product
-  float* up = nullptr;         // (B, ffn)
-  float* projected = nullptr;  // (B, hidden)   what is added to x
+  float* head_input = nullptr; // (B, hidden)   normed rows that want logits
   float* cos = nullptr;        // (B, head_dim / 2)
   float* sin = nullptr;        // (B, head_dim / 2)
   float* partial = nullptr;    // (partial_items, group, head_dim + 2) attention of single pages
@@ -46,6 +51,8 @@ struct Workspace {
   size_t widest = 0;
   size_t q8_stride = 0;
   size_t acc_stride = 0;
+  size_t thread_acc_stride = 0;
+  size_t thread_values_stride = 0;
   size_t partial_items = 0;
   size_t thread_stride = 0;
 

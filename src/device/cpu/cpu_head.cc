@@ -45,13 +45,13 @@ void CpuOps::logits() {
   }
 }
 
-// Row i of `projected` = norm(x) of the i-th row that wants logits.
+// Row i of `head_input` = norm(x) of the i-th row that wants logits.
 void CpuOps::final_norms() {
   pool_.run([&](size_t thread) {
     const Slice mine = slice_of(logit_rows_.size(), 1, thread, pool_.size());
     for (size_t i = mine.begin; i < mine.end; ++i) {
       kernels_.rms_norm(ws_.x + logit_rows_[i] * config_.hidden, weights_.output_norm.data(),
-                        config_.hidden, config_.rms_eps, ws_.projected + i * config_.hidden);
+                        config_.hidden, config_.rms_eps, ws_.head_input + i * config_.hidden);
     }
   });
 }
@@ -63,7 +63,7 @@ Status CpuOps::answer_in_two_stages() {
   for (size_t i = 0; i < logit_rows_.size() && two_stage_ != nullptr; ++i) {
     if (const TopQuery* query = batch_->rows[logit_rows_[i]].top; query != nullptr) {
       place_[i] = asked_.size();
-      asked_.push_back({ws_.projected + i * config_.hidden, query, ws_.logits + i * config_.vocab});
+      asked_.push_back({ws_.head_input + i * config_.hidden, query, ws_.logits + i * config_.vocab});
     }
   }
   if (asked_.empty()) {
@@ -86,7 +86,7 @@ void CpuOps::compute_all(size_t begin, size_t end) {
       return;
     }
     DotRowsArgs args{};
-    args.x = ws_.projected + begin * config_.hidden;
+    args.x = ws_.head_input + begin * config_.hidden;
     args.x_stride = config_.hidden;
     args.batch = end - begin;
     args.out = ws_.logits + begin * config_.vocab + mine.begin;

@@ -4,6 +4,7 @@
 #include "device/cpu/cpu_ops.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace rotor {
 namespace {
 
 constexpr size_t kVerbs = 8;  // places a value is checked in, per layer
+constexpr size_t kMostProducts = 3;
+constexpr size_t kBlocksTogether = 2;  // what AMX multiplies at once
 
 size_t pad_rows(size_t rows) { return row_blocks(rows) * kTileRows; }
 
@@ -69,7 +72,7 @@ void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const
   }
 }
 
-void CpuOps::accumulate(const Product& product, Slice blocks) {
+void CpuOps::accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride) {
   const TernaryMatrix& matrix = product.linear->matrix;
   if (blocks.begin == blocks.end) {
     return;
@@ -84,15 +87,14 @@ void CpuOps::accumulate(const Product& product, Slice blocks) {
   args.x_stride = ws_.q8_stride;
   args.x_sum = ws_.q8_sum;
   args.batch = rows();
-  args.out = ws_.acc + product.acc_offset + blocks.begin * kTileRows;
-  args.out_stride = ws_.acc_stride;
+  args.out = acc;
+  args.out_stride = stride;
   kernels_.ternary_matmul[static_cast<size_t>(matrix.format)](args);
 }
 
-void CpuOps::scale(const Product& product, size_t b, size_t begin, size_t end) {
+void CpuOps::scale(const Product& product, const int32_t* acc, size_t b, size_t begin, size_t end,
+                   float* out) {
   const TernaryScale& scale = product.linear->matrix.scale;
-  const int32_t* acc = ws_.acc + b * ws_.acc_stride + product.acc_offset + begin;
-  float* out = product.out + b * product.out_stride + begin;
   if (scale.granularity == TernaryScale::Granularity::kTensor) {
     kernels_.scale_tensor(acc, end - begin, scale.values[0] / ws_.q8_scale[b], out);
   } else {
@@ -119,10 +121,22 @@ void CpuOps::call_accumulated_hook(size_t layer, std::span<const Product> produc
   }
 }
 
+// In how many parts a thread multiplies its rows, so that the sums of a part stay in its cache.
+size_t CpuOps::parts_of(std::span<const Product> products) const {
+  size_t blocks = 0;
+  for (const Product& product : products) {
+    const size_t all = row_blocks(product.linear->matrix.rows);
+    blocks += slice_of(all, 1, 0, pool_.size()).end;  // the first thread has the most
+  }
+  const size_t at_once = std::max<size_t>(kAccAtOnce / (rows() * kTileRows), 1);
+  return (blocks + at_once - 1) / at_once;
+}
+
 template <typename Finish>
 void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t cols,
                       const std::vector<float>& norm, std::span<const Product> products,
                       Finish finish) {
+  const size_t parts = trace_ != nullptr ? 1 : parts_of(products);
   pool_.run([&](size_t thread) {
     quantize_rows(thread, input, layer, src, cols, norm);
     pool_.barrier();
@@ -132,30 +146,61 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
       }
       pool_.barrier();
     }
-    for (const Product& product : products) {
-      const size_t blocks = row_blocks(product.linear->matrix.rows);
-      accumulate(product, slice_of(blocks, 1, thread, pool_.size()));
-    }
-    if (trace_ != nullptr) {
-      pool_.barrier();
-      if (thread == 0) {
-        call_accumulated_hook(layer, products);
-      }
-      pool_.barrier();
-    }
-    for (const Product& product : products) {
-      const size_t matrix_rows = product.linear->matrix.rows;
-      const Slice blocks = slice_of(row_blocks(matrix_rows), 1, thread, pool_.size());
-      const size_t begin = std::min(blocks.begin * kTileRows, matrix_rows);
-      const size_t end = std::min(blocks.end * kTileRows, matrix_rows);
-      for (size_t b = 0; b < rows() && begin < end; ++b) {
-        scale(product, b, begin, end);
-        if (&product == &products.back()) {
-          finish(begin, end, b);
-        }
-      }
+    for (size_t part = 0; part < parts; ++part) {
+      multiply_part(thread, part, parts, layer, products, finish);
     }
   });
+}
+
+template <typename Finish>
+void CpuOps::multiply_part(size_t thread, size_t part, size_t parts, size_t layer,
+                           std::span<const Product> products, Finish finish) {
+  std::array<Share, kMostProducts> shares;
+  size_t columns = 0;
+  for (size_t i = 0; i < products.size(); ++i) {
+    const size_t matrix_rows = products[i].linear->matrix.rows;
+    const Slice mine = slice_of(row_blocks(matrix_rows), 1, thread, pool_.size());
+    const Slice now = slice_of(mine.end - mine.begin, kBlocksTogether, part, parts);
+    Share& share = shares[i];
+    share.blocks = {mine.begin + now.begin, mine.begin + now.end};
+    share.rows = {std::min(share.blocks.begin * kTileRows, matrix_rows),
+                  std::min(share.blocks.end * kTileRows, matrix_rows)};
+    share.acc = ws_.thread_acc + thread * ws_.thread_acc_stride + columns;
+    columns += (now.end - now.begin) * kTileRows;
+  }
+  size_t stride = columns / kTileRows % 2 == 0 ? columns + kTileRows : columns;  // see spread_rows()
+  if (trace_ != nullptr) {
+    stride = ws_.acc_stride;
+  }
+  for (size_t i = 0; i < products.size(); ++i) {
+    if (trace_ != nullptr) {
+      shares[i].acc = ws_.acc + products[i].acc_offset + shares[i].blocks.begin * kTileRows;
+    }
+    accumulate(products[i], shares[i].blocks, shares[i].acc, stride);
+  }
+  if (trace_ != nullptr) {
+    pool_.barrier();
+    if (thread == 0) {
+      call_accumulated_hook(layer, products);
+    }
+    pool_.barrier();
+  }
+  for (size_t b = 0; b < rows(); ++b) {
+    for (size_t i = 0; i < products.size(); ++i) {
+      const Product& product = products[i];
+      const auto [begin, end] = shares[i].rows;
+      if (begin == end) {
+        continue;
+      }
+      float* values = product.out != nullptr
+                          ? product.out + b * product.out_stride + begin
+                          : ws_.thread_values + thread * ws_.thread_values_stride;
+      scale(product, shares[i].acc + b * stride, b, begin, end, values);
+      if (i + 1 == products.size()) {
+        finish(begin, end, b, values);
+      }
+    }
+  }
 }
 
 void CpuOps::embed(const Batch& batch) {
@@ -197,16 +242,15 @@ void CpuOps::qkv(size_t layer) {
       {&w.v, LinearRole::kV, v_offset, ws_.v, config_.kv_rows()},
   };
   multiply(layer, LinearInput::kQkv, ws_.x, config_.hidden, w.attn_norm, products,
-           [](size_t, size_t, size_t) {});
+           [](size_t, size_t, size_t, const float*) {});
 }
 
 void CpuOps::attn_out(size_t layer) {
   const LayerWeights& w = weights_.layers[layer];
-  const Product products[] = {{&w.o, LinearRole::kO, 0, ws_.projected, config_.hidden}};
+  const Product products[] = {{&w.o, LinearRole::kO, 0, nullptr, 0}};
   multiply(layer, LinearInput::kO, ws_.attended, config_.q_rows(), w.attn_sub_norm, products,
-           [&](size_t begin, size_t end, size_t b) {
-             const size_t at = b * config_.hidden + begin;
-             kernels_.add_to(ws_.x + at, ws_.projected + at, end - begin);
+           [&](size_t begin, size_t end, size_t b, const float* projected) {
+             kernels_.add_to(ws_.x + b * config_.hidden + begin, projected, end - begin);
            });
 }
 
@@ -214,24 +258,23 @@ void CpuOps::ffn_gate_up(size_t layer) {
   const LayerWeights& w = weights_.layers[layer];
   const Product products[] = {
       {&w.gate, LinearRole::kGate, 0, ws_.gate, config_.ffn},
-      {&w.up, LinearRole::kUp, pad_rows(w.gate.matrix.rows), ws_.up, config_.ffn},
+      {&w.up, LinearRole::kUp, pad_rows(w.gate.matrix.rows), nullptr, 0},
   };
   const Gated gated =
       config_.activation == Activation::kRelu2 ? kernels_.gated_relu2 : kernels_.gated_silu;
   multiply(layer, LinearInput::kGateUp, ws_.x, config_.hidden, w.ffn_norm, products,
-           [&](size_t begin, size_t end, size_t b) {
-             const size_t at = b * config_.ffn + begin;
-             gated(ws_.gate + at, ws_.up + at, end - begin, ws_.gate + at);
+           [&](size_t begin, size_t end, size_t b, const float* up) {
+             float* gate = ws_.gate + b * config_.ffn + begin;
+             gated(gate, up, end - begin, gate);
            });
 }
 
 void CpuOps::ffn_down(size_t layer) {
   const LayerWeights& w = weights_.layers[layer];
-  const Product products[] = {{&w.down, LinearRole::kDown, 0, ws_.projected, config_.hidden}};
+  const Product products[] = {{&w.down, LinearRole::kDown, 0, nullptr, 0}};
   multiply(layer, LinearInput::kDown, ws_.gate, config_.ffn, w.ffn_sub_norm, products,
-           [&](size_t begin, size_t end, size_t b) {
-             const size_t at = b * config_.hidden + begin;
-             kernels_.add_to(ws_.x + at, ws_.projected + at, end - begin);
+           [&](size_t begin, size_t end, size_t b, const float* projected) {
+             kernels_.add_to(ws_.x + b * config_.hidden + begin, projected, end - begin);
            });
 }
 

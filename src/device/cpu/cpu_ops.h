@@ -57,19 +57,31 @@ class CpuOps {
     const Linear* linear;
     LinearRole role;
     size_t acc_offset;   // first column in the workspace's acc
-    float* out;          // (rows of the batch, out_stride)
+    float* out;          // (rows of the batch, out_stride); null, for the last alone: finish() takes it
     size_t out_stride;
   };
+  // What one thread computes of a product at once.
+  struct Share {
+    Slice blocks;
+    Slice rows;
+    int32_t* acc;        // (rows of the batch, stride) sums
+  };
 
-  // q8 = int8(norm(src)), then every product over its rows of the batch. `finish(begin, end, b)` is
-  // called for rows [begin, end) of batch row b once all products of that range are scaled.
+  // q8 = int8(norm(src)), then every product over its rows of the batch. finish(begin, end, b, values)
+  // is called for rows [begin, end) of batch row b once all products of that range are scaled; `values`
+  // (end - begin) are those of the last product, which has the same rows as one before it.
   template <typename Finish>
   void multiply(size_t layer, LinearInput input, const float* src, size_t cols,
                 const std::vector<float>& norm, std::span<const Product> products, Finish finish);
+  template <typename Finish>
+  void multiply_part(size_t thread, size_t part, size_t parts, size_t layer,
+                     std::span<const Product> products, Finish finish);
+  size_t parts_of(std::span<const Product> products) const;
   void quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src, size_t cols,
                      const std::vector<float>& norm);
-  void accumulate(const Product& product, Slice blocks);
-  void scale(const Product& product, size_t batch_row, size_t begin, size_t end);
+  void accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride);
+  void scale(const Product& product, const int32_t* acc, size_t batch_row, size_t begin, size_t end,
+             float* out);
   void call_quantized_hook(size_t layer, LinearInput input, size_t cols);
   void call_accumulated_hook(size_t layer, std::span<const Product> products);
 

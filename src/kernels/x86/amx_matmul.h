@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ternary product on AMX for any packed layout. Two row blocks of a matrix are unpacked, 640
+// The ternary product on AMX for any packed layout. Two row blocks of a matrix are unpacked, 320
 // columns at a time, into panels of codes that stay in the first-level cache and serve all vectors.
 // A panel row is what one field of a packed tile unpacks to, and is a row of the second factor
 // (amx_tiles.h). The end result of sums that wrap fits by the contract of TernaryMatmulArgs.
@@ -10,7 +10,9 @@
 namespace rotor::kernels {
 namespace {
 
-constexpr size_t kPanelCols = 640;           // whole steps, and whole tiles of every layout
+// Whole steps, and whole tiles of every layout. Wider panels save loads and stores of sums, but the
+// vectors push them out of the first-level cache, and then unpacking waits for it.
+constexpr size_t kPanelCols = 320;
 constexpr size_t kPanelBytes = kBlockRows * kPanelCols;
 constexpr size_t kPrefetchBytes = 2048;
 // Fewer vectors go to the vector unit: by count of instructions unpacking then costs more than it

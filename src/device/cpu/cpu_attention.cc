@@ -99,23 +99,30 @@ void CpuOps::attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_
   }
 }
 
-void CpuOps::attend_whole(size_t layer, size_t thread) {
+// One row's query heads of one key/value head, over all their pages.
+void CpuOps::attend_item(size_t layer, size_t thread, size_t row, size_t kv_head) {
   const size_t group = config_.group();
   float* scores = ws_.thread_scratch + thread * ws_.thread_stride;
   float* scratch = scores + kPagePositions;
   float* max_score = scratch + group * (config_.head_dim + 2);
   float* sum = max_score + group;
-  const Slice mine = slice_of(rows() * config_.kv_heads, 1, thread, pool_.size());
-  for (size_t item = mine.begin; item < mine.end; ++item) {
-    const size_t row = item / config_.kv_heads;
-    const size_t kv_head = item % config_.kv_heads;
-    float* out = ws_.attended + row * config_.q_rows() + kv_head * group * config_.head_dim;
-    const Slice pages = visible_pages(row);
-    attend_pages(layer, row, kv_head, pages.begin, pages.end, scores, scratch, max_score,
-                 sum, out);
-    for (size_t g = 0; g < group; ++g) {
-      float* head = out + g * config_.head_dim;
-      kernels_.divide_by(head, sum[g], config_.head_dim, head);
+  float* out = ws_.attended + row * config_.q_rows() + kv_head * group * config_.head_dim;
+  const Slice pages = visible_pages(row);
+  attend_pages(layer, row, kv_head, pages.begin, pages.end, scores, scratch, max_score, sum, out);
+  for (size_t g = 0; g < group; ++g) {
+    float* head = out + g * config_.head_dim;
+    kernels_.divide_by(head, sum[g], config_.head_dim, head);
+  }
+}
+
+void CpuOps::attend_whole(size_t layer, size_t thread) {
+  // Later rows of a prompt see more: with a share of the first half goes one of the second.
+  const size_t items = rows() * config_.kv_heads;
+  const size_t shares = 2 * pool_.size();
+  for (const Slice share : {slice_of(items, 1, thread, shares),
+                            slice_of(items, 1, shares - 1 - thread, shares)}) {
+    for (size_t item = share.begin; item < share.end; ++item) {
+      attend_item(layer, thread, item / config_.kv_heads, item % config_.kv_heads);
     }
   }
 }

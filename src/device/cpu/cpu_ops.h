@@ -87,6 +87,7 @@ class CpuOps {
 
   void attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin, size_t page_end,
                     float* scores, float* scratch, float* max_score, float* sum, float* out);
+  void attend_item(size_t layer, size_t thread, size_t row, size_t kv_head);
   void attend_whole(size_t layer, size_t thread);
   void attend_split(size_t layer, size_t thread);
   Slice visible_pages(size_t row) const;

@@ -8,7 +8,7 @@
 // its terms are all multiples of the scale. Digit d sees a fifth of the K columns, so accumulators stay
 // within K / 5 * 162 * 128 < 2^13 K, which 2^13 tiles (K = 163,840) keep below 2^31; longer rows are
 // cut there.
-#include "kernels/x86/residue.h"
+#include "kernels/x86/dense243_fields.h"
 #include "kernels/x86/ternary_matmul_avx512.h"
 
 namespace rotor::kernels {
@@ -16,18 +16,6 @@ namespace {
 
 constexpr uint32_t kInverse81 = 0x781948b1u;
 static_assert(kInverse81 * 81u == 1u);
-
-// fields[v] for v < 81: digits 0 to 3 of v, two bits each.
-struct alignas(64) FieldTable {
-  uint8_t fields[128] = {};
-
-  constexpr FieldTable() {
-    for (unsigned v = 0; v < 81; ++v) {
-      fields[v] = static_cast<uint8_t>(v % 3 | v / 3 % 3 << 2 | v / 9 % 3 << 4 | v / 27 << 6);
-    }
-  }
-};
-constexpr FieldTable kFieldTable;
 
 struct Dense243 {
   static constexpr size_t kTileCols = 20;
@@ -37,14 +25,13 @@ struct Dense243 {
 
   template <size_t kBatch>
   struct Sums {
-    __m512i table_low = _mm512_load_si512(kFieldTable.fields);
-    __m512i table_high = _mm512_load_si512(kFieldTable.fields + 64);
+    FieldLookup fields_of;
     __m512i digit[kBatch][kDigits] = {};
 
     void add(const uint8_t* tile, const int8_t* x, size_t x_stride) {
       const __m512i v = _mm512_load_si512(tile);
       const __m512i v81 = residue(v, 81);
-      const __m512i fields = _mm512_permutex2var_epi8(table_low, v81, table_high);
+      const __m512i fields = fields_of(v81);
       // GCC 12 keeps the sums in memory when this loop is not unrolled early.
 #pragma GCC unroll 5
       for (size_t d = 0; d < kDigits; ++d) {

@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "commands.h"
 #include "exit_code.h"
+#include "kernels/format_probe.h"
 #include "kernels/self_test.h"
 #include "model_options.h"
 #include "output.h"
@@ -40,6 +41,7 @@ struct Checkup {
   uint64_t memory_bytes = 0;
   std::string huge_pages;
   double read_bytes_per_second = 0.0;
+  std::vector<FormatTime> formats;  // empty when the level has kernels for one layout alone
   std::string shipped_model;
   std::vector<std::pair<std::string, Status>> levels;  // self-test of each level the CPU has
 };
@@ -57,6 +59,8 @@ Result<Checkup> examine() {
       static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   c.huge_pages = first_line("/sys/kernel/mm/transparent_hugepage/enabled");
   ROTOR_ASSIGN(c.read_bytes_per_second, measure_read_bandwidth(c.threads, 3));
+  ThreadPool pool(c.threads);
+  ROTOR_ASSIGN(c.formats, time_formats(kernel_table(isa), pool));
   const Result<std::string> shipped = resolve_model("");
   c.shipped_model = shipped.ok() ? *shipped : "not found";
   for (const IsaLevel level : kLevels) {
@@ -81,6 +85,7 @@ void print(const Checkup& c, bool json) {
                                      {"memory_bytes", c.memory_bytes},
                                      {"transparent_huge_pages", c.huge_pages},
                                      {"read_gb_per_second", c.read_bytes_per_second / 1e9},
+                                     {"weights", format_info(fastest_format(c.formats)).name},
                                      {"shipped_model", c.shipped_model},
                                      {"kernel_self_test", std::move(levels)}};
     write_json(out);
@@ -92,6 +97,12 @@ void print(const Checkup& c, bool json) {
   fmt::print("memory        {}, readable at {:.1f} GB/s\n", format_bytes(c.memory_bytes),
              c.read_bytes_per_second / 1e9);
   fmt::print("huge pages    {}\nmodel         {}\n", c.huge_pages, c.shipped_model);
+  for (const FormatTime& time : c.formats) {
+    fmt::print("weights       {:12} {:.0f} billion a second for one vector, {:.0f} for a prompt{}\n",
+               format_info(time.format).name, kProbeWeights / time.one / 1e9,
+               kProbeWeights / time.many / 1e9,
+               time.format == fastest_format(c.formats) ? "; chosen for large models" : "");
+  }
   for (const auto& [name, status] : c.levels) {
     fmt::print("kernels       {:12} {}\n", name, status.ok() ? "ok" : status.message());
   }

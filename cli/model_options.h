@@ -23,7 +23,7 @@ struct ModelOptions {
   size_t threads = 0;            // 0: what the machine allows
   size_t context = 0;            // 0: the model's own, at most kDefaultContext
   std::string kv = "f16";        // key/value cache type
-  std::string weights = "i2";    // layout of the ternary matrices in memory
+  std::string weights = "auto";  // layout of the ternary matrices in memory
   std::string head = "auto";     // auto, full or two-stage: how the head is kept
   bool every_logit = false;      // what follows needs them all: "auto" means "full"
   std::string i2s_layout = "128";

@@ -9,6 +9,7 @@
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
 #include "device/cpu/cpu_executor.h"
+#include "device/cpu/cpu_format.h"
 #include "engine/session.h"
 #include "model/loader.h"
 #include "model/model.h"
@@ -55,7 +56,10 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOpt
     std::shared_ptr<const Model> model;
     {
       ThreadPool pool(executor_options.threads);
-      ROTOR_ASSIGN(model, load_model(path, LoadOptions{}, pool));
+      LoadOptions load;
+      ROTOR_ASSIGN(ModelSource source, open_model_source(path, load.source));
+      load.format = cpu_format(source, executor_options.isa, pool, cpu_format_cache());
+      ROTOR_ASSIGN(model, load_model(std::move(source), load, pool));
     }
     const size_t context =
         options.context != 0 ? options.context : std::min(model->config.context, kDefaultContext);

@@ -7,8 +7,8 @@
 
 writes docs/images/decode-2b-4t-light.svg and -dark.svg. The table may hold several runs one after
 another, such as one for each ROTOR_ISA; header lines between them are skipped. One group of bars for each
-number of threads, one bar for each instruction set, and a line where the bandwidth measured in the
-same run would end.
+number of threads, one bar for each instruction set, and above it a line where the bandwidth measured in
+the same run would end.
 """
 
 import argparse
@@ -46,20 +46,45 @@ def draw(rows, theme, path):
         x = group - 0.4 + (place + 0.5) * width
         speed = float(row["tokens_per_second"])
         color = BARS[theme][(place + len(BARS[theme]) - len(levels)) % len(BARS[theme])]
-        axes.bar(x, speed, width * 0.92, color=color, yerr=float(row["stddev"]), ecolor=ink,
-                 label=row["isa"] if group == 0 else None)
-        axes.annotate(f"{speed:.1f}", (x, speed), (0, 3), textcoords="offset points",
-                      ha="center", color=ink, fontsize=9)
-    for group, count in enumerate(threads):
-        limits = [float(row["available_gb_per_second"]) * 1e9 / float(row["bytes_per_token"])
-                  for row in rows if int(row["n_threads"]) == count]
-        limit = sum(limits) / len(limits)
-        axes.hlines(limit, group - 0.42, group + 0.42, color=LIMIT[theme], linestyle="--",
-                    label="all of the memory's bandwidth" if group == 0 else None)
-        axes.annotate(f"{limit:.1f}", (group + 0.42, limit), (3, -3), textcoords="offset points",
-                      color=LIMIT[theme], fontsize=9)
-    axes.set_xticks(range(len(threads)),
-                    [f"{count} thread{'s' if count > 1 else ''}" for count in threads])
+        axes.bar(
+            x,
+            speed,
+            width * 0.92,
+            color=color,
+            yerr=float(row["stddev"]),
+            ecolor=ink,
+            label=f"{row['isa']}, {row['format']}" if group == 0 else None,
+        )
+        axes.annotate(
+            f"{speed:.1f}",
+            (x, speed),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+            color=ink,
+            fontsize=9,
+        )
+        limit = float(row["available_gb_per_second"]) * 1e9 / float(row["bytes_per_token"])
+        axes.hlines(
+            limit,
+            x - 0.46 * width,
+            x + 0.46 * width,
+            color=LIMIT[theme],
+            linestyle="--",
+            label="all of the memory's bandwidth" if row is rows[0] else None,
+        )
+        axes.annotate(
+            f"{limit:.1f}",
+            (x, limit),
+            (0, 3),
+            textcoords="offset points",
+            ha="center",
+            color=LIMIT[theme],
+            fontsize=9,
+        )
+    axes.set_xticks(
+        range(len(threads)), [f"{count} thread{'s' if count > 1 else ''}" for count in threads]
+    )
     axes.set_ylabel("tokens a second", color=ink)
     axes.tick_params(colors=ink)
     axes.spines[["top", "right"]].set_visible(False)
@@ -70,8 +95,9 @@ def draw(rows, theme, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("table", type=pathlib.Path, help="output of rotor bench -o csv")
     parser.add_argument("picture", help="path of the pictures without -light.svg")
     arguments = parser.parse_args()

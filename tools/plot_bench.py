@@ -46,45 +46,17 @@ def draw(rows, theme, path):
         x = group - 0.4 + (place + 0.5) * width
         speed = float(row["tokens_per_second"])
         color = BARS[theme][(place + len(BARS[theme]) - len(levels)) % len(BARS[theme])]
-        axes.bar(
-            x,
-            speed,
-            width * 0.92,
-            color=color,
-            yerr=float(row["stddev"]),
-            ecolor=ink,
-            label=f"{row['isa']}, {row['format']}" if group == 0 else None,
-        )
-        axes.annotate(
-            f"{speed:.1f}",
-            (x, speed),
-            (0, 3),
-            textcoords="offset points",
-            ha="center",
-            color=ink,
-            fontsize=9,
-        )
+        axes.bar(x, speed, width * 0.92, color=color, yerr=float(row["stddev"]), ecolor=ink,
+                 label=f"{row['isa']}, {row['format']}" if group == 0 else None)
+        axes.annotate(f"{speed:.1f}", (x, speed), (0, 3), textcoords="offset points",
+                      ha="center", color=ink, fontsize=9)
         limit = float(row["available_gb_per_second"]) * 1e9 / float(row["bytes_per_token"])
-        axes.hlines(
-            limit,
-            x - 0.46 * width,
-            x + 0.46 * width,
-            color=LIMIT[theme],
-            linestyle="--",
-            label="all of the memory's bandwidth" if row is rows[0] else None,
-        )
-        axes.annotate(
-            f"{limit:.1f}",
-            (x, limit),
-            (0, 3),
-            textcoords="offset points",
-            ha="center",
-            color=LIMIT[theme],
-            fontsize=9,
-        )
-    axes.set_xticks(
-        range(len(threads)), [f"{count} thread{'s' if count > 1 else ''}" for count in threads]
-    )
+        axes.hlines(limit, x - 0.46 * width, x + 0.46 * width, color=LIMIT[theme], linestyle="--",
+                    label="all of the memory's bandwidth" if row is rows[0] else None)
+        axes.annotate(f"{limit:.1f}", (x, limit), (0, 3), textcoords="offset points", ha="center",
+                      color=LIMIT[theme], fontsize=9)
+    axes.set_xticks(range(len(threads)),
+                    [f"{count} thread{'s' if count > 1 else ''}" for count in threads])
     axes.set_ylabel("tokens a second", color=ink)
     axes.tick_params(colors=ink)
     axes.spines[["top", "right"]].set_visible(False)
@@ -95,9 +67,8 @@ def draw(rows, theme, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=pathlib.Path, help="output of rotor bench -o csv")
     parser.add_argument("picture", help="path of the pictures without -light.svg")
     arguments = parser.parse_args()

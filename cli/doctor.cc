@@ -77,6 +77,12 @@ void print(const Checkup& c, bool json) {
     for (const auto& [name, status] : c.levels) {
       levels[name] = status.ok() ? "ok" : status.message();
     }
+    boost::json::array formats;
+    for (const FormatTime& time : c.formats) {
+      formats.push_back({{"weights", format_info(time.format).name},
+                         {"one_vector_weights_per_second", kProbeWeights / time.one},
+                         {"prompt_weights_per_second", kProbeWeights / time.many}});
+    }
     const boost::json::object out = {{"version", ROTOR_VERSION},
                                      {"cpu", c.cpu},
                                      {"kernel", c.kernel},
@@ -86,6 +92,7 @@ void print(const Checkup& c, bool json) {
                                      {"transparent_huge_pages", c.huge_pages},
                                      {"read_gb_per_second", c.read_bytes_per_second / 1e9},
                                      {"weights", format_info(fastest_format(c.formats)).name},
+                                     {"weights_measured", std::move(formats)},
                                      {"shipped_model", c.shipped_model},
                                      {"kernel_self_test", std::move(levels)}};
     write_json(out);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "device/cpu/cpu_format.h"
+#include "model/memory_plan.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -137,9 +138,11 @@ Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t m
   {
     ThreadPool pool(options.threads != 0 ? options.threads : default_thread_count());
     ROTOR_ASSIGN(ModelSource source, open_model_source(path, load_options.source));
-    load_options.format = options.weights == "auto"
-                              ? cpu_format(source, isa, pool, cpu_format_cache())
-                              : *parse_format(options.weights);
+    load_options.format = *parse_format(options.weights == "auto" ? "i2" : options.weights);
+    if (options.weights == "auto") {
+      const MemoryPlan plan = plan_memory(source, TernaryFormat::kI2, KvType::kF16);
+      load_options.format = cpu_format(plan.ternary_bytes, isa, pool, cpu_format_cache());
+    }
     ROTOR_ASSIGN(loaded.model, load_model(std::move(source), load_options, pool));
   }
   for (const std::string& warning : loaded.model->warnings) {

@@ -12,6 +12,7 @@
 #include "device/cpu/cpu_format.h"
 #include "engine/session.h"
 #include "model/loader.h"
+#include "model/memory_plan.h"
 #include "model/model.h"
 
 namespace rotor {
@@ -58,7 +59,8 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOpt
       ThreadPool pool(executor_options.threads);
       LoadOptions load;
       ROTOR_ASSIGN(ModelSource source, open_model_source(path, load.source));
-      load.format = cpu_format(source, executor_options.isa, pool, cpu_format_cache());
+      const MemoryPlan plan = plan_memory(source, TernaryFormat::kI2, KvType::kF16);
+      load.format = cpu_format(plan.ternary_bytes, executor_options.isa, pool, cpu_format_cache());
       ROTOR_ASSIGN(model, load_model(std::move(source), load, pool));
     }
     const size_t context =

@@ -84,16 +84,21 @@ class Probe {
 
 }  // namespace
 
-Result<std::vector<FormatTime>> time_formats(const KernelTable& kernels, ThreadPool& pool) {
+std::vector<TernaryFormat> formats_with_kernels(const KernelTable& kernels) {
   const KernelTable& scalar = kernel_table(IsaLevel::kScalar);
-  std::vector<FormatTime> times;
+  std::vector<TernaryFormat> formats;
   for (size_t i = 0; i < kTernaryFormats; ++i) {
     if (kernels.ternary_matmul[i] != scalar.ternary_matmul[i]) {
-      times.push_back({static_cast<TernaryFormat>(i)});
+      formats.push_back(static_cast<TernaryFormat>(i));
     }
   }
-  if (times.size() < 2) {
-    return std::vector<FormatTime>();
+  return formats;
+}
+
+Result<std::vector<FormatTime>> time_formats(const KernelTable& kernels, ThreadPool& pool) {
+  std::vector<FormatTime> times;
+  for (const TernaryFormat format : formats_with_kernels(kernels)) {
+    times.push_back({format});
   }
   Probe probe(kernels, pool);
   ROTOR_TRY(probe.allocate());

@@ -24,8 +24,10 @@ struct FormatTime {
   double many = 0;  // a vector's share of 64 vectors together: as for each token of a prompt
 };
 
-// Times the layouts that have a kernel of their own at this level, or none when that is fewer than
-// two. Takes about 100 MB of memory meanwhile. Uses the whole pool. kOutOfMemory.
+// The layouts that have a kernel of their own at this level, none of them at kScalar.
+std::vector<TernaryFormat> formats_with_kernels(const KernelTable& kernels);
+
+// Times each of them. Takes about 100 MB of memory meanwhile. Uses the whole pool. kOutOfMemory.
 Result<std::vector<FormatTime>> time_formats(const KernelTable& kernels, ThreadPool& pool);
 
 // The layout for a conversation that reads two tokens for each one it writes; without `times`, i2.

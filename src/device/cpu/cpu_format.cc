@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device/cpu/cpu_format.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -13,25 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kBeyondCaches = uint64_t{64} << 20;
 constexpr uint64_t kLargestCache = uint64_t{64} << 10;  // bytes of the file
 constexpr size_t kMostMachines = 100;
-
-uint64_t ternary_bytes(const ModelSource& source) {
-  uint64_t bytes = 0;
-  for (const LayerSource& layer : source.layers) {
-    for (const LinearSource& linear : layer.linear) {
-      bytes += packed_bytes(TernaryFormat::kI2, linear.trits->rows(), linear.trits->cols());
-    }
-  }
-  return bytes;
-}
-
-// What the times depend on.
-std::string machine_name(IsaLevel isa, size_t threads) {
-  return std::string(cpu_features().model) + ", " + std::string(isa_name(isa)) + ", " +
-         std::to_string(threads) + " threads, rotor " ROTOR_VERSION;
-}
 
 // The object that the file holds; empty when it holds none.
 boost::json::object read_cache(const std::string& cache) {
@@ -44,24 +28,33 @@ boost::json::object read_cache(const std::string& cache) {
 
 }  // namespace
 
-TernaryFormat cpu_format(const ModelSource& source, IsaLevel isa, ThreadPool& pool,
+TernaryFormat cpu_format(uint64_t i2_bytes, IsaLevel isa, ThreadPool& pool,
                          const std::string& cache) {
-  if (ternary_bytes(source) < kBeyondCaches) {
+  if (i2_bytes < kBeyondCaches) {
+    return TernaryFormat::kI2;
+  }
+  const KernelTable& kernels = kernel_table(isa);
+  const std::vector<TernaryFormat> candidates = formats_with_kernels(kernels);
+  if (candidates.size() < 2) {
     return TernaryFormat::kI2;
   }
   const std::string machine = machine_name(isa, pool.size());
-  if (const auto known = cached_format(cache, machine)) {
+  const auto known = cached_format(cache, machine);
+  if (known && std::count(candidates.begin(), candidates.end(), *known) != 0) {
     return *known;
   }
-  const auto times = time_formats(kernel_table(isa), pool);
+  const auto times = time_formats(kernels, pool);
   if (!times.ok()) {  // too little memory; the model will not fit either
     return TernaryFormat::kI2;
   }
   const TernaryFormat format = fastest_format(*times);
-  if (!times->empty()) {
-    cache_format(cache, machine, format);
-  }
+  cache_format(cache, machine, format);
   return format;
+}
+
+std::string machine_name(IsaLevel isa, size_t threads) {
+  return std::string(cpu_features().model) + ", " + std::string(isa_name(isa)) + ", " +
+         std::to_string(threads) + " threads, rotor " ROTOR_VERSION;
 }
 
 std::string cpu_format_cache() {

@@ -4,10 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/test_folder.h"
-#include "model/test_model.h"
+#include "kernels/format_probe.h"
 
 namespace rotor {
 namespace {
@@ -18,8 +19,44 @@ TEST(CpuFormat, ASmallModelIsNotMeasured) {
   const TestFolder folder;
   ThreadPool pool(1);
   const std::string cache = folder.path("formats.json");
-  EXPECT_EQ(cpu_format(test_source(test_config()), *selected_isa(), pool, cache), TernaryFormat::kI2);
+  EXPECT_EQ(cpu_format(kBeyondCaches - 1, *selected_isa(), pool, cache), TernaryFormat::kI2);
   EXPECT_EQ(folder.get("formats.json"), "");
+}
+
+// On a level with kernels for one layout alone there is nothing to measure, and nothing is believed.
+TEST(CpuFormat, ALargeModelIsMeasuredOnce) {
+  const TestFolder folder;
+  ThreadPool pool(2);
+  for (const IsaLevel level : {IsaLevel::kScalar, *selected_isa()}) {
+    const std::vector<TernaryFormat> own = formats_with_kernels(kernel_table(level));
+    const std::string cache = folder.path(std::string(isa_name(level)) + ".json");
+    const std::string machine = machine_name(level, 2);
+    if (own.size() < 2) {
+      cache_format(cache, machine, TernaryFormat::kDense243);
+      EXPECT_EQ(cpu_format(kBeyondCaches, level, pool, cache), TernaryFormat::kI2);
+      continue;
+    }
+    const TernaryFormat found = cpu_format(kBeyondCaches, level, pool, cache);
+    EXPECT_EQ(cached_format(cache, machine), found);
+    for (const TernaryFormat format : own) {  // what is there is believed
+      cache_format(cache, machine, format);
+      EXPECT_EQ(cpu_format(kBeyondCaches, level, pool, cache), format);
+    }
+  }
+}
+
+TEST(CpuFormat, ALayoutWithoutKernelsIsNotBelieved) {
+  const TestFolder folder;
+  ThreadPool pool(2);
+  const std::vector<TernaryFormat> own = formats_with_kernels(kernel_table(*selected_isa()));
+  const std::string cache = folder.path("formats.json");
+  for (size_t i = 0; i < kTernaryFormats; ++i) {
+    const TernaryFormat format = static_cast<TernaryFormat>(i);
+    if (own.size() >= 2 && std::count(own.begin(), own.end(), format) == 0) {
+      cache_format(cache, machine_name(*selected_isa(), 2), format);
+      EXPECT_NE(cpu_format(kBeyondCaches, *selected_isa(), pool, cache), format);
+    }
+  }
 }
 
 TEST(CpuFormat, WhatWasFoundIsRemembered) {

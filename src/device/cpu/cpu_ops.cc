@@ -155,6 +155,8 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
 template <typename Finish>
 void CpuOps::multiply_part(size_t thread, size_t part, size_t parts, size_t layer,
                            std::span<const Product> products, Finish finish) {
+  const bool whole = trace_ != nullptr;  // a trace wants the sums of whole matrices
+  int32_t* const mine_acc = ws_.thread_acc + thread * ws_.thread_acc_stride;
   std::array<Share, kMostProducts> shares;
   size_t columns = 0;
   for (size_t i = 0; i < products.size(); ++i) {
@@ -165,20 +167,16 @@ void CpuOps::multiply_part(size_t thread, size_t part, size_t parts, size_t laye
     share.blocks = {mine.begin + now.begin, mine.begin + now.end};
     share.rows = {std::min(share.blocks.begin * kTileRows, matrix_rows),
                   std::min(share.blocks.end * kTileRows, matrix_rows)};
-    share.acc = ws_.thread_acc + thread * ws_.thread_acc_stride + columns;
+    share.acc = whole ? ws_.acc + products[i].acc_offset + share.blocks.begin * kTileRows
+                      : mine_acc + columns;
     columns += (now.end - now.begin) * kTileRows;
   }
-  size_t stride = columns / kTileRows % 2 == 0 ? columns + kTileRows : columns;  // see spread_rows()
-  if (trace_ != nullptr) {
-    stride = ws_.acc_stride;
-  }
+  const size_t spread = columns / kTileRows % 2 == 0 ? columns + kTileRows : columns;
+  const size_t stride = whole ? ws_.acc_stride : spread;  // see spread_rows()
   for (size_t i = 0; i < products.size(); ++i) {
-    if (trace_ != nullptr) {
-      shares[i].acc = ws_.acc + products[i].acc_offset + shares[i].blocks.begin * kTileRows;
-    }
     accumulate(products[i], shares[i].blocks, shares[i].acc, stride);
   }
-  if (trace_ != nullptr) {
+  if (whole) {
     pool_.barrier();
     if (thread == 0) {
       call_accumulated_hook(layer, products);

@@ -23,6 +23,15 @@ inline __m512i broadcast4(const int8_t* x) {
 // Field d of two bits in every byte.
 inline __m512i field_mask(size_t d) { return _mm512_set1_epi8(static_cast<char>(3 << (2 * d))); }
 
+// The sum of four fields, where field d is 4^d times too large.
+template <size_t kSums>
+inline __m512i total_of_fields(const __m512i (&sums)[kSums]) {
+  const __m512i low = _mm512_add_epi32(sums[0], _mm512_srai_epi32(sums[1], 2));
+  const __m512i high =
+      _mm512_add_epi32(_mm512_srai_epi32(sums[2], 4), _mm512_srai_epi32(sums[3], 6));
+  return _mm512_add_epi32(low, high);
+}
+
 // GCC 12 copies accumulators to other registers and back unless it is told that they change here.
 inline void update_in_place(__m512i& sum) { __asm__("" : "+v"(sum)); }
 

@@ -6,7 +6,7 @@
 namespace rotor::kernels {
 namespace {
 
-struct Multiply {
+struct Level : Halves {
   static __m256i add(__m256i sum, __m256i codes, __m256i x) {
     const __m256i pairs = _mm256_maddubs_epi16(codes, x);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
@@ -15,6 +15,6 @@ struct Multiply {
 
 }  // namespace
 
-void code_dots_avx2(const CodeDotsArgs& args) { code_dots_blocks<Halves<Multiply>>(args); }
+void code_dots_avx2(const CodeDotsArgs& args) { code_dots_blocks<Level>(args); }
 
 }  // namespace rotor::kernels

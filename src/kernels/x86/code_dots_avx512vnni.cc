@@ -7,33 +7,22 @@
 namespace rotor::kernels {
 namespace {
 
+// Even and odd tiles have their own sums: with few vectors vpdpbusd would wait for itself.
 struct Level {
-  static constexpr size_t kVectorTile = 8;  // 16 accumulators
+  using Vector = __m512i;
+  static constexpr size_t kVectorTile = 8;  // 16 sums
   static constexpr size_t kStepTiles = 2;
+  static constexpr size_t kHalfColumns = 4;
 
-  // Even and odd tiles have their own sums: with few vectors vpdpbusd would wait for itself.
-  template <size_t kVectors>
-  struct Sums {
-    __m512i even[kVectors] = {};
-    __m512i odd[kVectors] = {};
-
-    void add(const uint8_t* tiles, const int8_t* x, size_t x_stride) {
-      prefetch(tiles + kPrefetchBytes);
-      prefetch(tiles + 64 + kPrefetchBytes);
-      add_tile(_mm512_load_si512(tiles), x, x_stride, even);
-      add_tile(_mm512_load_si512(tiles + 64), x + 4, x_stride, odd);
-    }
-    static void add_tile(__m512i codes, const int8_t* x, size_t x_stride,
-                         __m512i (&sums)[kVectors]) {
-      for (size_t v = 0; v < kVectors; ++v) {
-        sums[v] = _mm512_dpbusd_epi32(sums[v], codes, broadcast4(x + v * x_stride));
-        update_in_place(sums[v]);
-      }
-    }
-    void store(size_t v, int32_t* out) const {
-      _mm512_storeu_si512(out, _mm512_add_epi32(even[v], odd[v]));
-    }
-  };
+  static __m512i load(const uint8_t* tiles, size_t i) { return _mm512_load_si512(tiles + 64 * i); }
+  static __m512i add(__m512i sum, __m512i codes, __m512i x) {
+    sum = _mm512_dpbusd_epi32(sum, codes, x);
+    update_in_place(sum);
+    return sum;
+  }
+  static void store(const __m512i (&sums)[kHalves], int32_t* out) {
+    _mm512_storeu_si512(out, _mm512_add_epi32(sums[0], sums[1]));
+  }
 };
 
 }  // namespace

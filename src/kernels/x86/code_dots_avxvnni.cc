@@ -6,7 +6,7 @@
 namespace rotor::kernels {
 namespace {
 
-struct Multiply {
+struct Level : Halves {
   static __m256i add(__m256i sum, __m256i codes, __m256i x) {
     return _mm256_dpbusd_avx_epi32(sum, codes, x);
   }
@@ -14,6 +14,6 @@ struct Multiply {
 
 }  // namespace
 
-void code_dots_avxvnni(const CodeDotsArgs& args) { code_dots_blocks<Halves<Multiply>>(args); }
+void code_dots_avxvnni(const CodeDotsArgs& args) { code_dots_blocks<Level>(args); }
 
 }  // namespace rotor::kernels

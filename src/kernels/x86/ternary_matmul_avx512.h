@@ -2,9 +2,10 @@
 // The frame of a ternary product for AVX-512 VNNI: one 512-bit register holds a tile of 64 bytes or
 // the 16 sums of a row block.
 //
-// Format::Sums<kBatch> are accumulators that start at zero; add(tile, x, x_stride) takes one tile and
-// its kTileCols columns of kBatch vectors; total(b) is the sum of codes (trits + 1) times x. They are
-// emptied after kMaxTiles tiles. Format::kBatchTile vectors have their accumulators in registers.
+// Format::Tile(v) takes 64 bytes apart; its codes(d) are 64 unsigned bytes, digit d of the 16 rows in
+// four columns, times a scale that Format knows. Each of the kDigits digits has its own sum;
+// Format::total(sums) brings them to scale and together, the sum of codes (trits + 1) times x. Sums are
+// emptied after kMaxTiles tiles. Format::kBatchTile vectors have their sums in registers.
 #pragma once
 
 #include "kernels/kernel_types.h"
@@ -14,44 +15,97 @@
 namespace rotor::kernels {
 namespace {
 
-// sums += codes times x over `tiles` tiles.
-template <typename Format, size_t kBatch>
-inline void multiply(const uint8_t* weights, size_t tiles, const int8_t* x, size_t x_stride,
-                     __m512i (&sums)[kBatch]) {
-  typename Format::template Sums<kBatch> part;
-  for (size_t t = 0; t < tiles; ++t) {
-    const uint8_t* tile = weights + 64 * t;
-    prefetch(tile + kPrefetchBytes);
-    part.add(tile, x + Format::kTileCols * t, x_stride);
-  }
-  for (size_t b = 0; b < kBatch; ++b) {
-    sums[b] = _mm512_add_epi32(sums[b], part.total(b));
+// kBlocks row blocks of weights, from which memory is read in as many streams.
+struct Streams {
+  const uint8_t* weights;
+  size_t stride;  // bytes from block to block
+};
+
+// sums += codes times x over tiles [begin, end); what is `ahead` bytes further is fetched.
+template <typename Format, size_t kBlocks, size_t kBatch>
+inline void add_tiles(Streams in, size_t begin, size_t end, size_t ahead, const int8_t* x,
+                      size_t x_stride, __m512i (&sums)[kBlocks][kBatch][Format::kDigits]) {
+  for (size_t t = begin; t < end; ++t) {
+    typename Format::Tile tile[kBlocks];
+// GCC 12 keeps sums in memory when a loop over them is not unrolled early.
+#pragma GCC unroll 2
+    for (size_t r = 0; r < kBlocks; ++r) {
+      const uint8_t* bytes = in.weights + r * in.stride + 64 * t;
+      prefetch(bytes + ahead);
+      tile[r].load(bytes);
+    }
+    const int8_t* columns = x + Format::kTileCols * t;
+#pragma GCC unroll 5
+    for (size_t d = 0; d < Format::kDigits; ++d) {
+#pragma GCC unroll 8
+      for (size_t b = 0; b < kBatch; ++b) {
+        const __m512i four = broadcast4(columns + b * x_stride + 4 * d);
+#pragma GCC unroll 2
+        for (size_t r = 0; r < kBlocks; ++r) {
+          sums[r][b][d] = _mm512_dpbusd_epi32(sums[r][b][d], tile[r].codes(d), four);
+          update_in_place(sums[r][b][d]);
+        }
+      }
+    }
   }
 }
 
-template <typename Format, size_t kBatch>
-inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
+// total += sum of codes times x over `tiles` tiles. Near the end of the row blocks the ones to come
+// are fetched, which lie behind all of these.
+template <typename Format, size_t kBlocks, size_t kBatch>
+inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
+                     __m512i (&total)[kBlocks][kBatch]) {
+  constexpr size_t kAhead = kBlocks > 1 ? kPrefetchBytes / 64 : 0;
+  const size_t turn = tiles > kAhead ? tiles - kAhead : 0;
+  __m512i sums[kBlocks][kBatch][Format::kDigits] = {};
+  add_tiles<Format>(in, 0, turn, kPrefetchBytes, x, x_stride, sums);
+  if constexpr (kBlocks > 1) {
+    add_tiles<Format>(in, turn, tiles, kPrefetchBytes + (kBlocks - 1) * in.stride, x, x_stride, sums);
+  }
+#pragma GCC unroll 2
+  for (size_t r = 0; r < kBlocks; ++r) {
+    for (size_t b = 0; b < kBatch; ++b) {
+      total[r][b] = _mm512_add_epi32(total[r][b], Format::total(sums[r][b]));
+    }
+  }
+}
+
+template <typename Format, size_t kBlocks, size_t kBatch>
+inline void row_blocks(const TernaryMatmulArgs& args, size_t block, size_t b0) {
   const uint8_t* weights = args.weights + block * args.row_block_stride;
   const int8_t* x = args.x + b0 * args.x_stride;
-  __m512i sums[kBatch];
+  __m512i total[kBlocks][kBatch];
   for (size_t b = 0; b < kBatch; ++b) {  // codes are trits + 1: take sum(x) off again
-    sums[b] = _mm512_set1_epi32(-args.x_sum[b0 + b]);
+    for (size_t r = 0; r < kBlocks; ++r) {
+      total[r][b] = _mm512_set1_epi32(-args.x_sum[b0 + b]);
+    }
   }
   for (size_t tile = args.tile_begin; tile < args.tile_end; tile += Format::kMaxTiles) {
     const size_t left = args.tile_end - tile;
-    multiply<Format>(weights + 64 * tile, left < Format::kMaxTiles ? left : Format::kMaxTiles,
-                     x + Format::kTileCols * tile, args.x_stride, sums);
+    multiply<Format>({weights + 64 * tile, args.row_block_stride},
+                     left < Format::kMaxTiles ? left : Format::kMaxTiles,
+                     x + Format::kTileCols * tile, args.x_stride, total);
   }
   for (size_t b = 0; b < kBatch; ++b) {
-    _mm512_storeu_si512(args.out + (b0 + b) * args.out_stride + 16 * block, sums[b]);
+    for (size_t r = 0; r < kBlocks; ++r) {
+      _mm512_storeu_si512(args.out + (b0 + b) * args.out_stride + 16 * (block + r), total[r][b]);
+    }
   }
 }
 
+// A single vector waits for memory, which gives more to two streams than to one. Several vectors need
+// the registers.
 template <typename Format>
 inline void ternary_matmul_blocks(const TernaryMatmulArgs& args) {
-  for (size_t block = 0; block < args.row_blocks; ++block) {
+  size_t block = 0;
+  if (args.batch == 1) {
+    for (; block + 2 <= args.row_blocks; block += 2) {
+      row_blocks<Format, 2, 1>(args, block, 0);
+    }
+  }
+  for (; block < args.row_blocks; ++block) {
     vector_tiles<Format::kBatchTile>(args.batch, [&]<size_t kBatch>(size_t first) {
-      row_block<Format, kBatch>(args, block, first);
+      row_blocks<Format, 1, kBatch>(args, block, first);
     });
   }
 }

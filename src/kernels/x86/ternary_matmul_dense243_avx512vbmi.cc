@@ -23,36 +23,27 @@ struct Dense243 {
   static constexpr size_t kBatchTile = 4;  // 20 accumulators
   static constexpr size_t kDigits = 5;
 
-  template <size_t kBatch>
-  struct Sums {
+  struct Tile {
     FieldLookup fields_of;
-    __m512i digit[kBatch][kDigits] = {};
+    __m512i fields;
+    __m512i last;
 
-    void add(const uint8_t* tile, const int8_t* x, size_t x_stride) {
-      const __m512i v = _mm512_load_si512(tile);
+    void load(const uint8_t* bytes) {
+      const __m512i v = _mm512_load_si512(bytes);
       const __m512i v81 = residue(v, 81);
-      const __m512i fields = fields_of(v81);
-      // GCC 12 keeps the sums in memory when this loop is not unrolled early.
-#pragma GCC unroll 5
-      for (size_t d = 0; d < kDigits; ++d) {
-        const __m512i codes =
-            d < 4 ? _mm512_and_si512(fields, field_mask(d)) : _mm512_sub_epi8(v, v81);
-        for (size_t b = 0; b < kBatch; ++b) {
-          digit[b][d] =
-              _mm512_dpbusd_epi32(digit[b][d], codes, broadcast4(x + b * x_stride + 4 * d));
-          update_in_place(digit[b][d]);
-        }
-      }
+      fields = fields_of(v81);
+      last = _mm512_sub_epi8(v, v81);
     }
-    __m512i total(size_t b) const {
-      const __m512i last = _mm512_mullo_epi32(
-          digit[b][4], _mm512_set1_epi32(static_cast<int32_t>(kInverse81)));
-      const __m512i low = _mm512_add_epi32(digit[b][0], _mm512_srai_epi32(digit[b][1], 2));
-      const __m512i high =
-          _mm512_add_epi32(_mm512_srai_epi32(digit[b][2], 4), _mm512_srai_epi32(digit[b][3], 6));
-      return _mm512_add_epi32(last, _mm512_add_epi32(low, high));
+    __m512i codes(size_t d) const {
+      return d < 4 ? _mm512_and_si512(fields, field_mask(d)) : last;
     }
   };
+
+  static __m512i total(const __m512i (&sums)[kDigits]) {
+    const __m512i last =
+        _mm512_mullo_epi32(sums[4], _mm512_set1_epi32(static_cast<int32_t>(kInverse81)));
+    return _mm512_add_epi32(last, total_of_fields(sums));
+  }
 };
 
 }  // namespace

@@ -25,36 +25,30 @@ struct Dense243 {
   static constexpr size_t kBatchTile = 4;               // 20 accumulators
   static constexpr size_t kDigits = 5;
 
-  template <size_t kBatch>
-  struct Sums {
-    __m512i digit[kBatch][kDigits] = {};
+  struct Tile {
+    __m512i scaled[kDigits];
 
-    void add(const uint8_t* tile, const int8_t* x, size_t x_stride) {
-      const __m512i v = _mm512_load_si512(tile);
+    void load(const uint8_t* bytes) {
+      const __m512i v = _mm512_load_si512(bytes);
       const __m512i v81 = residue(v, 81);
       const __m512i v27 = residue(v81, 27);
       const __m512i v9 = residue(v27, 9);
-      const __m512i v3 = residue(v9, 3);
-      const __m512i scaled_codes[kDigits] = {v3, _mm512_sub_epi8(v9, v3), _mm512_sub_epi8(v27, v9),
-                                             _mm512_sub_epi8(v81, v27), _mm512_sub_epi8(v, v81)};
-      // GCC 12 keeps the sums in memory when this loop is not unrolled early.
-#pragma GCC unroll 5
-      for (size_t d = 0; d < kDigits; ++d) {
-        for (size_t b = 0; b < kBatch; ++b) {
-          digit[b][d] = _mm512_dpbusd_epi32(digit[b][d], scaled_codes[d],
-                                            broadcast4(x + b * x_stride + 4 * d));
-          update_in_place(digit[b][d]);
-        }
-      }
+      scaled[0] = residue(v9, 3);
+      scaled[1] = _mm512_sub_epi8(v9, scaled[0]);
+      scaled[2] = _mm512_sub_epi8(v27, v9);
+      scaled[3] = _mm512_sub_epi8(v81, v27);
+      scaled[4] = _mm512_sub_epi8(v, v81);
     }
-    // Horner's scheme in the inverse of 3.
-    __m512i total(size_t b) const {
-      const __m512i sum3 = _mm512_add_epi32(third(digit[b][4]), digit[b][3]);
-      const __m512i sum2 = _mm512_add_epi32(third(sum3), digit[b][2]);
-      const __m512i sum1 = _mm512_add_epi32(third(sum2), digit[b][1]);
-      return _mm512_add_epi32(third(sum1), digit[b][0]);
-    }
+    __m512i codes(size_t d) const { return scaled[d]; }
   };
+
+  // Horner's scheme in the inverse of 3.
+  static __m512i total(const __m512i (&sums)[kDigits]) {
+    const __m512i sum3 = _mm512_add_epi32(third(sums[4]), sums[3]);
+    const __m512i sum2 = _mm512_add_epi32(third(sum3), sums[2]);
+    const __m512i sum1 = _mm512_add_epi32(third(sum2), sums[1]);
+    return _mm512_add_epi32(third(sum1), sums[0]);
+  }
 };
 
 }  // namespace

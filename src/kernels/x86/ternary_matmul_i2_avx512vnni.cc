@@ -16,32 +16,16 @@ struct I2 {
   static constexpr size_t kTileCols = 16;
   static constexpr size_t kMaxTiles = size_t{1} << 13;
   static constexpr size_t kBatchTile = 6;  // 24 accumulators, 4 fields
-  static constexpr size_t kFields = 4;
+  static constexpr size_t kDigits = 4;
 
-  // Four accumulators leave vpdpbusd waiting for itself when there is a single vector; memory is
-  // slower still.
-  template <size_t kBatch>
-  struct Sums {
-    __m512i field[kBatch][kFields] = {};
+  struct Tile {
+    __m512i fields;
 
-    void add(const uint8_t* tile, const int8_t* x, size_t x_stride) {
-      const __m512i weights = _mm512_load_si512(tile);
-      for (size_t d = 0; d < kFields; ++d) {
-        const __m512i codes = _mm512_and_si512(weights, field_mask(d));
-        for (size_t b = 0; b < kBatch; ++b) {
-          field[b][d] =
-              _mm512_dpbusd_epi32(field[b][d], codes, broadcast4(x + b * x_stride + 4 * d));
-          update_in_place(field[b][d]);
-        }
-      }
-    }
-    __m512i total(size_t b) const {
-      const __m512i low = _mm512_add_epi32(field[b][0], _mm512_srai_epi32(field[b][1], 2));
-      const __m512i high =
-          _mm512_add_epi32(_mm512_srai_epi32(field[b][2], 4), _mm512_srai_epi32(field[b][3], 6));
-      return _mm512_add_epi32(low, high);
-    }
+    void load(const uint8_t* bytes) { fields = _mm512_load_si512(bytes); }
+    __m512i codes(size_t d) const { return _mm512_and_si512(fields, field_mask(d)); }
   };
+
+  static __m512i total(const __m512i (&sums)[kDigits]) { return total_of_fields(sums); }
 };
 
 }  // namespace

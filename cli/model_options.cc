@@ -63,7 +63,7 @@ void add_weights_option(CLI::App& app, ModelOptions& options) {
                  "layout of the ternary matrices in memory; the answer is the same in each. auto: the "
                  "fastest here, measured once for a large model")
       ->envname("ROTOR_WEIGHTS")
-      ->check(CLI::IsMember({"auto", "i2", "dense243", "planes2"}))
+      ->check(CLI::IsMember({"auto", "i2", "dense243", "fold243", "planes2"}))
       ->capture_default_str();
   app.add_option("--head", options.head,
                  "the head: full (in memory, read whole for every token), or two-stage (a coarse form "

@@ -10,14 +10,14 @@
 namespace rotor {
 namespace {
 
-// The widest input of the 2B-4T shape but one. 90 MB in i2, 72 MB in dense243: beyond most caches.
+// The widest input of the 2B-4T shape but one. 90 MB in i2, 72 MB in fold243: beyond most caches.
 constexpr size_t kCols = 2560;
 constexpr size_t kBlocks = 8832;
 static_assert(kProbeWeights == double{kCols} * kBlocks * kTileRows);
 constexpr size_t kVectors = 64;
 constexpr size_t kManyBlocks = kBlocks / kVectors;  // times kVectors: as much work as all with one
 constexpr size_t kRounds = 3;
-constexpr uint8_t kWeightByte = 0x55;  // zeros in i2, a valid byte in dense243
+constexpr uint8_t kWeightByte = 0x55;  // zeros in i2, a valid byte in the others
 
 class Probe {
  public:

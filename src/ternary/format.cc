@@ -14,6 +14,8 @@ constexpr TernaryFormatInfo kFormats[kTernaryFormats] = {
     {TernaryFormat::kI2, "i2", 16, 2.0, pack_i2, unpack_i2, find_invalid_i2},
     {TernaryFormat::kDense243, "dense243", 20, 1.6, pack_dense243, unpack_dense243,
      find_invalid_dense243},
+    {TernaryFormat::kFold243, "fold243", 20, 1.6, pack_fold243, unpack_fold243,
+     find_invalid_dense243},
     {TernaryFormat::kPlanes2, "planes2", 16, 2.0, pack_planes2, unpack_planes2,
      find_invalid_planes2},
 };
@@ -54,6 +56,10 @@ void repack_row_block(TernaryFormat from, const uint8_t* packed, TernaryFormat t
   }
   if (from == TernaryFormat::kDense243 && to == TernaryFormat::kI2) {
     repack_dense243_to_i2(packed, cols, out);
+    return;
+  }
+  if (from == TernaryFormat::kDense243 && to == TernaryFormat::kFold243) {
+    repack_dense243_to_fold243(packed, cols, out);
     return;
   }
   constexpr size_t kChunk = 80;  // whole tiles of every layout

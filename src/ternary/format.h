@@ -16,18 +16,19 @@ namespace rotor {
 enum class TernaryFormat : uint8_t {
   kI2 = 0,    // 2-bit codes t + 1: byte 4r + j, bits 2d..2d+1 = code[r, 4d + j], d in 0..3
   kDense243,  // base 3: byte 4r + j = sum over d in 0..4 of code[r, 4d + j] * 3^d
+  kFold243,   // dense243 with its bytes numbered otherwise; docs/formats/fold243.md
   kPlanes2,   // bit-planes: 32 bytes "nonzero", then 32 bytes "negative"; docs/formats/planes2.md
 };
-inline constexpr size_t kTernaryFormats = 3;
+inline constexpr size_t kTernaryFormats = 4;
 inline constexpr size_t kTileRows = 16;
 inline constexpr size_t kTileBytes = 64;
 
 // One row per format; the table is constant.
 struct TernaryFormatInfo {
   TernaryFormat format;
-  std::string_view name;   // "i2", "dense243", "planes2"
-  size_t tile_cols;        // 16, 20, 16
-  double bits_per_weight;  // 2, 1.6, 2
+  std::string_view name;   // "i2", "dense243", "fold243", "planes2"
+  size_t tile_cols;        // 16, 20, 20, 16
+  double bits_per_weight;  // 2, 1.6, 1.6, 2
 
   // Packs 16 rows of `cols` trits; row r starts at trits + r * stride. `out` receives
   // row_block_bytes(format, cols) bytes; padding columns become zero trits.
@@ -49,7 +50,7 @@ inline size_t row_blocks(size_t rows) { return (rows + kTileRows - 1) / kTileRow
 size_t packed_bytes(TernaryFormat format, size_t rows, size_t cols);
 
 // Repacks one row block from one layout into another without going through single trits where a
-// direct way exists (dense243 to i2 is the one every load of a .rotor file takes).
+// direct way exists: from dense243, which .rotor files hold, to i2 and fold243.
 void repack_row_block(TernaryFormat from, const uint8_t* packed, TernaryFormat to, size_t cols,
                       uint8_t* out);
 

@@ -12,7 +12,7 @@ namespace rotor {
 namespace {
 
 constexpr TernaryFormat kAllFormats[] = {TernaryFormat::kI2, TernaryFormat::kDense243,
-                                         TernaryFormat::kPlanes2};
+                                         TernaryFormat::kFold243, TernaryFormat::kPlanes2};
 
 TEST(TernaryFormat, NamesAndSizes) {
   for (TernaryFormat format : kAllFormats) {

@@ -31,6 +31,14 @@ inline int trit_at(TernaryFormat format, const uint8_t* packed, size_t r, size_t
       const uint8_t byte = packed[c / 20 * 64 + 4 * r + c % 4];
       return byte / kPowers[c % 20 / 4] % 3 - 1;
     }
+    case TernaryFormat::kFold243: {
+      constexpr int kPowers[] = {1, 3, 9, 27};
+      const int byte = packed[c / 20 * 64 + 4 * r + c % 4];
+      const int low = byte < 192 ? byte % 64 : 64 + (byte - 192) % 17;
+      const int top = byte < 192 ? byte / 64 : (byte - 192) / 17;
+      const size_t d = c % 20 / 4;
+      return (d == 4 ? top : low / kPowers[d] % 3) - 1;
+    }
     case TernaryFormat::kPlanes2: {
       const uint8_t* tile = packed + c / 16 * 64;
       const size_t bit = 64 * (c % 16 / 4) + 4 * r + c % 4;

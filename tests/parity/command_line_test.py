@@ -279,7 +279,8 @@ def test_seeds(engine: Engine) -> None:
 
 def test_layouts_of_the_weights(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ("run", "-p", "Once upon a time", "-n", 20, "--weights")
-    assert len({engine.check(*command, name).stdout for name in ("i2", "dense243", "planes2")}) == 1
+    layouts = ("i2", "dense243", "fold243", "planes2")
+    assert len({engine.check(*command, name).stdout for name in layouts}) == 1
     bench = ("bench", "--synthetic", "tiny", "-p", 4, "-n", 0, "-r", 1, "-o", "json", "--weights")
     assert json.loads(engine.check(*bench, "dense243").stdout)[0]["format"] == "dense243"
     monkeypatch.setenv("ROTOR_WEIGHTS", "i3")

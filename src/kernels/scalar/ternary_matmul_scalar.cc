@@ -44,6 +44,10 @@ void ternary_matmul_dense243_scalar(const TernaryMatmulArgs& args) {
   ternary_matmul(TernaryFormat::kDense243, args);
 }
 
+void ternary_matmul_fold243_scalar(const TernaryMatmulArgs& args) {
+  ternary_matmul(TernaryFormat::kFold243, args);
+}
+
 void ternary_matmul_planes2_scalar(const TernaryMatmulArgs& args) {
   ternary_matmul(TernaryFormat::kPlanes2, args);
 }

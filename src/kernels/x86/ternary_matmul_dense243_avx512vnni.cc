@@ -6,7 +6,6 @@
 // byte (at most 162), so vpdpbusd takes it as it is and each digit has its own accumulator, 3^d times
 // too large. The accumulator may wrap: multiplying by the inverse of 3^d modulo 2^32 divides exactly
 // there, and the end result, within 128 K, fits 32 bits by the contract of TernaryMatmulArgs.
-#include "kernels/x86/residue.h"
 #include "kernels/x86/ternary_matmul_avx512.h"
 
 namespace rotor::kernels {
@@ -17,6 +16,13 @@ static_assert(kInverse3 * 3u == 1u);
 
 inline __m512i third(__m512i v) {
   return _mm512_mullo_epi32(v, _mm512_set1_epi32(static_cast<int32_t>(kInverse3)));
+}
+
+// v mod m for v < 3m <= 256.
+inline __m512i residue(__m512i v, int m) {
+  const __m512i modulus = _mm512_set1_epi8(static_cast<char>(m));
+  const __m512i once = _mm512_min_epu8(v, _mm512_sub_epi8(v, modulus));
+  return _mm512_min_epu8(once, _mm512_sub_epi8(once, modulus));
 }
 
 struct Dense243 {

@@ -52,9 +52,9 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
       std::max({q_padded + 2 * kv_padded, round_up(c.hidden, kTileRows),
                 2 * round_up(c.ffn, kTileRows)}),
       kTileRows);
-  // A part has kAccAtOnce sums or one row block; two more blocks for each of up to three products where
-  // parts are rounded, and one to spread the rows.
-  w.thread_acc_stride = std::max(kAccAtOnce, max_batch * kTileRows) + 7 * max_batch * kTileRows;
+  // A part has kAccAtOnce sums or one row block; three more blocks for each of up to three products,
+  // whose borders are rounded to two, and one to spread the rows.
+  w.thread_acc_stride = std::max(kAccAtOnce, max_batch * kTileRows) + 10 * max_batch * kTileRows;
   w.thread_values_stride = round_up(std::max(c.hidden, c.ffn), kTileRows);
   w.partial_items = 4 * threads * pages;
   // One thread needs the scores of a page, a page's result and the running maxima and sums, or one

@@ -16,7 +16,8 @@ namespace {
 
 constexpr size_t kVerbs = 8;  // places a value is checked in, per layer
 constexpr size_t kMostProducts = 3;
-constexpr size_t kBlocksTogether = 2;  // what AMX multiplies at once
+constexpr size_t kBlocksTogether = 2;  // what kernels multiply at once
+constexpr size_t kUnitBytes = size_t{64} << 10;  // of weights
 
 size_t pad_rows(size_t rows) { return row_blocks(rows) * kTileRows; }
 
@@ -121,23 +122,39 @@ void CpuOps::call_accumulated_hook(size_t layer, std::span<const Product> produc
   }
 }
 
-// In how many parts a thread multiplies its rows, so that the sums of a part stay in its cache.
-size_t CpuOps::parts_of(std::span<const Product> products) const {
+// Units of the rows of all products. Their weights come from memory within some microseconds.
+CpuOps::Units CpuOps::units_of(std::span<const Product> products) const {
+  if (trace_ != nullptr) {  // every thread computes one, and they meet at its hooks
+    return {pool_.size(), 1};
+  }
   size_t blocks = 0;
   for (const Product& product : products) {
-    const size_t all = row_blocks(product.linear->matrix.rows);
-    blocks += slice_of(all, 1, 0, pool_.size()).end;  // the first thread has the most
+    blocks += row_blocks(product.linear->matrix.rows);
   }
-  const size_t at_once = std::max<size_t>(kAccAtOnce / (rows() * kTileRows), 1);
-  return (blocks + at_once - 1) / at_once;
+  const TernaryMatrix& matrix = products.front().linear->matrix;
+  const size_t most_blocks = std::max<size_t>(1, kAccAtOnce / (rows() * kTileRows));
+  const size_t unit_blocks = std::clamp<size_t>(
+      kUnitBytes / row_block_bytes(matrix.format, matrix.cols), 1, most_blocks);
+  const size_t share = (blocks + pool_.size() - 1) / pool_.size();
+  const size_t share_units = (share + unit_blocks - 1) / unit_blocks;
+  return {share_units * pool_.size(), most_blocks / unit_blocks};
+}
+
+// The row blocks of units [part.begin, part.end) of a matrix with `rows` rows, by twos.
+Slice CpuOps::blocks_of(size_t rows, Slice part, size_t units) {
+  const size_t blocks = row_blocks(rows);
+  const size_t groups = (blocks + kBlocksTogether - 1) / kBlocksTogether;
+  const auto border = [&](size_t u) { return std::min(groups * u / units * kBlocksTogether, blocks); };
+  return {border(part.begin), border(part.end)};
 }
 
 template <typename Finish>
 void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t cols,
                       const std::vector<float>& norm, std::span<const Product> products,
                       Finish finish) {
-  const size_t parts = trace_ != nullptr ? 1 : parts_of(products);
+  const Units units = units_of(products);
   pool_.run([&](size_t thread) {
+    shares_.start(thread, units.count);
     quantize_rows(thread, input, layer, src, cols, norm);
     pool_.barrier();
     if (trace_ != nullptr) {
@@ -145,15 +162,18 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
         call_quantized_hook(layer, input, cols);
       }
       pool_.barrier();
+      multiply_part(thread, {thread, thread + 1}, units.count, layer, products, finish);
+      return;
     }
-    for (size_t part = 0; part < parts; ++part) {
-      multiply_part(thread, part, parts, layer, products, finish);
+    for (Slice part = shares_.take(thread, units.most); part.begin < part.end;
+         part = shares_.take(thread, units.most)) {
+      multiply_part(thread, part, units.count, layer, products, finish);
     }
   });
 }
 
 template <typename Finish>
-void CpuOps::multiply_part(size_t thread, size_t part, size_t parts, size_t layer,
+void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer,
                            std::span<const Product> products, Finish finish) {
   const bool whole = trace_ != nullptr;  // a trace wants the sums of whole matrices
   int32_t* const mine_acc = ws_.thread_acc + thread * ws_.thread_acc_stride;
@@ -161,15 +181,13 @@ void CpuOps::multiply_part(size_t thread, size_t part, size_t parts, size_t laye
   size_t columns = 0;
   for (size_t i = 0; i < products.size(); ++i) {
     const size_t matrix_rows = products[i].linear->matrix.rows;
-    const Slice mine = slice_of(row_blocks(matrix_rows), 1, thread, pool_.size());
-    const Slice now = slice_of(mine.end - mine.begin, kBlocksTogether, part, parts);
     Share& share = shares[i];
-    share.blocks = {mine.begin + now.begin, mine.begin + now.end};
+    share.blocks = blocks_of(matrix_rows, part, units);
     share.rows = {std::min(share.blocks.begin * kTileRows, matrix_rows),
                   std::min(share.blocks.end * kTileRows, matrix_rows)};
     share.acc = whole ? ws_.acc + products[i].acc_offset + share.blocks.begin * kTileRows
                       : mine_acc + columns;
-    columns += (now.end - now.begin) * kTileRows;
+    columns += (share.blocks.end - share.blocks.begin) * kTileRows;
   }
   const size_t spread = columns / kTileRows % 2 == 0 ? columns + kTileRows : columns;
   const size_t stride = whole ? ws_.acc_stride : spread;  // see spread_rows()

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "base/work_shares.h"
 #include "device/cpu/two_stage_head.h"
 #include "kernels/kernels.h"
 #include "model/batch.h"
@@ -32,6 +33,7 @@ class CpuOps {
          TwoStageHead* two_stage)
       : config_(config), weights_(weights), kernels_(kernels), pool_(pool), kv_(kv),
         ws_(workspace), inv_freq_(inv_freq), two_stage_(two_stage),
+        shares_(pool.size()),
         head_rows_(weights.head_matrix(), kernels, kHeadRowsAtOnce),
         attention_scale_(static_cast<float>(1.0 / std::sqrt(double(config.head_dim)))) {}
 
@@ -60,7 +62,12 @@ class CpuOps {
     float* out;          // (rows of the batch, out_stride); null, for the last alone: finish() takes it
     size_t out_stride;
   };
-  // What one thread computes of a product at once.
+  // How products are shared out: in `count` units, of which a thread's area for sums holds `most`.
+  struct Units {
+    size_t count;
+    size_t most;
+  };
+  // What one part, some units, computes of a product.
   struct Share {
     Slice blocks;
     Slice rows;
@@ -74,9 +81,10 @@ class CpuOps {
   void multiply(size_t layer, LinearInput input, const float* src, size_t cols,
                 const std::vector<float>& norm, std::span<const Product> products, Finish finish);
   template <typename Finish>
-  void multiply_part(size_t thread, size_t part, size_t parts, size_t layer,
+  void multiply_part(size_t thread, Slice part, size_t units, size_t layer,
                      std::span<const Product> products, Finish finish);
-  size_t parts_of(std::span<const Product> products) const;
+  Units units_of(std::span<const Product> products) const;
+  static Slice blocks_of(size_t rows, Slice part, size_t units);
   void quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src, size_t cols,
                      const std::vector<float>& norm);
   void accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride);
@@ -111,6 +119,7 @@ class CpuOps {
   Workspace& ws_;
   const std::vector<float>& inv_freq_;
   TwoStageHead* two_stage_;
+  WorkShares shares_;
   HeadRows head_rows_;
   float attention_scale_;                         // head_dim^-0.5
   TraceHook* trace_ = nullptr;

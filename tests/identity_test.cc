@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // One hash of the logits of a model, however they are computed: instruction-set level, layout of the
 // weights, head in memory or in the file, threads, size of the prefill chunks, other sequences in the
-// batch, forked and truncated caches. The hashes are fixed, so a compiler or machine that computes
+// batch, caches kept, forked, truncated and computed anew. The hashes are fixed, so a compiler or machine that computes
 // something else fails too. A head in two stages gives the same logits and misses none.
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <ostream>
 #include <span>
+#include <string_view>
 
 #include "base/sha256.h"
 #include "device/cpu/cpu_executor.h"
@@ -22,7 +24,9 @@ using Tokens = std::vector<TokenId>;
 
 constexpr size_t kTokens = 301;  // crosses the page border at 256
 
-enum class Company { kAlone, kBesideOthers, kAfterFork, kAfterTruncate };
+constexpr size_t kRecomputed = 75;    // tokens after which a cache is thrown away
+enum class Company { kAlone, kBesideOthers, kAfterFork, kAfterTruncate, kWithoutCache };
+constexpr size_t kCompanies = 5;
 
 // One way to compute the logits of a sequence.
 struct Way {
@@ -33,8 +37,8 @@ struct Way {
   Company company = Company::kAlone;
 
   std::string text() const {
-    constexpr std::array<const char*, 4> kCompany = {"alone", "beside others", "after a fork",
-                                                     "after truncating"};
+    constexpr std::array<const char*, kCompanies> kCompany = {
+        "alone", "beside others", "after a fork", "after truncating", "without what was cached"};
     return std::string(isa_name(level)) + ", " + std::string(format_info(format).name) + ", " +
            std::to_string(threads) + " threads, chunks of " + std::to_string(chunk) + ", " +
            kCompany[static_cast<size_t>(company)];
@@ -72,6 +76,12 @@ class Runner {
       feed(sequence, std::span<const TokenId>(left_.tokens).first(140), false);
       sequence.truncate(half);
       feed(sequence, all.subspan(half), true);
+    } else if (way_.company == Company::kWithoutCache) {
+      for (size_t begin = 0; begin < all.size(); begin += kRecomputed) {
+        KvSequence anew(&executor_.kv_pool());
+        feed(anew, all.first(begin), false);
+        feed(anew, all.subspan(begin, std::min(kRecomputed, all.size() - begin)), true);
+      }
     } else {
       feed(sequence, all, true);
     }
@@ -119,27 +129,51 @@ class Runner {
   Sha256 hash_;
 };
 
-// Every level with every thread count, chunk size, layout and company; `turn` changes which of them
-// meet.
-std::vector<Way> all_ways(size_t turn) {
-  constexpr std::array<size_t, 3> kThreads = {1, 2, 5};
-  constexpr std::array<size_t, 4> kChunks = {128, 1, 7, 32};
-  std::vector<Way> ways;
+constexpr std::array<size_t, 4> kChunks = {128, 1, 7, 32};
+
+template <typename Add>
+void for_each_level(const Add& add) {
   for (int i = 0; i <= static_cast<int>(IsaLevel::kI8mm); ++i) {
-    const IsaLevel level = static_cast<IsaLevel>(i);
-    if (!cpu_features().supports(level)) {
-      continue;
-    }
-    for (size_t n = 0; n < 4; ++n) {
-      Way way{level};
-      way.format = static_cast<TernaryFormat>((n + turn) % kTernaryFormats);
-      way.threads = kThreads[(n + turn) % 3];
-      way.chunk = kChunks[n];
-      way.company = static_cast<Company>((n + turn / 3) % 4);
-      ways.push_back(way);
+    if (cpu_features().supports(static_cast<IsaLevel>(i))) {
+      add(static_cast<IsaLevel>(i));
     }
   }
+}
+
+// Every level with every chunk size, layout and company, and some numbers of threads; `turn` changes
+// which of them meet.
+std::vector<Way> some_ways(size_t turn) {
+  constexpr std::array<size_t, 3> kThreads = {1, 2, 5};
+  std::vector<Way> ways;
+  for_each_level([&](IsaLevel level) {
+    for (size_t n = 0; n < kCompanies; ++n) {
+      ways.push_back({level, static_cast<TernaryFormat>((n + turn) % kTernaryFormats),
+                      kThreads[(n + turn) % 3], kChunks[n % 4],
+                      static_cast<Company>((n + turn / 3) % kCompanies)});
+    }
+  });
   return ways;
+}
+
+// Every level with every layout and 1 to 8 threads; `turn` changes with what chunks and company.
+std::vector<Way> many_ways(size_t turn) {
+  std::vector<Way> ways;
+  for_each_level([&](IsaLevel level) {
+    for (size_t threads = 1; threads <= 8; ++threads) {
+      for (size_t format = 0; format < kTernaryFormats; ++format) {
+        const size_t n = ways.size() + turn;
+        ways.push_back({level, static_cast<TernaryFormat>(format), threads, kChunks[(n / 4) % 4],
+                        static_cast<Company>(n % kCompanies)});
+      }
+    }
+  });
+  return ways;
+}
+
+// ROTOR_IDENTITY=long asks for many.
+std::vector<Way> all_ways(size_t turn) {
+  const char* asked = std::getenv("ROTOR_IDENTITY");
+  return asked != nullptr && std::string_view(asked) == "long" ? many_ways(turn) : some_ways(turn);
 }
 
 struct Case {

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from engine import ROOT, Engine
+from engine import ROOT, Engine, isa_levels
 
 STORIES = ROOT / "models" / "stories.rotor"
 # A text that the model is likely to go on repeating.
@@ -21,9 +21,9 @@ OPTIONS = [
 ]
 
 
-def story(engine: Engine, *options: object) -> dict:
+def story(engine: Engine, *options: object, isa: str | None = None) -> dict:
     command = ("run", STORIES, "-p", SONG, "-n", 120, "--json")
-    return json.loads(engine.check(*command, *options).stdout)
+    return json.loads(engine.check(*command, *options, isa=isa).stdout)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: " ".join(map(str, options)))
@@ -32,6 +32,14 @@ def test_the_answer_is_the_same(options: tuple[object, ...], engine: Engine) -> 
     plain = story(engine, *options, "--no-speculate")
     assert quick["answers"] == plain["answers"]
     assert plain["drafted_tokens"] == 0
+
+
+@pytest.mark.parametrize("isa", [level for level in isa_levels() if level != "scalar"])
+def test_every_level_gives_the_answer_of_the_scalar_kernels(isa: str, engine: Engine) -> None:
+    expected = story(engine, "--temp", 0, "-t", 2, "--no-speculate", isa="scalar")["answers"]
+    for threads, weights in ((1, "i2"), (2, "fold243"), (3, "dense243")):
+        quick = story(engine, "--temp", 0, "-t", threads, "--weights", weights, isa=isa)
+        assert quick["answers"] == expected
 
 
 def test_drafts_of_a_repeating_text_are_accepted(engine: Engine) -> None:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // One hash of the logits of a model, however they are computed: instruction-set level, layout of the
 // weights, head in memory or in the file, threads, size of the prefill chunks, other sequences in the
-// batch, caches kept, forked, truncated and computed anew. The hashes are fixed, so a compiler or machine that computes
-// something else fails too. A head in two stages gives the same logits and misses none.
+// batch, caches kept, forked, truncated and computed anew. The hashes are fixed, so a compiler or
+// machine that computes something else fails too. A head in two stages gives the same logits and misses
+// none.
 #include <gtest/gtest.h>
 
 #include <array>

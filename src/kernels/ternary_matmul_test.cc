@@ -127,6 +127,13 @@ void check_random(TernaryFormat format, TernaryMatmul kernel) {
     Case c = random_case(3, cols, 5, 99);
     Product(format, c).check(kernel);
   }
+  // One vector: row blocks by twos, and what is fetched turns to others 32 tiles before a row's end.
+  for (size_t cols : {size_t{512}, size_t{528}, size_t{640}, size_t{660}, size_t{2560}}) {
+    for (size_t row_blocks : {2, 3, 5}) {
+      Case c = random_case(row_blocks, cols, 1, static_cast<uint32_t>(cols));
+      Product(format, c).check(kernel);
+    }
+  }
   // Around the sizes that matrix units work in: 16 vectors, 64 columns, panels of 640.
   for (size_t cols : {size_t{64}, size_t{639}, size_t{641}, size_t{1290}}) {
     for (size_t batch : {15, 16, 17, 31, 32, 33, 65}) {
@@ -137,11 +144,13 @@ void check_random(TernaryFormat format, TernaryMatmul kernel) {
 }
 
 void check_tile_ranges(TernaryFormat format, TernaryMatmul kernel) {
-  Case c = random_case(2, 400, 3, 5);
-  Product product(format, c);
-  for (size_t begin = 0; begin <= 20; ++begin) {
-    for (size_t end = begin; end <= 20; ++end) {
-      product.check(kernel, begin, end);
+  for (size_t batch : {1, 3}) {
+    Case c = random_case(2, 400, batch, 5);
+    Product product(format, c);
+    for (size_t begin = 0; begin <= 20; ++begin) {
+      for (size_t end = begin; end <= 20; ++end) {
+        product.check(kernel, begin, end);
+      }
     }
   }
 }
@@ -149,18 +158,20 @@ void check_tile_ranges(TernaryFormat format, TernaryMatmul kernel) {
 // All sums of one sign, at the ends of the activation range, and the patterns that pair up badly in
 // 16-bit lanes.
 void check_extremes(TernaryFormat format, TernaryMatmul kernel, size_t cols, size_t batch) {
+  const size_t row_blocks = batch == 1 ? 2 : 1;
   for (int trit : {-1, 1}) {
     for (int value : {-128, 127}) {
-      Case same = {1, cols, batch, [=](size_t, size_t) { return static_cast<int8_t>(trit); },
+      Case same = {row_blocks, cols, batch, [=](size_t, size_t) { return static_cast<int8_t>(trit); },
                    [=](size_t, size_t) { return static_cast<int8_t>(value); }};
       Product(format, same).check(kernel);
       Case alternating = {
-          1, cols, batch,
+          row_blocks, cols, batch,
           [=](size_t r, size_t col) { return static_cast<int8_t>((r + col) % 2 != 0 ? trit : 0); },
           [=](size_t, size_t col) { return static_cast<int8_t>(col % 2 != 0 ? value : -1 - value); }};
       Product(format, alternating).check(kernel);
-      Case outlier = {1, cols, batch, [=](size_t, size_t) { return static_cast<int8_t>(trit); },
-                      [=](size_t, size_t col) { return static_cast<int8_t>(col == cols - 1 ? value : 0); }};
+      Case outlier = {
+          row_blocks, cols, batch, [=](size_t, size_t) { return static_cast<int8_t>(trit); },
+          [=](size_t, size_t col) { return static_cast<int8_t>(col == cols - 1 ? value : 0); }};
       Product(format, outlier).check(kernel);
     }
   }
@@ -177,6 +188,7 @@ void check_kernel(const std::string& name, TernaryMatmul kernel, TernaryMatmul) 
   }
   check_extremes(format, kernel, size_t{1} << 17, 1);
   check_extremes(format, kernel, (size_t{1} << 17) + 1000, 5);
+  check_extremes(format, kernel, 20 * (size_t{1} << 13) + 1000, 1);  // 2^13 tiles of 20 columns
 }
 
 }  // namespace rotor

@@ -2,8 +2,8 @@
 // The frame of a ternary product for AVX-512 VNNI: one 512-bit register holds a tile of 64 bytes or
 // the 16 sums of a row block.
 //
-// Format::Tile(v) takes 64 bytes apart; its codes(d) are 64 unsigned bytes, digit d of the 16 rows in
-// four columns, times a scale that Format knows. Each of the kDigits digits has its own sum;
+// Format::Tile takes 64 bytes apart by load(); its codes(d) are 64 unsigned bytes, digit d of the 16 rows
+// in four columns, times a scale that Format knows. Each of the kDigits digits has its own sum;
 // Format::total(sums) brings them to scale and together, the sum of codes (trits + 1) times x. Sums are
 // emptied after kMaxTiles tiles. Format::kBatchTile vectors have their sums in registers.
 #pragma once

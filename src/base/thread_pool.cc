@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/control_group.h"
 #include "base/cpu_features.h"
-#include "base/cpu_quota.h"
 
 namespace rotor {
 namespace {
@@ -166,7 +166,7 @@ Slice slice_of(size_t count, size_t grain, size_t index, size_t members) {
 
 size_t default_thread_count() {
   const size_t allowed = affinity_count();
-  return std::clamp<size_t>(cgroup_cpu_limit("/").value_or(allowed), 1, allowed);
+  return std::clamp<size_t>(control_group_cpus("/").value_or(allowed), 1, allowed);
 }
 
 }  // namespace rotor

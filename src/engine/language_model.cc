@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "base/control_group.h"
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
 #include "device/cpu/cpu_executor.h"
@@ -59,17 +60,22 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOpt
       ThreadPool pool(executor_options.threads);
       LoadOptions load;
       ROTOR_ASSIGN(ModelSource source, open_model_source(path, load.source));
-      const MemoryPlan plan = plan_memory(source, TernaryFormat::kI2, KvType::kF16);
-      load.format = cpu_format(plan.ternary_bytes, executor_options.isa, pool, cpu_format_cache());
+      executor_options.kv_positions =
+          options.context != 0 ? options.context : std::min(source.config.context, kDefaultContext);
+      const auto plan = [&](TernaryFormat format) { return plan_memory(source, format, KvType::kF16); };
+      const uint64_t limit = control_group_memory("/").value_or(UINT64_MAX);
+      const size_t positions = executor_options.kv_positions;
+      ROTOR_TRY(check_memory(plan(TernaryFormat::kDense243), positions, limit));  // the smallest
+      load.format = cpu_format(plan(TernaryFormat::kI2).ternary_bytes, executor_options.isa, pool,
+                               cpu_format_cache());
+      ROTOR_TRY(check_memory(plan(load.format), positions, limit));
       ROTOR_ASSIGN(model, load_model(std::move(source), load, pool));
     }
-    const size_t context =
-        options.context != 0 ? options.context : std::min(model->config.context, kDefaultContext);
-    executor_options.kv_positions = context;
     executor_options.kv_sequences = std::max<size_t>(1, options.sequences);
     ROTOR_ASSIGN(std::unique_ptr<Executor> executor, make_cpu_executor(model, executor_options));
     return LanguageModel(
-        std::make_unique<Parts>(std::move(model), std::move(executor), context));
+        std::make_unique<Parts>(std::move(model), std::move(executor),
+                                                 executor_options.kv_positions));
   });
 }
 

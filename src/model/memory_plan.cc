@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/memory_plan.h"
 
+#include <string>
+
 namespace rotor {
 namespace {
 
@@ -32,6 +34,22 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
   }
   plan.kv_bytes_per_position = c.layers * 2 * c.kv_rows() * (kv == KvType::kF16 ? 2 : 4);
   return plan;
+}
+
+Status check_memory(const MemoryPlan& plan, uint64_t positions, uint64_t limit) {
+  const auto megabytes = [](uint64_t bytes) { return std::to_string(bytes / 1'000'000) + " MB"; };
+  const std::string allowed = "; this control group allows " + megabytes(limit);
+  if (plan.total(0) > limit) {
+    return out_of_memory("the model needs " + megabytes(plan.total(0)) + " of memory" + allowed);
+  }
+  if (plan.total(positions) > limit) {
+    return out_of_memory("the model needs " + megabytes(plan.total(0)) + " of memory and a context of " +
+                         std::to_string(positions) + " positions " +
+                         megabytes(plan.total(positions) - plan.total(0)) + allowed +
+                         ", enough for a context of " +
+                         std::to_string((limit - plan.total(0)) / plan.kv_bytes_per_position));
+  }
+  return {};
 }
 
 }  // namespace rotor

@@ -2,6 +2,8 @@
 // How much memory a model takes when it runs, by part, before it is loaded.
 #pragma once
 
+#include <rotor/status.h>
+
 #include <cstdint>
 
 #include "model/kv_cache.h"
@@ -19,6 +21,10 @@ struct MemoryPlan {
     return ternary_bytes + embedding_bytes + norm_bytes + kv_bytes_per_position * positions;
   }
 };
+
+// kOutOfMemory where the model, or a cache of `positions` beside it, needs more than `limit` bytes; the
+// message has the numbers.
+Status check_memory(const MemoryPlan& plan, uint64_t positions, uint64_t limit);
 
 MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv,
                        HeadMode head = HeadMode::kAuto);

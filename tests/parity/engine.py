@@ -68,10 +68,11 @@ class Engine:
         isa: str | None = None,
         seconds: float = 120,
         memory: int | None = None,
+        group: Path | None = None,
     ) -> Outcome:
         """Runs ``rotor ARGUMENTS``; a timeout or a signal is an error of its own.
 
-        memory: limit of the address space, bytes.
+        memory: limit of the address space, bytes. group: the folder of a control group to run in.
         """
         environment = {key: value for key, value in os.environ.items() if key != "ROTOR_ISA"}
         if isa is not None:
@@ -81,6 +82,8 @@ class Engine:
             if memory is not None:
                 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            if group is not None:
+                (group / "cgroup.procs").write_text(str(os.getpid()))
 
         done = subprocess.run(
             [str(self.program), *map(str, arguments)],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads cpu.max (version 2) and cpu.cfs_quota_us (version 1) from this group up to the root.
-#include "base/cpu_quota.h"
+// Reads cpu.max and memory.max (version 2), cpu.cfs_quota_us and memory.limit_in_bytes (version 1).
+#include "base/control_group.h"
 
 #include <algorithm>
 #include <fstream>
@@ -28,7 +28,7 @@ std::optional<double> ratio(const std::string& quota, const std::string& period)
   return numerator / denominator;
 }
 
-std::optional<double> limit_of_folder(const std::string& folder) {
+std::optional<double> cpus_of_folder(const std::string& folder) {
   std::istringstream line(first_line(folder + "/cpu.max"));
   std::string quota;
   std::string period;
@@ -38,8 +38,18 @@ std::optional<double> limit_of_folder(const std::string& folder) {
   return ratio(first_line(folder + "/cpu.cfs_quota_us"), first_line(folder + "/cpu.cfs_period_us"));
 }
 
+std::optional<double> memory_of_folder(const std::string& folder) {
+  constexpr double kNoLimit = 0x1p60;  // version 1 has no word for it, and says almost 2^63
+  const std::string line = first_line(folder + "/memory.max");
+  const auto bytes = ratio(line.empty() ? first_line(folder + "/memory.limit_in_bytes") : line, "1");
+  return bytes && *bytes < kNoLimit ? bytes : std::nullopt;
+}
+
+using LimitOfFolder = std::optional<double> (*)(const std::string& folder);
+
 // The smallest limit from mount + group up to mount itself.
-std::optional<double> smallest_limit(const std::string& mount, std::string group) {
+std::optional<double> smallest_limit(const std::string& mount, std::string group,
+                                     LimitOfFolder limit_of_folder) {
   std::optional<double> smallest;
   for (;;) {
     const std::optional<double> limit = limit_of_folder(mount + group);
@@ -54,13 +64,9 @@ std::optional<double> smallest_limit(const std::string& mount, std::string group
   }
 }
 
-bool names_cpu_controller(const std::string& controllers) {
-  return ("," + controllers + ",").find(",cpu,") != std::string::npos;
-}
-
-}  // namespace
-
-std::optional<size_t> cgroup_cpu_limit(const std::string& root) {
+// The smallest limit of the groups this process is in for `controller`.
+std::optional<double> own_limit(const std::string& root, const std::string& controller,
+                                LimitOfFolder limit_of_folder) {
   std::ifstream membership(root + "/proc/self/cgroup");
   std::optional<double> limit;
   std::string line;
@@ -70,22 +76,31 @@ std::optional<size_t> cgroup_cpu_limit(const std::string& root) {
     if (second == std::string::npos) {
       continue;
     }
-    const std::string controllers = line.substr(first + 1, second - first - 1);
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
     const std::string group = line.substr(second + 1);
     std::optional<double> found;
-    if (controllers.empty()) {
-      found = smallest_limit(root + "/sys/fs/cgroup", group);
-    } else if (names_cpu_controller(controllers)) {
-      found = smallest_limit(root + "/sys/fs/cgroup/cpu", group);
+    if (controllers == ",,") {
+      found = smallest_limit(root + "/sys/fs/cgroup", group, limit_of_folder);
+    } else if (controllers.find("," + controller + ",") != std::string::npos) {
+      found = smallest_limit(root + "/sys/fs/cgroup/" + controller, group, limit_of_folder);
     }
     if (found && (!limit || *found < *limit)) {
       limit = found;
     }
   }
-  if (!limit) {
-    return std::nullopt;
-  }
-  return static_cast<size_t>(std::clamp(*limit, 1.0, 1e6));
+  return limit;
+}
+
+}  // namespace
+
+std::optional<size_t> control_group_cpus(const std::string& root) {
+  const std::optional<double> limit = own_limit(root, "cpu", cpus_of_folder);
+  return limit ? std::optional(static_cast<size_t>(std::clamp(*limit, 1.0, 1e6))) : std::nullopt;
+}
+
+std::optional<uint64_t> control_group_memory(const std::string& root) {
+  const std::optional<double> limit = own_limit(root, "memory", memory_of_folder);
+  return limit ? std::optional(static_cast<uint64_t>(*limit)) : std::nullopt;
 }
 
 }  // namespace rotor

@@ -9,9 +9,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "base/control_group.h"
-#include "device/cpu/cpu_format.h"
-#include "model/memory_plan.h"
+#include "device/cpu/cpu_loader.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -129,7 +127,6 @@ HeadMode head_mode(const std::string& name) {
 Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t max_batch) {
   const auto start = std::chrono::steady_clock::now();
   ROTOR_ASSIGN(const std::string path, resolve_model(options.model, options.purpose));
-  ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
   LoadOptions load_options;
   ROTOR_ASSIGN(load_options.source, source_options(options));
   load_options.head = options.every_logit && options.head == "auto" ? HeadMode::kFull
@@ -137,34 +134,23 @@ Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t m
   load_options.progress = progress_bar(options.quiet);
   CpuExecutorOptions executor_options;
   executor_options.kv_type = options.kv == "f32" ? KvType::kF32 : KvType::kF16;
+  ROTOR_ASSIGN(executor_options.isa, selected_isa());
   LoadedModel loaded;
   {
     ThreadPool pool(options.threads != 0 ? options.threads : default_thread_count());
     ROTOR_ASSIGN(ModelSource source, open_model_source(path, load_options.source));
     const size_t own = source.config.context;
     loaded.context = options.context != 0 ? options.context : std::min(own, kDefaultContext);
-    const auto plan = [&](TernaryFormat format) {
-      return plan_memory(source, format, executor_options.kv_type, load_options.head);
-    };
-    const uint64_t limit = control_group_memory("/").value_or(UINT64_MAX);
-    ROTOR_TRY(check_memory(plan(TernaryFormat::kDense243), loaded.context, limit));  // the smallest
-    if (options.weights == "auto") {
-      const uint64_t i2_bytes = plan(TernaryFormat::kI2).ternary_bytes;
-      load_options.format = cpu_format(i2_bytes, isa, pool, cpu_format_cache());
-    } else {
-      load_options.format = *parse_format(options.weights);
-    }
-    ROTOR_TRY(check_memory(plan(load_options.format), loaded.context, limit));
-    ROTOR_ASSIGN(loaded.model, load_model(std::move(source), load_options, pool));
+    executor_options.kv_positions = loaded.context;
+    ROTOR_ASSIGN(loaded.model, load_for_cpu(std::move(source), load_options,
+                                            parse_format(options.weights), executor_options, pool));
   }
   for (const std::string& warning : loaded.model->warnings) {
     fmt::print(stderr, "rotor: warning: {}\n", warning);
   }
   executor_options.threads = options.threads;
   executor_options.max_batch = max_batch;
-  executor_options.kv_positions = loaded.context;
   executor_options.kv_sequences = sequences;
-  executor_options.isa = isa;
   ROTOR_ASSIGN(loaded.executor, make_cpu_executor(loaded.model, executor_options));
   loaded.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -6,14 +6,12 @@
 #include <new>
 #include <utility>
 
-#include "base/control_group.h"
 #include "base/cpu_features.h"
 #include "base/thread_pool.h"
 #include "device/cpu/cpu_executor.h"
-#include "device/cpu/cpu_format.h"
+#include "device/cpu/cpu_loader.h"
 #include "engine/session.h"
 #include "model/loader.h"
-#include "model/memory_plan.h"
 #include "model/model.h"
 
 namespace rotor {
@@ -62,19 +60,12 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOpt
       ROTOR_ASSIGN(ModelSource source, open_model_source(path, load.source));
       executor_options.kv_positions =
           options.context != 0 ? options.context : std::min(source.config.context, kDefaultContext);
-      const auto plan = [&](TernaryFormat format) { return plan_memory(source, format, KvType::kF16); };
-      const uint64_t limit = control_group_memory("/").value_or(UINT64_MAX);
-      const size_t positions = executor_options.kv_positions;
-      ROTOR_TRY(check_memory(plan(TernaryFormat::kDense243), positions, limit));  // the smallest
-      load.format = cpu_format(plan(TernaryFormat::kI2).ternary_bytes, executor_options.isa, pool,
-                               cpu_format_cache());
-      ROTOR_TRY(check_memory(plan(load.format), positions, limit));
-      ROTOR_ASSIGN(model, load_model(std::move(source), load, pool));
+      ROTOR_ASSIGN(model,
+                   load_for_cpu(std::move(source), load, std::nullopt, executor_options, pool));
     }
     executor_options.kv_sequences = std::max<size_t>(1, options.sequences);
     ROTOR_ASSIGN(std::unique_ptr<Executor> executor, make_cpu_executor(model, executor_options));
-    return LanguageModel(
-        std::make_unique<Parts>(std::move(model), std::move(executor),
+    return LanguageModel(std::make_unique<Parts>(std::move(model), std::move(executor),
                                                  executor_options.kv_positions));
   });
 }

@@ -41,7 +41,7 @@ struct Checkup {
   uint64_t memory_bytes = 0;
   std::string huge_pages;
   double read_bytes_per_second = 0.0;
-  std::vector<FormatTime> formats;  // empty when the level has kernels for one layout alone
+  std::vector<FormatTime> formats;  // empty at kScalar, which has no kernels to compare
   std::string shipped_model;
   std::vector<std::pair<std::string, Status>> levels;  // self-test of each level the CPU has
 };

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 from pathlib import Path
 
@@ -71,8 +72,40 @@ def test_file_costs_what_its_tensors_do(tmp_path, kind):
     norms = 4 * (SMALL.layers * (3 * SMALL.hidden + SMALL.ffn) + SMALL.hidden)
     assert cost.bytes == matrices + norms + SMALL.vocab * SMALL.hidden // BLOCK * 210
     assert (cost.linears, cost.head) == (kind, "Q6_K")
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match="damaged"):
+
+
+def gguf(keys: bytes = b"", tensors: bytes = b"", counts: tuple[int, int] = (0, 0)) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", 3, *counts) + keys + tensors
+
+
+def text(name: bytes) -> bytes:
+    return struct.pack("<Q", len(name)) + name
+
+
+DEEP = text(b"k") + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 2000
+HUGE = text(b"k") + struct.pack("<IIQ", 9, 12, 1 << 63)
+ODD = text(b"k") + struct.pack("<I", 77)
+FAR = text(b"token_embd.weight") + struct.pack("<IQIQ", 1, 8, 1, 1 << 62)
+
+
+DAMAGED = {
+    "nothing": (b"", "empty"),
+    "another format": (b"PK", "no GGUF file"),
+    "no counts": (b"GGUF", "byte 8: 8 bytes more than there are"),
+    "no tensors": (gguf(counts=(1, 0)), "byte 24: 8 bytes more"),
+    "no head": (gguf(), "neither output.weight nor"),
+    "arrays in arrays": (gguf(keys=DEEP, counts=(0, 1)), "byte 49: a value of type 9"),
+    "a huge array": (gguf(keys=HUGE, counts=(0, 1)), "byte 49: 73786976294838206464 bytes more"),
+    "no such type": (gguf(keys=ODD, counts=(0, 1)), "byte 37: a value of type 77"),
+    "data elsewhere": (gguf(tensors=FAR, counts=(1, 0)), "token_embd.weight begins behind the end"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_file_is_refused(tmp_path, content, said):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=said):
         token_cost(path)
 
 
@@ -120,6 +153,15 @@ def test_output_of_llama_bench_and_rotor_is_read():
     speeds = LlamaBench("x").read(rows)
     assert speeds.rates == {"prompt": 82.5, "generate": 13.4}
     assert speeds.about == {"build_commit": "abc"}
+
+
+@pytest.mark.parametrize("output", [[], [{}], {}, None, 3, "x"])
+def test_other_output_is_refused(output):
+    command = [sys.executable, "-c", f"import json; print(json.dumps({output!r}))"]
+    for peer in (Rotor("Rotor"), LlamaBench("x"), LlamaCpp("y", shape=SMALL)):
+        peer.command = lambda load, threads: command
+        with pytest.raises(Unavailable, match="unexpected output"):
+            peer.measure(Load(1, 1), 1)
 
 
 def test_a_peer_that_is_no_program_is_said(tmp_path):

@@ -56,7 +56,7 @@ class Peer:
         raise NotImplementedError
 
     def read(self, output: object) -> Speeds:
-        """The program's JSON output. KeyError, TypeError or ValueError: not what it should be."""
+        """The program's JSON output. LookupError, TypeError, ValueError: not what it should be."""
         raise NotImplementedError
 
     def measure(self, load: Load, threads: int) -> Speeds:
@@ -64,7 +64,7 @@ class Peer:
         command = self.command(load, threads)
         try:
             return self.read(json.loads(run(command)))
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise Unavailable(f"unexpected output of {shown(command)}: {error!r}") from error
 
 
@@ -125,10 +125,11 @@ class Rotor(Peer):
             rates[kind] = float(row["tokens_per_second"])
             if kind == "generate":
                 self.bytes = float(row["bytes_per_token"])
-        self.weights = output[0]["format"]
-        self.head = "bf16, exact, read in two stages" if row["head"] == "two-stage" else "bf16"
+        last = output[-1]
+        self.weights = last["format"]
+        self.head = "bf16, exact, read in two stages" if last["head"] == "two-stage" else "bf16"
         keys = ("isa", "format", "head", "available_gb_per_second", "peak_rss_bytes")
-        return Speeds(rates, {key: row[key] for key in keys})
+        return Speeds(rates, {key: last[key] for key in keys})
 
 
 @dataclass
@@ -208,8 +209,9 @@ class LlamaBench(Peer):
         for row in output:
             kind = "generate" if int(row["n_gen"]) else "prompt"
             rates[kind] = float(row["avg_ts"])
+        last = output[-1]
         keys = ("build_commit", "model_type", "model_size")
-        return Speeds(rates, {key: row[key] for key in keys if key in row})
+        return Speeds(rates, {key: last[key] for key in keys if key in last})
 
 
 def parse_llama_bench(text: str) -> LlamaBench:

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/memory_plan.h"
 
-#include <string>
-
 namespace rotor {
 namespace {
 
@@ -36,18 +34,20 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
   return plan;
 }
 
-Status check_memory(const MemoryPlan& plan, uint64_t positions, uint64_t limit) {
+Status check_memory(const std::string& path, const MemoryPlan& plan, uint64_t positions,
+                    uint64_t limit) {
   const auto megabytes = [](uint64_t bytes) { return std::to_string(bytes / 1'000'000) + " MB"; };
+  const uint64_t model = plan.total(0);
+  const uint64_t context = plan.total(positions) - model;
+  const std::string needed = path + ": the model needs " + megabytes(model) + " of memory";
   const std::string allowed = "; this control group allows " + megabytes(limit);
-  if (plan.total(0) > limit) {
-    return out_of_memory("the model needs " + megabytes(plan.total(0)) + " of memory" + allowed);
+  if (model > limit) {
+    return out_of_memory(needed + allowed);
   }
-  if (plan.total(positions) > limit) {
-    return out_of_memory("the model needs " + megabytes(plan.total(0)) + " of memory and a context of " +
-                         std::to_string(positions) + " positions " +
-                         megabytes(plan.total(positions) - plan.total(0)) + allowed +
-                         ", enough for a context of " +
-                         std::to_string((limit - plan.total(0)) / plan.kv_bytes_per_position));
+  if (model + context > limit) {
+    return out_of_memory(needed + " and a context of " + std::to_string(positions) + " positions " +
+                         megabytes(context) + allowed + ", enough for a context of " +
+                         std::to_string((limit - model) / plan.kv_bytes_per_position));
   }
   return {};
 }

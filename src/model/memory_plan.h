@@ -5,6 +5,7 @@
 #include <rotor/status.h>
 
 #include <cstdint>
+#include <string>
 
 #include "model/kv_cache.h"
 #include "model/model_source.h"
@@ -22,9 +23,10 @@ struct MemoryPlan {
   }
 };
 
-// kOutOfMemory where the model, or a cache of `positions` beside it, needs more than `limit` bytes; the
-// message has the numbers.
-Status check_memory(const MemoryPlan& plan, uint64_t positions, uint64_t limit);
+// kOutOfMemory where the model at `path`, or a cache of `positions` beside it, needs more than `limit`
+// bytes; the message has the numbers.
+Status check_memory(const std::string& path, const MemoryPlan& plan, uint64_t positions,
+                    uint64_t limit);
 
 MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv,
                        HeadMode head = HeadMode::kAuto);

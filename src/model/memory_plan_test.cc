@@ -91,14 +91,14 @@ TEST(MemoryPlan, ALimitIsSaidWithTheNumbers) {
   plan.ternary_bytes = 500'000'000;
   plan.embedding_bytes = 300'000'000;
   plan.kv_bytes_per_position = 100'000;
-  EXPECT_TRUE(check_memory(plan, 2000, 1'000'000'000).ok());
-  const Status small = check_memory(plan, 1, 799'000'000);
+  EXPECT_TRUE(check_memory("a/b.gguf", plan, 2000, 1'000'000'000).ok());
+  const Status small = check_memory("a/b.gguf", plan, 1, 799'000'000);
   EXPECT_EQ(small.code(), Code::kOutOfMemory);
   EXPECT_EQ(small.message(),
-            "the model needs 800 MB of memory; this control group allows 799 MB");
-  EXPECT_EQ(check_memory(plan, 2001, 1'000'000'000).message(),
-            "the model needs 800 MB of memory and a context of 2001 positions 200 MB; this control "
-            "group allows 1000 MB, enough for a context of 2000");
+            "a/b.gguf: the model needs 800 MB of memory; this control group allows 799 MB");
+  EXPECT_EQ(check_memory("a/b.gguf", plan, 2001, 1'000'000'000).message(),
+            "a/b.gguf: the model needs 800 MB of memory and a context of 2001 positions 200 MB; this "
+            "control group allows 1000 MB, enough for a context of 2000");
 }
 
 }  // namespace

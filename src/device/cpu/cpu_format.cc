@@ -38,7 +38,7 @@ TernaryFormat cpu_format(uint64_t i2_bytes, IsaLevel isa, ThreadPool& pool,
   if (candidates.size() < 2) {
     return TernaryFormat::kI2;
   }
-  const std::string machine = machine_name(isa, pool.size());
+  const std::string machine = machine_name(isa, pool.size(), candidates);
   const auto known = cached_format(cache, machine);
   if (known && std::count(candidates.begin(), candidates.end(), *known) != 0) {
     return *known;
@@ -52,9 +52,13 @@ TernaryFormat cpu_format(uint64_t i2_bytes, IsaLevel isa, ThreadPool& pool,
   return format;
 }
 
-std::string machine_name(IsaLevel isa, size_t threads) {
-  return std::string(cpu_features().model) + ", " + std::string(isa_name(isa)) + ", " +
-         std::to_string(threads) + " threads, rotor " ROTOR_VERSION;
+std::string machine_name(IsaLevel isa, size_t threads, std::span<const TernaryFormat> compared) {
+  std::string name = std::string(cpu_features().model) + ", " + std::string(isa_name(isa)) + ", " +
+                     std::to_string(threads) + " threads";
+  for (const TernaryFormat format : compared) {
+    name += ", " + std::string(format_info(format).name);
+  }
+  return name + ", rotor " ROTOR_VERSION;
 }
 
 std::string cpu_format_cache() {

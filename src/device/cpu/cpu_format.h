@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/cpu_features.h"
@@ -24,8 +25,8 @@ TernaryFormat cpu_format(uint64_t i2_bytes, IsaLevel isa, ThreadPool& pool, cons
 // path: then nothing is kept.
 std::string cpu_format_cache();
 
-// What the measurement depends on: CPU, level, threads, version.
-std::string machine_name(IsaLevel isa, size_t threads);
+// What the measurement depends on: CPU, level, threads, the layouts compared, version.
+std::string machine_name(IsaLevel isa, size_t threads, std::span<const TernaryFormat> compared);
 
 // What `cache` holds for `machine`; and adding it there.
 std::optional<TernaryFormat> cached_format(const std::string& cache, const std::string& machine);

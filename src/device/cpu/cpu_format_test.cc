@@ -30,7 +30,7 @@ TEST(CpuFormat, ALargeModelIsMeasuredOnce) {
   for (const IsaLevel level : {IsaLevel::kScalar, *selected_isa()}) {
     const std::vector<TernaryFormat> own = formats_with_kernels(kernel_table(level));
     const std::string cache = folder.path(std::string(isa_name(level)) + ".json");
-    const std::string machine = machine_name(level, 2);
+    const std::string machine = machine_name(level, 2, own);
     if (own.size() < 2) {
       cache_format(cache, machine, TernaryFormat::kDense243);
       EXPECT_EQ(cpu_format(kBeyondCaches, level, pool, cache), TernaryFormat::kI2);
@@ -53,10 +53,17 @@ TEST(CpuFormat, ALayoutWithoutKernelsIsNotBelieved) {
   for (size_t i = 0; i < kTernaryFormats; ++i) {
     const TernaryFormat format = static_cast<TernaryFormat>(i);
     if (own.size() >= 2 && std::count(own.begin(), own.end(), format) == 0) {
-      cache_format(cache, machine_name(*selected_isa(), 2), format);
+      cache_format(cache, machine_name(*selected_isa(), 2, own), format);
       EXPECT_NE(cpu_format(kBeyondCaches, *selected_isa(), pool, cache), format);
     }
   }
+}
+
+// A level that gained a kernel is measured again.
+TEST(CpuFormat, WhatWasFoundAmongOthersIsNotBelieved) {
+  const TernaryFormat before[] = {TernaryFormat::kI2, TernaryFormat::kDense243};
+  const TernaryFormat now[] = {TernaryFormat::kI2, TernaryFormat::kDense243, TernaryFormat::kFold243};
+  EXPECT_NE(machine_name(IsaLevel::kScalar, 2, before), machine_name(IsaLevel::kScalar, 2, now));
 }
 
 TEST(CpuFormat, WhatWasFoundIsRemembered) {

@@ -18,14 +18,15 @@ Result<std::shared_ptr<const Model>> load_for_cpu(ModelSource source, LoadOption
   };
   const uint64_t limit = control_group_memory("/").value_or(UINT64_MAX);
   const auto check = [&](TernaryFormat format) {
-    return check_memory(plan(format), executor.kv_positions, limit);
+    return check_memory(source.path, plan(format), executor.kv_positions, limit);
   };
-  // The measurement takes memory as well: first the smallest layout.
-  ROTOR_TRY(check(weights.value_or(TernaryFormat::kDense243)));
-  load.format = weights ? *weights
-                        : cpu_format(plan(TernaryFormat::kI2).ternary_bytes, executor.isa, pool,
-                                     cpu_format_cache());
-  ROTOR_TRY(check(load.format));
+  if (!weights) {  // the measurement takes memory as well: first the smallest layout
+    ROTOR_TRY(check(TernaryFormat::kDense243));
+    weights = cpu_format(plan(TernaryFormat::kI2).ternary_bytes, executor.isa, pool,
+                         cpu_format_cache());
+  }
+  ROTOR_TRY(check(*weights));
+  load.format = *weights;
   return load_model(std::move(source), load, pool);
 }
 

@@ -176,23 +176,23 @@ template <typename Finish>
 void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer,
                            std::span<const Product> products, Finish finish) {
   const bool whole = trace_ != nullptr;  // a trace wants the sums of whole matrices
-  int32_t* const mine_acc = ws_.thread_acc + thread * ws_.thread_acc_stride;
-  std::array<Share, kMostProducts> shares;
+  int32_t* const own_acc = ws_.thread_acc + thread * ws_.thread_acc_stride;
+  std::array<Piece, kMostProducts> pieces;
   size_t columns = 0;
   for (size_t i = 0; i < products.size(); ++i) {
     const size_t matrix_rows = products[i].linear->matrix.rows;
-    Share& share = shares[i];
-    share.blocks = blocks_of(matrix_rows, part, units);
-    share.rows = {std::min(share.blocks.begin * kTileRows, matrix_rows),
-                  std::min(share.blocks.end * kTileRows, matrix_rows)};
-    share.acc = whole ? ws_.acc + products[i].acc_offset + share.blocks.begin * kTileRows
-                      : mine_acc + columns;
-    columns += (share.blocks.end - share.blocks.begin) * kTileRows;
+    Piece& piece = pieces[i];
+    piece.blocks = blocks_of(matrix_rows, part, units);
+    piece.rows = {std::min(piece.blocks.begin * kTileRows, matrix_rows),
+                  std::min(piece.blocks.end * kTileRows, matrix_rows)};
+    piece.acc = whole ? ws_.acc + products[i].acc_offset + piece.blocks.begin * kTileRows
+                      : own_acc + columns;
+    columns += (piece.blocks.end - piece.blocks.begin) * kTileRows;
   }
   const size_t spread = columns / kTileRows % 2 == 0 ? columns + kTileRows : columns;
   const size_t stride = whole ? ws_.acc_stride : spread;  // see spread_rows()
   for (size_t i = 0; i < products.size(); ++i) {
-    accumulate(products[i], shares[i].blocks, shares[i].acc, stride);
+    accumulate(products[i], pieces[i].blocks, pieces[i].acc, stride);
   }
   if (whole) {
     pool_.barrier();
@@ -204,14 +204,14 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
   for (size_t b = 0; b < rows(); ++b) {
     for (size_t i = 0; i < products.size(); ++i) {
       const Product& product = products[i];
-      const auto [begin, end] = shares[i].rows;
+      const auto [begin, end] = pieces[i].rows;
       if (begin == end) {
         continue;
       }
       float* values = product.out != nullptr
                           ? product.out + b * product.out_stride + begin
                           : ws_.thread_values + thread * ws_.thread_values_stride;
-      scale(product, shares[i].acc + b * stride, b, begin, end, values);
+      scale(product, pieces[i].acc + b * stride, b, begin, end, values);
       if (i + 1 == products.size()) {
         finish(begin, end, b, values);
       }

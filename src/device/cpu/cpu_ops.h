@@ -67,8 +67,8 @@ class CpuOps {
     size_t count;
     size_t most;
   };
-  // What one part, some units, computes of a product.
-  struct Share {
+  // What some units compute of a product.
+  struct Piece {
     Slice blocks;
     Slice rows;
     int32_t* acc;        // (rows of the batch, stride) sums

@@ -71,7 +71,7 @@ inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
 }
 
 template <typename Format, size_t kBlocks, size_t kBatch>
-inline void row_blocks(const TernaryMatmulArgs& args, size_t block, size_t b0) {
+inline void multiply_row_blocks(const TernaryMatmulArgs& args, size_t block, size_t b0) {
   const uint8_t* weights = args.weights + block * args.row_block_stride;
   const int8_t* x = args.x + b0 * args.x_stride;
   __m512i total[kBlocks][kBatch];
@@ -100,12 +100,12 @@ inline void ternary_matmul_blocks(const TernaryMatmulArgs& args) {
   size_t block = 0;
   if (args.batch == 1) {
     for (; block + 2 <= args.row_blocks; block += 2) {
-      row_blocks<Format, 2, 1>(args, block, 0);
+      multiply_row_blocks<Format, 2, 1>(args, block, 0);
     }
   }
   for (; block < args.row_blocks; ++block) {
     vector_tiles<Format::kBatchTile>(args.batch, [&]<size_t kBatch>(size_t first) {
-      row_blocks<Format, 1, kBatch>(args, block, first);
+      multiply_row_blocks<Format, 1, kBatch>(args, block, first);
     });
   }
 }

@@ -10,6 +10,9 @@
 namespace rotor::kernels {
 namespace {
 
+// Far enough ahead to hide the latency of memory.
+constexpr size_t kPrefetchBytes = 2048;
+
 // Four values of x for each of 8 rows.
 inline __m256i broadcast4(const int8_t* x) {
   int32_t four;
@@ -21,6 +24,9 @@ inline __m256i broadcast4(const int8_t* x) {
 inline __m256i load_half(const uint8_t* tile, size_t half) {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(tile + 32 * half));
 }
+
+// 16-bit pairs of one row added up to its 32-bit lane.
+inline __m256i widen(__m256i sums) { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
 
 inline void prefetch(const uint8_t* address) {
   _mm_prefetch(reinterpret_cast<const char*>(address), _MM_HINT_T0);

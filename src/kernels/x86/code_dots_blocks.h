@@ -17,16 +17,17 @@ namespace {
 constexpr size_t kCodesAhead = 512;
 constexpr size_t kHalves = 2;
 
-// sums += codes times x over bytes [begin, end) of kBlocks row blocks of `bytes` each; what is `ahead`
-// bytes further is fetched.
+// kBlocks row blocks, `apart` from each other: as many streams from memory.
 template <typename Level, size_t kBlocks, size_t kVectors>
-inline void add_codes(const uint8_t* codes, size_t bytes, size_t begin, size_t end, size_t ahead,
-                      const int8_t* x, size_t x_stride,
-                      typename Level::Vector (&sums)[kBlocks][kVectors][kHalves]) {
-  for (size_t at = begin; at < end; at += 64 * Level::kStepTiles) {
+inline void code_dots_rows(const CodeDotsArgs& args, size_t block, size_t apart, size_t first) {
+  const size_t bytes = 16 * args.cols;  // of a row block
+  const uint8_t* codes = args.codes + block * bytes;
+  const int8_t* x = args.x + first * args.x_stride;
+  typename Level::Vector sums[kBlocks][kVectors][kHalves] = {};
+  for (size_t at = 0; at < bytes; at += 64 * Level::kStepTiles) {
     for (size_t r = 0; r < kBlocks; ++r) {
       for (size_t t = 0; t < Level::kStepTiles; ++t) {
-        prefetch(codes + r * bytes + at + 64 * t + ahead);
+        prefetch(codes + r * apart * bytes + at + 64 * t + kCodesAhead);
       }
     }
 // GCC 12 keeps sums in memory when a loop over them is not unrolled early.
@@ -34,51 +35,35 @@ inline void add_codes(const uint8_t* codes, size_t bytes, size_t begin, size_t e
     for (size_t i = 0; i < kHalves; ++i) {
 #pragma GCC unroll 8
       for (size_t v = 0; v < kVectors; ++v) {
-        const auto four = broadcast4(x + v * x_stride + at / 16 + i * Level::kHalfColumns);
+        const auto four = broadcast4(x + v * args.x_stride + at / 16 + i * Level::kHalfColumns);
 #pragma GCC unroll 2
         for (size_t r = 0; r < kBlocks; ++r) {
-          sums[r][v][i] = Level::add(sums[r][v][i], Level::load(codes + r * bytes + at, i), four);
+          sums[r][v][i] =
+              Level::add(sums[r][v][i], Level::load(codes + r * apart * bytes + at, i), four);
         }
       }
     }
-  }
-}
-
-// Near the end of the row blocks those to come are fetched, which lie behind all of these.
-template <typename Level, size_t kBlocks, size_t kVectors>
-inline void code_dots_rows(const CodeDotsArgs& args, size_t block, size_t first) {
-  const size_t bytes = 16 * args.cols;  // of a row block, a multiple of kCodesAhead
-  const size_t turn = kBlocks > 1 ? bytes - kCodesAhead : bytes;
-  const uint8_t* codes = args.codes + block * bytes;
-  const int8_t* x = args.x + first * args.x_stride;
-  typename Level::Vector sums[kBlocks][kVectors][kHalves] = {};
-  add_codes<Level>(codes, bytes, 0, turn, kCodesAhead, x, args.x_stride, sums);
-  if constexpr (kBlocks > 1) {
-    add_codes<Level>(codes, bytes, turn, bytes, kCodesAhead + (kBlocks - 1) * bytes, x,
-                     args.x_stride, sums);
   }
 #pragma GCC unroll 2
   for (size_t r = 0; r < kBlocks; ++r) {
 #pragma GCC unroll 8
     for (size_t v = 0; v < kVectors; ++v) {
-      Level::store(sums[r][v], args.out + (first + v) * args.out_stride + 16 * (block + r));
+      Level::store(sums[r][v], args.out + (first + v) * args.out_stride + 16 * (block + r * apart));
     }
   }
 }
 
-// The two vectors of a single token wait for memory, which gives more to two streams than to one. More
-// vectors need the registers.
+// The two vectors of a single token wait for memory, which gives more to two streams than to one,
+// provided that both are long: half of the row blocks each. More vectors need the registers.
 template <typename Level>
 inline void code_dots_blocks(const CodeDotsArgs& args) {
-  size_t block = 0;
-  if (args.vectors == 2) {
-    for (; block + 2 <= args.row_blocks; block += 2) {
-      code_dots_rows<Level, 2, 2>(args, block, 0);
-    }
+  const size_t half = args.vectors == 2 ? args.row_blocks / 2 : 0;
+  for (size_t block = 0; block < half; ++block) {
+    code_dots_rows<Level, 2, 2>(args, block, half, 0);
   }
-  for (; block < args.row_blocks; ++block) {
+  for (size_t block = 2 * half; block < args.row_blocks; ++block) {
     vector_tiles<Level::kVectorTile>(args.vectors, [&]<size_t kVectors>(size_t first) {
-      code_dots_rows<Level, 1, kVectors>(args, block, first);
+      code_dots_rows<Level, 1, kVectors>(args, block, 0, first);
     });
   }
 }

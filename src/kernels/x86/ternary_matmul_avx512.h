@@ -15,23 +15,24 @@
 namespace rotor::kernels {
 namespace {
 
-// kBlocks row blocks of weights, from which memory is read in as many streams.
+// Row blocks of weights that are multiplied together: as many streams from memory.
 struct Streams {
   const uint8_t* weights;
-  size_t stride;  // bytes from block to block
+  size_t apart;  // bytes from stream to stream
 };
 
-// sums += codes times x over tiles [begin, end); what is `ahead` bytes further is fetched.
+// total += sum of codes times x over `tiles` tiles.
 template <typename Format, size_t kBlocks, size_t kBatch>
-inline void add_tiles(Streams in, size_t begin, size_t end, size_t ahead, const int8_t* x,
-                      size_t x_stride, __m512i (&sums)[kBlocks][kBatch][Format::kDigits]) {
-  for (size_t t = begin; t < end; ++t) {
+inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
+                     __m512i (&total)[kBlocks][kBatch]) {
+  __m512i sums[kBlocks][kBatch][Format::kDigits] = {};
+  for (size_t t = 0; t < tiles; ++t) {
     typename Format::Tile tile[kBlocks];
 // GCC 12 keeps sums in memory when a loop over them is not unrolled early.
 #pragma GCC unroll 2
     for (size_t r = 0; r < kBlocks; ++r) {
-      const uint8_t* bytes = in.weights + r * in.stride + 64 * t;
-      prefetch(bytes + ahead);
+      const uint8_t* bytes = in.weights + r * in.apart + 64 * t;
+      prefetch(bytes + kPrefetchBytes);
       tile[r].load(bytes);
     }
     const int8_t* columns = x + Format::kTileCols * t;
@@ -48,30 +49,20 @@ inline void add_tiles(Streams in, size_t begin, size_t end, size_t ahead, const 
       }
     }
   }
-}
-
-// total += sum of codes times x over `tiles` tiles. Near the end of the row blocks the ones to come
-// are fetched, which lie behind all of these.
-template <typename Format, size_t kBlocks, size_t kBatch>
-inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
-                     __m512i (&total)[kBlocks][kBatch]) {
-  constexpr size_t kAhead = kBlocks > 1 ? kPrefetchBytes / 64 : 0;
-  const size_t turn = tiles > kAhead ? tiles - kAhead : 0;
-  __m512i sums[kBlocks][kBatch][Format::kDigits] = {};
-  add_tiles<Format>(in, 0, turn, kPrefetchBytes, x, x_stride, sums);
-  if constexpr (kBlocks > 1) {
-    add_tiles<Format>(in, turn, tiles, kPrefetchBytes + (kBlocks - 1) * in.stride, x, x_stride, sums);
-  }
 #pragma GCC unroll 2
   for (size_t r = 0; r < kBlocks; ++r) {
+#pragma GCC unroll 8
     for (size_t b = 0; b < kBatch; ++b) {
       total[r][b] = _mm512_add_epi32(total[r][b], Format::total(sums[r][b]));
     }
   }
 }
 
+// kBlocks row blocks, `apart` from each other. Of its own because GCC 12 keeps sums in memory where
+// several of these end up in one function.
 template <typename Format, size_t kBlocks, size_t kBatch>
-inline void multiply_row_blocks(const TernaryMatmulArgs& args, size_t block, size_t b0) {
+[[gnu::noinline]] void multiply_row_blocks(const TernaryMatmulArgs& args, size_t block, size_t apart,
+                                size_t b0) {
   const uint8_t* weights = args.weights + block * args.row_block_stride;
   const int8_t* x = args.x + b0 * args.x_stride;
   __m512i total[kBlocks][kBatch];
@@ -82,30 +73,28 @@ inline void multiply_row_blocks(const TernaryMatmulArgs& args, size_t block, siz
   }
   for (size_t tile = args.tile_begin; tile < args.tile_end; tile += Format::kMaxTiles) {
     const size_t left = args.tile_end - tile;
-    multiply<Format>({weights + 64 * tile, args.row_block_stride},
+    multiply<Format>({weights + 64 * tile, apart * args.row_block_stride},
                      left < Format::kMaxTiles ? left : Format::kMaxTiles,
                      x + Format::kTileCols * tile, args.x_stride, total);
   }
   for (size_t b = 0; b < kBatch; ++b) {
     for (size_t r = 0; r < kBlocks; ++r) {
-      _mm512_storeu_si512(args.out + (b0 + b) * args.out_stride + 16 * (block + r), total[r][b]);
+      _mm512_storeu_si512(args.out + (b0 + b) * args.out_stride + 16 * (block + r * apart), total[r][b]);
     }
   }
 }
 
-// A single vector waits for memory, which gives more to two streams than to one. Several vectors need
-// the registers.
+// A single vector waits for memory, which gives more to two streams than to one, provided that both are
+// long: half of the row blocks each. Several vectors need the registers.
 template <typename Format>
 inline void ternary_matmul_blocks(const TernaryMatmulArgs& args) {
-  size_t block = 0;
-  if (args.batch == 1) {
-    for (; block + 2 <= args.row_blocks; block += 2) {
-      multiply_row_blocks<Format, 2, 1>(args, block, 0);
-    }
+  const size_t half = args.batch == 1 ? args.row_blocks / 2 : 0;
+  for (size_t block = 0; block < half; ++block) {
+    multiply_row_blocks<Format, 2, 1>(args, block, half, 0);
   }
-  for (; block < args.row_blocks; ++block) {
+  for (size_t block = 2 * half; block < args.row_blocks; ++block) {
     vector_tiles<Format::kBatchTile>(args.batch, [&]<size_t kBatch>(size_t first) {
-      multiply_row_blocks<Format, 1, kBatch>(args, block, first);
+      multiply_row_blocks<Format, 1, kBatch>(args, block, 0, first);
     });
   }
 }

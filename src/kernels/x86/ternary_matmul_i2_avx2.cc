@@ -11,22 +11,19 @@
 // so sums of 8 tiles fit 16 bits, vpmaddubsw does not saturate, and then they are widened.
 // The 32-bit sum of fours is within K / 2 * 8 * 128 = 512 K, so 2^13 tiles (2^17 columns) fit; longer
 // rows are cut there.
-#include "kernels/x86/i2_halves.h"
+#include "kernels/x86/ternary_matmul_halves.h"
 
 namespace rotor::kernels {
 namespace {
 
-// 16-bit pairs of one row added up to its 32-bit lane.
-inline __m256i widen(__m256i sums) { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
-
-struct Avx2 {
+struct I2 {
+  static constexpr size_t kTileCols = 16;
   static constexpr size_t kMaxTiles = size_t{1} << 13;
   static constexpr size_t kBatchTile = 4;  // 8 accumulators, 4 fields
   static constexpr size_t kFlushTiles = 8;
-  static constexpr size_t kPrefetchBytes = 4096;
 
   template <size_t kHalves, size_t kBatch>
-  static void multiply(const uint8_t* weights, size_t tiles, const int8_t* x, size_t x_stride,
+  static void multiply(HalfStreams in, size_t tiles, const int8_t* x, size_t x_stride,
                        __m256i (&result)[kHalves][kBatch]) {
     const __m256i field0 = _mm256_set1_epi8(0x03);
     const __m256i field1 = _mm256_set1_epi8(0x0c);
@@ -47,10 +44,13 @@ struct Avx2 {
         }
       }
       for (size_t t = begin; t < end; ++t) {
-        const uint8_t* tile = weights + 64 * t;
-        prefetch(tile + kPrefetchBytes);
+// GCC 12 keeps sums in memory when a loop over them is not unrolled early.
+#pragma GCC unroll 4
         for (size_t h = 0; h < kHalves; ++h) {
-          const __m256i low = load_half(tile, h);
+          if (h % 2 == 0) {
+            prefetch(in.tile(h, t) + kPrefetchBytes);
+          }
+          const __m256i low = in.load(h, t);
           const __m256i high = _mm256_srli_epi16(low, 4);
           const __m256i codes0 = _mm256_and_si256(low, field0);
           const __m256i codes1 = _mm256_and_si256(low, field1);
@@ -86,6 +86,6 @@ struct Avx2 {
 
 }  // namespace
 
-void ternary_matmul_i2_avx2(const TernaryMatmulArgs& args) { i2_halves<Avx2>(args); }
+void ternary_matmul_i2_avx2(const TernaryMatmulArgs& args) { ternary_matmul_halves<I2>(args); }
 
 }  // namespace rotor::kernels

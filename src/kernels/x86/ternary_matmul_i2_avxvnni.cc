@@ -2,21 +2,21 @@
 // i2 product for AVX-VNNI: as for AVX-512 VNNI (ternary_matmul_i2_avx512vnni.cc, which has the
 // bounds), by halves of a tile. Fields are masked in place, have their own accumulators, and are
 // brought to scale at the end.
-#include "kernels/x86/i2_halves.h"
+#include "kernels/x86/ternary_matmul_halves.h"
 
 namespace rotor::kernels {
 namespace {
 
 inline __m256i field_mask(size_t d) { return _mm256_set1_epi8(static_cast<char>(3 << (2 * d))); }
 
-struct AvxVnni {
+struct I2 {
+  static constexpr size_t kTileCols = 16;
   static constexpr size_t kMaxTiles = size_t{1} << 13;
   static constexpr size_t kBatchTile = 2;  // 8 accumulators
   static constexpr size_t kFields = 4;
-  static constexpr size_t kPrefetchBytes = 2048;
 
   template <size_t kHalves, size_t kBatch>
-  static void multiply(const uint8_t* weights, size_t tiles, const int8_t* x, size_t x_stride,
+  static void multiply(HalfStreams in, size_t tiles, const int8_t* x, size_t x_stride,
                        __m256i (&result)[kHalves][kBatch]) {
     __m256i sums[kHalves][kBatch][kFields];
     for (size_t h = 0; h < kHalves; ++h) {
@@ -27,11 +27,12 @@ struct AvxVnni {
       }
     }
     for (size_t t = 0; t < tiles; ++t) {
-      const uint8_t* tile = weights + 64 * t;
-      prefetch(tile + kPrefetchBytes);
+      for (size_t h = 0; h < kHalves; h += 2) {
+        prefetch(in.tile(h, t) + kPrefetchBytes);
+      }
       for (size_t d = 0; d < kFields; ++d) {
         for (size_t h = 0; h < kHalves; ++h) {
-          const __m256i codes = _mm256_and_si256(load_half(tile, h), field_mask(d));
+          const __m256i codes = _mm256_and_si256(in.load(h, t), field_mask(d));
           for (size_t b = 0; b < kBatch; ++b) {
             sums[h][b][d] = _mm256_dpbusd_avx_epi32(
                 sums[h][b][d], codes, broadcast4(x + b * x_stride + kTileCols * t + 4 * d));
@@ -53,6 +54,6 @@ struct AvxVnni {
 
 }  // namespace
 
-void ternary_matmul_i2_avxvnni(const TernaryMatmulArgs& args) { i2_halves<AvxVnni>(args); }
+void ternary_matmul_i2_avxvnni(const TernaryMatmulArgs& args) { ternary_matmul_halves<I2>(args); }
 
 }  // namespace rotor::kernels

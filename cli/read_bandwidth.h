@@ -10,9 +10,8 @@
 
 namespace rotor::cli {
 
-// Bytes a second that `threads` threads read together, with software prefetch, each its own part of
-// `memory`; the best of `repeats` rounds of several ways to read. An empty `memory` stands for a buffer
-// of 256 MB made for it.
+// Bytes a second that `threads` threads read together, each its own part of `memory`; the best of
+// `repeats` rounds of several ways to read. An empty `memory` stands for a buffer of 256 MB made for it.
 Result<double> measure_read_bandwidth(size_t threads, size_t repeats,
                                       std::vector<std::span<const std::byte>> memory = {});
 

@@ -61,8 +61,8 @@ inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
 // kBlocks row blocks, `apart` from each other. Of its own because GCC 12 keeps sums in memory where
 // several of these end up in one function.
 template <typename Format, size_t kBlocks, size_t kBatch>
-[[gnu::noinline]] void multiply_row_blocks(const TernaryMatmulArgs& args, size_t block, size_t apart,
-                                size_t b0) {
+[[gnu::noinline]] void multiply_row_blocks(const TernaryMatmulArgs& args, size_t block,
+                                           size_t apart, size_t b0) {
   const uint8_t* weights = args.weights + block * args.row_block_stride;
   const int8_t* x = args.x + b0 * args.x_stride;
   __m512i total[kBlocks][kBatch];
@@ -79,7 +79,8 @@ template <typename Format, size_t kBlocks, size_t kBatch>
   }
   for (size_t b = 0; b < kBatch; ++b) {
     for (size_t r = 0; r < kBlocks; ++r) {
-      _mm512_storeu_si512(args.out + (b0 + b) * args.out_stride + 16 * (block + r * apart), total[r][b]);
+      int32_t* out = args.out + (b0 + b) * args.out_stride + 16 * (block + r * apart);
+      _mm512_storeu_si512(out, total[r][b]);
     }
   }
 }

@@ -72,6 +72,11 @@ def gguf_seeds():
     yield "ok_embeddings", gguf(
         small, [tensor("q8", [32], 8, 0), tensor("q6", [256], 14, 64), tensor("f16", [4], 1, 288),
                 tensor("bf16", [4], 30, 320)], bytes(range(256)) + bytes(72))
+    ternary = [tensor("tq1", [256], 34, 0), tensor("tq2", [256], 35, 64), tensor("q1", [256], 41, 160),
+               tensor("q2", [256], 42, 224), tensor("q2_128", [1024], 42, 320),
+               tensor("pq2", [128], 142, 608), tensor("ptq1", [128], 143, 672)]
+    yield "ok_ternary_blocks", gguf(small, ternary, bytes(672 + 28))
+    yield "bad_ternary_blocks", gguf(small, ternary, b"\xff" * (672 + 28))
     yield "ok_unsized_types", gguf(small, [tensor("t", [64, 4], 38, 0), tensor("u", [64], 42, 32)],
                                    bytes(64))
     yield "ok_alignment_64", gguf([scalar("general.alignment", 4, "I", 64)], [f32], bytes(32),

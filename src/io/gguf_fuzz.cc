@@ -7,6 +7,7 @@
 #include "io/gguf.h"
 #include "io/i2s.h"
 #include "io/quant_blocks.h"
+#include "io/ternary_blocks.h"
 
 namespace {
 
@@ -45,6 +46,21 @@ void read_trits(const GgufFile& file, const GgufTensor& tensor) {
   }
 }
 
+void read_blocks(const GgufFile& file, const GgufTensor& tensor) {
+  const auto block = find_ternary_block(file, tensor);
+  if (!block) {
+    return;
+  }
+  const auto reader = TernaryBlockTensor::open(file, tensor, *block);
+  if (!reader.ok()) {
+    return;
+  }
+  std::vector<int8_t> trits(tensor.elements);
+  std::vector<float> scales(tensor.elements / reader->info().elements);
+  (void)reader->read_rows(0, reader->rows(), trits.data(), reader->cols());
+  (void)reader->read_scales(0, reader->rows(), scales.data());
+}
+
 // The first row of an embedding.
 void read_row(const GgufFile& file, const GgufTensor& tensor) {
   const size_t cols = tensor.dims[0];
@@ -66,6 +82,10 @@ void read_row(const GgufFile& file, const GgufTensor& tensor) {
       return decode_q8_0_row(row.data(), cols, values.data());
     case kGgufQ6K:
       return decode_q6_k_row(row.data(), cols, values.data());
+    case kGgufQ4_0:
+      return decode_q4_0_row(row.data(), cols, values.data());
+    case kGgufQ4K:
+      return decode_q4_k_row(row.data(), cols, values.data());
     default:
       return;
   }
@@ -85,6 +105,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       __builtin_trap();
     }
     read_trits(*file, tensor);
+    read_blocks(*file, tensor);
     read_row(*file, tensor);
   }
   return 0;

@@ -15,12 +15,20 @@ namespace rotor {
 enum GgufType : uint32_t {
   kGgufF32 = 0,
   kGgufF16 = 1,
+  kGgufQ4_0 = 2,
   kGgufQ8_0 = 8,
+  kGgufQ4K = 12,
   kGgufQ6K = 14,
   kGgufBF16 = 30,
+  kGgufTQ1_0 = 34,
+  kGgufTQ2_0 = 35,
   kGgufI2S = 36,
   kGgufTL1 = 38,
   kGgufTL2 = 39,
+  kGgufQ1_0 = 41,
+  kGgufQ2_0 = 42,
+  kGgufPQ2_0 = 142,
+  kGgufPTQ1_0 = 143,
 };
 
 struct GgufTypeInfo {

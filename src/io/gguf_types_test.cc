@@ -15,6 +15,8 @@ TEST(GgufTypes, BytesOfPublishedShapes) {
   EXPECT_EQ(bytes(kGgufBF16, 3), 6u);
   EXPECT_EQ(bytes(kGgufQ8_0, 2560), 2720u);
   EXPECT_EQ(bytes(kGgufQ6K, 2560), 2100u);
+  EXPECT_EQ(bytes(kGgufQ4_0, 2560), 1440u);
+  EXPECT_EQ(bytes(kGgufQ4K, 2560), 1440u);
   EXPECT_EQ(bytes(34, 512), 108u);  // TQ1_0
   EXPECT_EQ(bytes(35, 512), 132u);  // TQ2_0
   EXPECT_EQ(bytes(kGgufQ8_0, 33), std::nullopt);

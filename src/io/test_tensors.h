@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/half.h"
 #include "io/i2s.h"
+#include "io/ternary_blocks.h"
 #include "io/test_bytes.h"
 
 namespace rotor::test {
@@ -50,6 +52,60 @@ inline std::string i2s_bytes(const std::vector<int8_t>& trits, size_t cols, I2sL
   }
   put(bytes, scale);
   return bytes + std::string(28, '\x5a');  // published files have leftovers here
+}
+
+// Where element i of a block of ternary digits lies: byte, and digit from the top, for runs of (bytes,
+// digits).
+struct DigitPlace {
+  size_t byte;
+  size_t digit;
+};
+inline DigitPlace digit_place(const std::vector<std::pair<size_t, size_t>>& runs, size_t i) {
+  size_t byte = 0;
+  for (const auto& [count, digits] : runs) {
+    if (i < count * digits) {
+      return {byte + i % count, i / count};
+    }
+    i -= count * digits;
+    byte += count;
+  }
+  return {byte, 0};
+}
+
+// Rows of blocks (io/ternary_blocks.h), block b with scale scales[b]. REQUIRES: whole blocks; trits +1 and
+// -1 alone for Q1_0.
+inline std::string block_bytes(TernaryBlock block, const std::vector<int8_t>& trits,
+                               const std::vector<float>& scales) {
+  const TernaryBlockInfo& info = ternary_block_info(block);
+  std::string bytes;
+  for (size_t begin = 0; begin < trits.size(); begin += info.elements) {
+    std::string one(info.bytes, '\0');
+    std::vector<unsigned> numbers(info.bytes, 0);  // of base-3 digits
+    for (size_t i = 0; i < info.elements; ++i) {
+      const int8_t trit = trits[begin + i];
+      switch (block) {
+        case TernaryBlock::kTQ1_0:
+        case TernaryBlock::kPTQ1_0: {
+          constexpr unsigned kWeight[] = {81, 27, 9, 3, 1};
+          const auto [byte, digit] = block == TernaryBlock::kTQ1_0
+                                         ? digit_place({{32, 5}, {16, 5}, {4, 4}}, i)
+                                         : digit_place({{16, 5}, {8, 5}, {2, 4}}, i);
+          numbers[byte] += static_cast<unsigned>(trit + 1) * kWeight[digit];
+          one[byte] = static_cast<char>((numbers[byte] * 256 + 242) / 243);
+          break;
+        }
+        case TernaryBlock::kTQ2_0: put_code(one, i / 128 * 32 + i % 32, trit, i % 128 / 32 * 2); break;
+        case TernaryBlock::kQ1_0:
+          one[2 + i / 8] = static_cast<char>(one[2 + i / 8] | (trit > 0 ? 1 : 0) << (i % 8));
+          break;
+        default: put_code(one, 2 + i / 4, trit, i % 4 * 2); break;
+      }
+    }
+    const uint16_t scale = float_to_f16(scales[begin / info.elements]);
+    std::memcpy(one.data() + info.scale_at, &scale, sizeof(scale));
+    bytes += one;
+  }
+  return bytes;
 }
 
 // The packed U8 tensor of a Hugging Face checkpoint, (ceil(rows / 4), cols) bytes.

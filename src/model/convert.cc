@@ -30,7 +30,9 @@ DType stored_dtype(FloatType type) {
     case FloatType::kF16: return DType::kF16;
     case FloatType::kBf16: return DType::kBF16;
     case FloatType::kQ8_0:
-    case FloatType::kQ6K: break;
+    case FloatType::kQ6K:
+    case FloatType::kQ4_0:
+    case FloatType::kQ4K: break;
   }
   return DType::kU8;
 }

@@ -82,7 +82,7 @@ class ConvertVariants : public Convert, public testing::WithParamInterface<Varia
 TEST_P(ConvertVariants, LoadsAsTheSameModel) {
   const auto [type, scale, tied] = GetParam();
   ModelConfig config = test_config();
-  const bool blocks = type == FloatType::kQ8_0 || type == FloatType::kQ6K;
+  const bool blocks = !is_plain_float(type);
   config.hidden = blocks ? 256 : config.hidden;
   config.tied_head = tied;
   config.attn_sub_norm = tied;  // as good a flag as any to try both
@@ -111,7 +111,8 @@ TEST_P(ConvertVariants, LoadsAsTheSameModel) {
 INSTANTIATE_TEST_SUITE_P(All, ConvertVariants,
                          testing::Combine(testing::Values(FloatType::kF32, FloatType::kF16,
                                                           FloatType::kBf16, FloatType::kQ8_0,
-                                                          FloatType::kQ6K),
+                                                          FloatType::kQ6K, FloatType::kQ4_0,
+                                                          FloatType::kQ4K),
                                           testing::Values(Granularity::kTensor, Granularity::kRow),
                                           testing::Bool()));
 

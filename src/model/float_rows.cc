@@ -21,6 +21,8 @@ void decode_row(FloatType type, const std::byte* bytes, size_t cols, FromF16 fro
     }
     case FloatType::kQ8_0: decode_q8_0_row(bytes, cols, out); return;
     case FloatType::kQ6K: decode_q6_k_row(bytes, cols, out); return;
+    case FloatType::kQ4_0: decode_q4_0_row(bytes, cols, out); return;
+    case FloatType::kQ4K: decode_q4_k_row(bytes, cols, out); return;
   }
 }
 

@@ -15,6 +15,8 @@
 #include "io/gguf_types.h"
 #include "io/i2s.h"
 #include "io/quant_blocks.h"
+#include "io/ternary_blocks.h"
+#include "model/block_scales.h"
 #include "model/gguf_config.h"
 #include "model/master_reader.h"
 #include "model/text_source.h"
@@ -34,12 +36,10 @@ std::optional<FloatType> float_type(uint32_t type) {
     case kGgufBF16: return FloatType::kBf16;
     case kGgufQ8_0: return FloatType::kQ8_0;
     case kGgufQ6K: return FloatType::kQ6K;
+    case kGgufQ4_0: return FloatType::kQ4_0;
+    case kGgufQ4K: return FloatType::kQ4K;
     default: return std::nullopt;
   }
-}
-
-bool is_plain_float(FloatType type) {
-  return type == FloatType::kF32 || type == FloatType::kF16 || type == FloatType::kBf16;
 }
 
 class GgufRows final : public FloatReader {
@@ -130,8 +130,8 @@ class Opener {
     ROTOR_ASSIGN(const GgufTensor* tensor, find(name, c.vocab, c.hidden));
     const std::optional<FloatType> type = float_type(tensor->type);
     if (!type || float_row_bytes(*type, c.hidden) == 0) {
-      return unsupported(place(*tensor) + ": expected an embedding in F32, F16, BF16, Q8_0 or Q6_K, "
-                         "got " + gguf_type_name(tensor->type));
+      return unsupported(place(*tensor) + ": expected an embedding in F32, F16, BF16, Q8_0, Q6_K, "
+                         "Q4_0 or Q4_K, got " + gguf_type_name(tensor->type));
     }
     FloatSource source{name, *type, c.vocab, c.hidden, nullptr};
     source.reader =
@@ -201,12 +201,15 @@ class Opener {
     if (type && is_plain_float(*type)) {
       return open_float(name, *tensor, *type, shape);
     }
+    if (const auto block = find_ternary_block(*file_, *tensor)) {
+      return open_blocks(name, *tensor, *block);
+    }
     const bool tl = tensor->type == kGgufTL1 || tensor->type == kGgufTL2;
     return unsupported(place(*tensor) + ": type " + gguf_type_name(tensor->type) +
                        (tl ? " is tiled for one build of one program and does not say how; export "
                              "the model again as I2_S or from safetensors"
-                           : " is not read; expected I2_S, or F32, F16 or BF16 holding only "
-                             "{-d, 0, +d}"));
+                           : " is not read; expected I2_S, a ternary type in blocks (TQ1_0, TQ2_0, "
+                             "Q2_0, ...), or F32, F16 or BF16 holding only {-d, 0, +d}"));
   }
 
   Result<LinearSource> open_i2s(const std::string& name, const GgufTensor& tensor) {
@@ -266,18 +269,39 @@ class Opener {
                                     [file, from](uint64_t offset, std::span<std::byte> out) {
                                       return file->read(*from, offset, out);
                                     }));
-    if (file_->find_tensor(name + ".scale") != nullptr) {
-      ROTOR_ASSIGN(const std::vector<float> factor, read_vector(name + ".scale", 1));
-      matrix.scale.values[0] *= factor[0];
-      if (!(matrix.scale.values[0] > 0.0f) || !std::isfinite(matrix.scale.values[0])) {
-        return format_error(path() + ": tensor '" + name + ".scale': expected a finite scale above "
-                            "zero, got " + std::to_string(factor[0]));
-      }
-    }
+    ROTOR_TRY(multiply_scale(name, matrix.scale));
     LinearSource source{tensor.name, gguf_type_name(tensor.type) + " holding trits", nullptr, {}};
     source.trits = std::move(matrix.trits);
     source.scale = std::move(matrix.scale);
     return source;
+  }
+
+  Result<LinearSource> open_blocks(const std::string& name, const GgufTensor& tensor,
+                                   TernaryBlock block) {
+    ROTOR_ASSIGN(TernaryBlockTensor opened, TernaryBlockTensor::open(*file_, tensor, block));
+    LinearSource source{tensor.name, std::string(opened.info().name), nullptr, {}};
+    ROTOR_ASSIGN(source.scale, scale_of_blocks(opened));
+    ROTOR_TRY(multiply_scale(name, source.scale));
+    source.trits =
+        std::make_unique<TensorTrits<TernaryBlockTensor, GgufFile>>(std::move(opened), file_);
+    return source;
+  }
+
+  // A scale that the file keeps in a tensor of its own, beside what the matrix has.
+  Status multiply_scale(const std::string& name, TernaryScale& scale) {
+    if (file_->find_tensor(name + ".scale") == nullptr) {
+      return {};
+    }
+    ROTOR_ASSIGN(const std::vector<float> factor, read_vector(name + ".scale", 1));
+    for (float& value : scale.values) {
+      const bool zero = value == 0.0f;  // of a row, group or matrix of zeros
+      value *= factor[0];
+      if (!std::isfinite(value) || !(factor[0] > 0.0f) || (value == 0.0f && !zero)) {
+        return format_error(path() + ": tensor '" + name + ".scale': expected a finite scale above "
+                            "zero, got " + std::to_string(factor[0]));
+      }
+    }
+    return {};
   }
 
   // rope_freqs.weight divides the rotary frequencies; the decoder divides by 1.

@@ -99,6 +99,61 @@ TEST(GgufSource, FloatsThatHoldTritsExactly) {
   }
 }
 
+// All matrices with 256 columns as blocks; `scale(row)` of its blocks.
+void put_blocks(GgufFiles& files, TernaryBlock block, const std::function<float(size_t)>& scale) {
+  const TernaryBlockInfo& info = ternary_block_info(block);
+  test::for_each_linear([&](size_t layer, LinearRole role) {
+    const MatrixShape shape = linear_shape(test::file_config(), role);
+    if (shape.cols != 256) {
+      return;
+    }
+    std::vector<float> scales;
+    for (size_t i = 0; i < shape.rows * 256 / info.elements; ++i) {
+      scales.push_back(scale ? scale(i * info.elements / 256) : test::file_scale(role));
+    }
+    files.tensors[GgufFiles::linear(layer, role) + ".weight"] = {
+        {shape.cols, shape.rows},
+        info.type,
+        test::block_bytes(block, test::file_trits(layer, role), scales)};
+  });
+}
+
+TEST(GgufSource, BlocksOfEveryTernaryType) {
+  const auto expected = open(test::gguf_files());
+  for (const TernaryBlock block :
+       {TernaryBlock::kTQ1_0, TernaryBlock::kTQ2_0, TernaryBlock::kQ2_0_64, TernaryBlock::kQ2_0_128,
+        TernaryBlock::kPQ2_0, TernaryBlock::kPTQ1_0}) {
+    GgufFiles files = test::gguf_files();
+    put_blocks(files, block, {});
+    const auto source = open(files);
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_EQ(test::trit_hash(*source), test::trit_hash(*expected));
+    test::for_each_linear([&](size_t layer, LinearRole role) {
+      const size_t r = static_cast<size_t>(role);
+      EXPECT_EQ(source->layers[layer].linear[r].scale.values,
+                expected->layers[layer].linear[r].scale.values);
+    });
+    EXPECT_EQ(source->layers[1].linear[0].layout, ternary_block_info(block).name);
+  }
+}
+
+TEST(GgufSource, BlocksWithScalesOfTheirRowAndAFactor) {
+  GgufFiles files = test::gguf_files();
+  put_blocks(files, TernaryBlock::kQ2_0_64, [](size_t row) { return row == 1 ? 2.0f : 0.5f; });
+  files.put_floats(kUp + ".scale", {1}, {4.0f});
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  const TernaryScale& scale = source->layers[1].linear[static_cast<size_t>(LinearRole::kUp)].scale;
+  EXPECT_EQ(scale.granularity, TernaryScale::Granularity::kRow);
+  EXPECT_EQ(scale.values[1], 8.0f);
+  EXPECT_EQ(scale.values[2], 2.0f);
+  for (const float bad : {0.0f, -1.0f, kNan, HUGE_VALF, 1e-45f}) {
+    files.put_floats(kUp + ".scale", {1}, {bad});
+    EXPECT_THAT(open(files).status().message(),
+                AllOf(HasSubstr("tensor '" + kUp + ".scale'"), HasSubstr("expected a finite")));
+  }
+}
+
 TEST(GgufSource, EmbeddingsOfEveryType) {
   const struct {
     uint32_t id;
@@ -108,7 +163,9 @@ TEST(GgufSource, EmbeddingsOfEveryType) {
                {kGgufF16, FloatType::kF16, 512},
                {kGgufBF16, FloatType::kBf16, 512},
                {kGgufQ8_0, FloatType::kQ8_0, 272},
-               {kGgufQ6K, FloatType::kQ6K, 210}};
+               {kGgufQ6K, FloatType::kQ6K, 210},
+               {kGgufQ4_0, FloatType::kQ4_0, 144},
+               {kGgufQ4K, FloatType::kQ4K, 144}};
   for (const auto& kind : kinds) {
     GgufFiles files = test::gguf_files();
     std::string content;
@@ -126,9 +183,9 @@ TEST(GgufSource, EmbeddingsOfEveryType) {
   EXPECT_THAT(with([](GgufFiles& f) { f.tensors["token_embd.weight"].type = 0; }),
               HasSubstr("F32"));
   EXPECT_THAT(with([](GgufFiles& f) {
-                f.tensors["token_embd.weight"] = {{256, 6}, 2, std::string(864, '\0')};  // Q4_0
+                f.tensors["token_embd.weight"] = {{256, 6}, 6, std::string(1056, '\0')};  // Q5_0
               }),
-              HasSubstr("expected an embedding in F32, F16, BF16, Q8_0 or Q6_K, got Q4_0"));
+              HasSubstr("expected an embedding in F32, F16, BF16, Q8_0, Q6_K, Q4_0 or Q4_K, got Q5_0"));
 }
 
 TEST(GgufSource, HeadsThatRepeatTheEmbeddingAreNotLoaded) {

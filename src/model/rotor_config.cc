@@ -10,12 +10,14 @@
 namespace rotor {
 namespace {
 
-constexpr std::array<std::pair<FloatType, std::string_view>, 5> kFloatTypes = {
+constexpr std::array<std::pair<FloatType, std::string_view>, 7> kFloatTypes = {
     {{FloatType::kF32, "f32"},
      {FloatType::kF16, "f16"},
      {FloatType::kBf16, "bf16"},
      {FloatType::kQ8_0, "q8_0"},
-     {FloatType::kQ6K, "q6_k"}}};
+     {FloatType::kQ6K, "q6_k"},
+     {FloatType::kQ4_0, "q4_0"},
+     {FloatType::kQ4K, "q4_k"}}};
 
 Status read_size(JsonValue root, std::string_view key, const std::string& name, size_t& out) {
   ROTOR_ASSIGN(const std::optional<int64_t> value, json_integer(root, key, name));
@@ -37,7 +39,8 @@ Status read_float_type(JsonValue root, std::string_view key, const std::string& 
     }
   }
   return format_error(name + ": '" + std::string(key) +
-                      "': expected f32, f16, bf16, q8_0 or q6_k, got '" + text.value_or("") + "'");
+                      "': expected f32, f16, bf16, q8_0, q6_k, q4_0 or q4_k, got '" +
+                      text.value_or("") + "'");
 }
 
 Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {

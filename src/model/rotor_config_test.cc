@@ -69,11 +69,12 @@ TEST(RotorConfig, IsReadBack) {
 TEST(RotorConfig, NamesOfFloatTypes) {
   std::vector<std::string_view> names;
   for (const FloatType type :
-       {FloatType::kF32, FloatType::kF16, FloatType::kBf16, FloatType::kQ8_0, FloatType::kQ6K}) {
+       {FloatType::kF32, FloatType::kF16, FloatType::kBf16, FloatType::kQ8_0, FloatType::kQ6K,
+        FloatType::kQ4_0, FloatType::kQ4K}) {
     names.push_back(float_type_name(type));
     EXPECT_TRUE(parse_with("embed_type", json::string(names.back())).ok());
   }
-  EXPECT_THAT(names, ElementsAre("f32", "f16", "bf16", "q8_0", "q6_k"));
+  EXPECT_THAT(names, ElementsAre("f32", "f16", "bf16", "q8_0", "q6_k", "q4_0", "q4_k"));
 }
 
 constexpr const char* kSizes[] = {

@@ -110,15 +110,24 @@ inline std::vector<float> random_norm(size_t size, std::mt19937& random) {
   return norm;
 }
 
-// One block of 256 values: 192 bytes of 6-bit codes, 16 scales, and the factor of them all.
-inline std::string random_q6k_block(std::mt19937& random) {
-  std::string block(210, '\0');
-  for (char& byte : block) {
-    byte = static_cast<char>(random() & 255u);
+// A row of random codes and scales in a type with blocks, and small factors of them all.
+inline std::vector<std::byte> random_blocks(FloatType type, size_t cols, std::mt19937& random) {
+  std::vector<std::byte> row(float_row_bytes(type, cols));
+  for (std::byte& byte : row) {
+    byte = static_cast<std::byte>(random() & 255u);
   }
-  const uint16_t factor = float_to_f16(0x1p-12f);
-  std::memcpy(block.data() + 208, &factor, 2);
-  return block;
+  const size_t block = type == FloatType::kQ6K ? 210 : type == FloatType::kQ4K ? 144 : 18;
+  for (size_t begin = 0; begin < row.size(); begin += block) {
+    const auto put_factor = [&](size_t at, float factor) {
+      const uint16_t half = float_to_f16(factor);
+      std::memcpy(row.data() + begin + at, &half, 2);
+    };
+    put_factor(type == FloatType::kQ6K ? 208 : 0, type == FloatType::kQ4_0 ? 0x1p-4f : 0x1p-12f);
+    if (type == FloatType::kQ4K) {
+      put_factor(2, 0x1p-9f);
+    }
+  }
+  return row;
 }
 
 inline FloatSource random_rows(const char* name, FloatType type, size_t rows, size_t cols,
@@ -126,14 +135,14 @@ inline FloatSource random_rows(const char* name, FloatType type, size_t rows, si
   const size_t row_bytes = float_row_bytes(type, cols);
   std::vector<std::byte> bytes(rows * row_bytes);
   std::byte* out = bytes.data();
-  for (size_t i = 0; i < rows * cols; ++i) {
-    if (type == FloatType::kQ6K) {
-      if (i % 256 == 0) {
-        const std::string block = random_q6k_block(random);
-        out = std::copy_n(reinterpret_cast<const std::byte*>(block.data()), block.size(), out);
-      }
-      continue;
+  if (!is_plain_float(type) && type != FloatType::kQ8_0) {
+    for (size_t row = 0; row < rows; ++row) {
+      const std::vector<std::byte> blocks = random_blocks(type, cols, random);
+      out = std::copy(blocks.begin(), blocks.end(), out);
     }
+    return {name, type, rows, cols, std::make_unique<VectorRows>(row_bytes, std::move(bytes))};
+  }
+  for (size_t i = 0; i < rows * cols; ++i) {
     const int number = static_cast<int>(random() & 2047u) - 1024;
     const float value = static_cast<float>(number) * 0x1p-10f;
     const uint16_t half = type == FloatType::kBf16 ? float_to_bf16(value) : float_to_f16(value);

@@ -98,7 +98,7 @@ Status check_trits(const std::string& path, const std::string& found) {
 
 // Every value of an embedding or head in a plain float type must be finite.
 Status check_finite(const FloatSource& source, const std::string& path) {
-  if (source.type == FloatType::kQ8_0 || source.type == FloatType::kQ6K) {
+  if (!is_plain_float(source.type)) {
     return {};
   }
   const bool wide = source.type == FloatType::kF32;

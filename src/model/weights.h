@@ -36,7 +36,10 @@ struct Linear {
 };
 
 // Element type of an embedding or head. The block types keep ggml's bytes and are decoded by row.
-enum class FloatType : uint8_t { kF32, kF16, kBf16, kQ8_0, kQ6K };
+enum class FloatType : uint8_t { kF32, kF16, kBf16, kQ8_0, kQ6K, kQ4_0, kQ4K };
+
+// Not a type of blocks with scales.
+inline bool is_plain_float(FloatType type) { return type <= FloatType::kBf16; }
 
 // Bytes of one row of `cols` values; 0 when a block type cannot hold that many.
 size_t float_row_bytes(FloatType type, size_t cols);

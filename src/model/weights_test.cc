@@ -12,11 +12,15 @@ TEST(FloatRows, BytesOfARow) {
   EXPECT_EQ(float_row_bytes(FloatType::kBf16, 40), 80u);
   EXPECT_EQ(float_row_bytes(FloatType::kQ8_0, 64), 68u);
   EXPECT_EQ(float_row_bytes(FloatType::kQ6K, 512), 420u);
+  EXPECT_EQ(float_row_bytes(FloatType::kQ4_0, 512), 288u);
+  EXPECT_EQ(float_row_bytes(FloatType::kQ4K, 512), 288u);
 }
 
 TEST(FloatRows, BlockTypesHoldWholeBlocksOnly) {
   EXPECT_EQ(float_row_bytes(FloatType::kQ8_0, 40), 0u);
   EXPECT_EQ(float_row_bytes(FloatType::kQ6K, 128), 0u);
+  EXPECT_EQ(float_row_bytes(FloatType::kQ4_0, 48), 0u);
+  EXPECT_EQ(float_row_bytes(FloatType::kQ4K, 128), 0u);
 }
 
 TEST(Weights, TheHeadIsTheEmbeddingUnlessThereIsOne) {

@@ -14,11 +14,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hf_writer import BOS, CHAT_TEMPLATE, EOS, EOT, TOKENIZER
-from packing import bf16_bits, pack_i2s, quantize_q6_k, quantize_q8_0
+from packing import (
+    bf16_bits,
+    pack_blocks,
+    pack_i2s,
+    quantize_q4_0,
+    quantize_q4_k,
+    quantize_q6_k,
+    quantize_q8_0,
+)
 from tiny_models import Recipe, Weights
 
-F32, F16, Q8_0, Q6_K, TQ1_0, BF16 = 0, 1, 8, 14, 34, 30
+F32, F16, Q4_0, Q8_0, Q4_K, Q6_K, TQ1_0, BF16 = 0, 1, 2, 8, 12, 14, 34, 30
 I2_S, TL1, TL2 = 36, 38, 39
+BLOCK_IDS = {"TQ1_0": 34, "TQ2_0": 35, "Q2_0": 42, "Q2_0_128": 42, "PQ2_0": 142, "PTQ1_0": 143}
 
 # Value types of metadata: (id in the file, struct code).
 _SCALARS = {"u32": (4, "I"), "i32": (5, "i"), "f32": (6, "f"), "bool": (7, "?")}
@@ -100,10 +109,11 @@ def _value(kind: str, value: object) -> bytes:
 class Form:
     """How a model is put into GGUF.
 
-    embedding: "F32", "F16", "BF16", "Q8_0" or "Q6_K". i2s_layout: see packing.pack_i2s.
+    embedding: "F32", "F16", "BF16", "Q8_0", "Q6_K", "Q4_0" or "Q4_K".
+    i2s_layout: see packing.pack_i2s.
     official_defects: no pre-tokenizer key, no end-of-turn id, the wrong chat template.
-    duplicate_head: output.weight repeats token_embd.weight. linears: "I2_S", or "F32", "F16" or
-    "BF16" holding -d, 0 and d.
+    duplicate_head: output.weight repeats token_embd.weight. linears: "I2_S", one of BLOCK_IDS, or
+    "F32", "F16" or "BF16" holding -d, 0 and d.
     """
 
     arch: str = "bitnet-b1.58"
@@ -123,12 +133,18 @@ def float_tensor(values: np.ndarray, type_name: str) -> GgufTensor:
         "BF16": (BF16, bf16_bits),
         "Q8_0": (Q8_0, quantize_q8_0),
         "Q6_K": (Q6_K, quantize_q6_k),
+        "Q4_0": (Q4_0, quantize_q4_0),
+        "Q4_K": (Q4_K, quantize_q4_k),
     }[type_name]
     return GgufTensor(tuple(reversed(values.shape)), type_id, encode(values).tobytes())
 
 
 def linear_tensor(trits: np.ndarray, multiplier: np.float32, form: Form) -> GgufTensor:
     """A ternary matrix (rows, cols) in the form's type."""
+    if form.linears in BLOCK_IDS:
+        data = pack_blocks(trits, multiplier, form.linears)
+        shape = tuple(reversed(trits.shape))
+        return GgufTensor(shape, BLOCK_IDS[form.linears], data.tobytes())
     if form.linears != "I2_S":
         return float_tensor(trits * multiplier, form.linears)
     data = pack_i2s(trits, multiplier, form.i2s_layout)

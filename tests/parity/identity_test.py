@@ -129,16 +129,29 @@ def test_i2s_layouts(layout: str, engine: Engine, model_dir: ModelDir, tmp_path:
     np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("kind", ["Q8_0", "Q6_K"])
+@pytest.mark.parametrize("kind", packing.BLOCK_TYPES)
+def test_ternary_blocks(kind: str, engine: Engine, tmp_path: Path) -> None:
+    """The same as the packed model of Hugging Face, whose scales binary16 holds exactly."""
+    recipe = replace(RECIPES["wide-256"], ffn=512, dtype="F16")
+    weights = tiny_models.make_weights(recipe)
+    file = write_gguf(tmp_path / "m.gguf", recipe, weights, Form(linears=kind))
+    folder = hf_writer.write_model(tmp_path / "dir", recipe, weights)
+    tokens = golden.load("wide-256").sequences[1].tokens
+    expected = engine.logits(folder, tokens)
+    np.testing.assert_array_equal(engine.logits(file, tokens), expected)
+    engine.check("convert", file, tmp_path / "m.rotor")
+    np.testing.assert_array_equal(engine.logits(tmp_path / "m.rotor", tokens), expected)
+    engine.check("verify", file)
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_K", "Q6_K", "Q8_0"])
 def test_quantised_embedding(kind: str, engine: Engine, tmp_path: Path) -> None:
     """The same as the float32 model whose embedding is what the blocks stand for."""
     recipe = replace(RECIPES["wide-256"], storage="packed", dtype="F32")
     weights = tiny_models.make_weights(RECIPES["wide-256"])
     file = write_gguf(tmp_path / "m.gguf", recipe, weights, Form(embedding=kind))
-    if kind == "Q8_0":
-        stored = packing.dequantize_q8_0(packing.quantize_q8_0(weights.embedding))
-    else:
-        stored = packing.dequantize_q6_k(packing.quantize_q6_k(weights.embedding))
+    encode = getattr(packing, f"quantize_{kind.lower()}")
+    stored = getattr(packing, f"dequantize_{kind.lower()}")(encode(weights.embedding))
     weights.embedding = stored
     folder = hf_writer.write_model(tmp_path / "dir", recipe, weights)
     tokens = golden.load("wide-256").sequences[1].tokens

@@ -158,18 +158,25 @@ def test_our_embedding_formats_are_those_of_the_gguf_package() -> None:
     values = np.random.RandomState(5).standard_normal((4, 512)).astype(np.float32)
     q8 = packing.quantize_q8_0(values)
     np.testing.assert_array_equal(q8, gguf.quantize(values, gguf.GGMLQuantizationType.Q8_0))
-    np.testing.assert_array_equal(
-        packing.dequantize_q8_0(q8), gguf.dequantize(q8, gguf.GGMLQuantizationType.Q8_0)
-    )
-    q6 = packing.quantize_q6_k(values)
-    np.testing.assert_array_equal(
-        packing.dequantize_q6_k(q6), gguf.dequantize(q6, gguf.GGMLQuantizationType.Q6_K)
-    )
+    for kind in ("Q4_0", "Q4_K", "Q6_K", "Q8_0"):
+        data = getattr(packing, f"quantize_{kind.lower()}")(values)
+        np.testing.assert_array_equal(
+            getattr(packing, f"dequantize_{kind.lower()}")(data),
+            gguf.dequantize(data, gguf.GGMLQuantizationType[kind]),
+        )
     bf16 = gguf.quantize(values, gguf.GGMLQuantizationType.BF16)
     np.testing.assert_array_equal(packing.bf16_bits(values).view(np.uint8), bf16)
 
 
-@pytest.mark.parametrize("embedding", ["F32", "F16", "BF16", "Q8_0", "Q6_K"])
+@pytest.mark.parametrize("kind", ["TQ1_0", "TQ2_0"])
+def test_our_ternary_blocks_are_those_of_the_gguf_package(kind: str) -> None:
+    trits = np.random.RandomState(6).randint(-1, 2, size=(5, 768)).astype(np.int8)
+    values = trits * np.float32(0.34375)
+    expected = gguf.quantize(values, gguf.GGMLQuantizationType[kind])
+    np.testing.assert_array_equal(packing.pack_blocks(trits, 0.34375, kind), expected)
+
+
+@pytest.mark.parametrize("embedding", ["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q4_0", "Q4_K"])
 def test_the_gguf_package_reads_our_container(embedding: str, tmp_path: Path) -> None:
     recipe = RECIPES["wide-256"]
     weights = tiny_models.make_weights(recipe)

@@ -115,7 +115,7 @@ def _i2s_place(row: int, col: int, cols: int, layout: str) -> tuple[int, int]:
 
 def test_embedding_block_formats_round_trip() -> None:
     values = np.random.RandomState(4).standard_normal((3, 256)).astype(np.float32)
-    q8 = packing.dequantize_q8_0(packing.quantize_q8_0(values))
-    q6 = packing.dequantize_q6_k(packing.quantize_q6_k(values))
-    assert np.abs(q8 - values).max() < np.abs(values).max() / 200
-    assert np.abs(q6 - values).max() < np.abs(values).max() / 25
+    for kind, levels in (("q8_0", 200), ("q6_k", 25), ("q4_0", 7), ("q4_k", 7)):
+        data = getattr(packing, f"quantize_{kind}")(values)
+        back = getattr(packing, f"dequantize_{kind}")(data)
+        assert np.abs(back - values).max() < np.abs(values).max() / levels, kind

@@ -73,6 +73,53 @@ def pack_i2s(trits: np.ndarray, scale: float, layout: str = "128") -> np.ndarray
     return np.concatenate([data, tail])
 
 
+def _base3_bytes(digits: np.ndarray) -> np.ndarray:
+    """Bytes of digits (..., bytes, 5), the first the most significant, as fractions of 256."""
+    numbers = digits.astype(np.uint32) @ np.array([81, 27, 9, 3, 1], dtype=np.uint32)
+    return ((numbers * 256 + 242) // 243).astype(np.uint8)
+
+
+def _base3_runs(codes: np.ndarray, runs: list[tuple[int, int]]) -> np.ndarray:
+    """Blocks of codes (blocks, elements) as bytes; (bytes, digits) of each run."""
+    parts, begin = [], 0
+    for count, digits in runs:
+        part = codes[:, begin : begin + count * digits].reshape(-1, digits, count).swapaxes(1, 2)
+        parts.append(_base3_bytes(np.pad(part, ((0, 0), (0, 0), (0, 5 - digits)))))
+        begin += count * digits
+    return np.concatenate(parts, axis=1)
+
+
+# Ternary types in blocks along a row: elements of a block, whether its scale comes first.
+BLOCK_TYPES = {
+    "TQ1_0": (256, False),
+    "TQ2_0": (256, False),
+    "Q2_0": (64, True),
+    "Q2_0_128": (128, True),
+    "PQ2_0": (128, True),
+    "PTQ1_0": (128, False),
+}
+
+
+def pack_blocks(trits: np.ndarray, scale: float, kind: str) -> np.ndarray:
+    """Trits (rows, cols) as one of BLOCK_TYPES, every block with the float16 ``scale``."""
+    elements, scale_first = BLOCK_TYPES[kind]
+    codes = (trits + 1).astype(np.uint8).reshape(-1, elements)
+    if kind == "TQ1_0":
+        data = _base3_runs(codes, [(32, 5), (16, 5), (4, 4)])
+    elif kind == "PTQ1_0":
+        data = _base3_runs(codes, [(16, 5), (8, 5), (2, 4)])
+    elif kind == "TQ2_0":
+        quarters = codes.reshape(-1, 2, 4, 32)
+        shifts = np.arange(0, 8, 2, dtype=np.uint8)[:, None]
+        data = np.bitwise_or.reduce(quarters << shifts, axis=2).reshape(-1, 64)
+    else:
+        shifts = np.arange(0, 8, 2, dtype=np.uint8)
+        data = np.bitwise_or.reduce(codes.reshape(len(codes), -1, 4) << shifts, axis=2)
+    d = np.full((len(codes), 1), scale, dtype=np.float16).view(np.uint8)
+    parts = [d, data] if scale_first else [data, d]
+    return np.concatenate(parts, axis=1).reshape(trits.shape[0], -1)
+
+
 def quantize_q8_0(values: np.ndarray) -> np.ndarray:
     """Q8_0 blocks of 32 along the last axis: f16 scale, 32 int8; uint8 (rows, cols / 32 * 34)."""
     rows, cols = values.shape
@@ -93,6 +140,68 @@ def dequantize_q8_0(data: np.ndarray) -> np.ndarray:
     d = np.ascontiguousarray(blocks[:, :2]).view(np.float16).astype(np.float32)
     q = np.ascontiguousarray(blocks[:, 2:]).view(np.int8).astype(np.float32)
     return (d * q).reshape(data.shape[0], -1)
+
+
+def quantize_q4_0(values: np.ndarray) -> np.ndarray:
+    """Q4_0 blocks of 32 along the last axis: f16 d, 16 bytes; uint8 (rows, cols / 32 * 18)."""
+    rows, cols = values.shape
+    blocks = values.astype(np.float32).reshape(-1, 32)
+    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=1)[:, None], axis=1)
+    d = (largest / np.float32(-8)).astype(np.float16)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = np.where(d == 0, 8, np.rint(blocks / d.astype(np.float32)) + 8)
+    q = np.clip(q, 0, 15).astype(np.uint8)
+    packed = np.concatenate([d.view(np.uint8), q[:, :16] | q[:, 16:] << 4], axis=1)
+    return packed.reshape(rows, cols // 32 * 18)
+
+
+def dequantize_q4_0(data: np.ndarray) -> np.ndarray:
+    """float32 values (rows, cols) of Q4_0 bytes: d * (q - 8)."""
+    blocks = data.reshape(-1, 18)
+    d = np.ascontiguousarray(blocks[:, :2]).view(np.float16).astype(np.float32)
+    q = np.concatenate([blocks[:, 2:] & 15, blocks[:, 2:] >> 4], axis=1).astype(np.float32)
+    return (d * (q - np.float32(8))).reshape(data.shape[0], -1)
+
+
+def quantize_q4_k(values: np.ndarray) -> np.ndarray:
+    """Q4_K super-blocks of 256: f16 d and dmin, 12 bytes of 6-bit scales and minima, 128 bytes of q.
+
+    A plain nearest rounding, as for Q6_K.
+    """
+    rows, cols = values.shape
+    parts = values.astype(np.float32).reshape(-1, 8, 32)
+    low = np.minimum(parts.min(axis=2), 0)
+    step = (parts.max(axis=2) - low) / np.float32(15)
+    tiny = np.float32(2**-24)
+    d = np.maximum(step.max(axis=1, keepdims=True) / np.float32(63), tiny).astype(np.float16)
+    d_min = np.maximum((-low).max(axis=1, keepdims=True) / np.float32(63), tiny).astype(np.float16)
+    scale = np.clip(np.ceil(step / d.astype(np.float32)), 1, 63).astype(np.uint8)
+    minimum = np.clip(np.rint(-low / d_min.astype(np.float32)), 0, 63).astype(np.uint8)
+    factor = (d.astype(np.float32) * scale)[:, :, None]
+    offset = (d_min.astype(np.float32) * minimum)[:, :, None]
+    q = np.clip(np.rint((parts + offset) / factor), 0, 15).astype(np.uint8)
+    packed = np.empty((len(parts), 12), dtype=np.uint8)
+    packed[:, :4] = scale[:, :4] | scale[:, 4:] >> 4 << 6
+    packed[:, 4:8] = minimum[:, :4] | minimum[:, 4:] >> 4 << 6
+    packed[:, 8:] = (scale[:, 4:] & 15) | (minimum[:, 4:] & 15) << 4
+    pairs = q.reshape(-1, 4, 2, 32)
+    codes = (pairs[:, :, 0] | pairs[:, :, 1] << 4).reshape(-1, 128)
+    block = np.concatenate([d.view(np.uint8), d_min.view(np.uint8), packed, codes], axis=1)
+    return block.reshape(rows, cols // 256 * 144)
+
+
+def dequantize_q4_k(data: np.ndarray) -> np.ndarray:
+    """float32 values (rows, cols) of Q4_K bytes: (d * scale) * q - dmin * min."""
+    blocks = data.reshape(-1, 144)
+    halves = np.ascontiguousarray(blocks[:, :4]).view(np.float16).astype(np.float32)
+    packed = blocks[:, 4:16]
+    scale = np.concatenate([packed[:, :4] & 63, (packed[:, 8:] & 15) | packed[:, :4] >> 6 << 4], 1)
+    minimum = np.concatenate([packed[:, 4:8] & 63, packed[:, 8:] >> 4 | packed[:, 4:8] >> 6 << 4], 1)
+    codes = blocks[:, 16:].reshape(-1, 4, 32)
+    q = np.stack([codes & 15, codes >> 4], axis=2).reshape(-1, 8, 32).astype(np.float32)
+    factor = (halves[:, :1] * scale)[:, :, None]
+    offset = (halves[:, 1:] * minimum)[:, :, None]
+    return (factor * q - offset).reshape(data.shape[0], -1)
 
 
 def quantize_q6_k(values: np.ndarray) -> np.ndarray:

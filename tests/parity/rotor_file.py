@@ -11,7 +11,7 @@ import numpy as np
 
 import safetensors_io
 from numpy_bitnet import Layer, Linear, Model
-from packing import dequantize_q6_k, dequantize_q8_0
+from packing import dequantize_q4_0, dequantize_q4_k, dequantize_q6_k, dequantize_q8_0
 from safetensors_io import Tensor
 
 _NORMS = {
@@ -97,8 +97,10 @@ def load(path: Path) -> Model:
 
 def _embedding(tensor: Tensor, kind: str) -> np.ndarray:
     """float32 (vocab, hidden)."""
-    if kind == "q8_0":
-        return dequantize_q8_0(tensor.array)
-    if kind == "q6_k":
-        return dequantize_q6_k(tensor.array)
-    return tensor.floats()
+    decode = {
+        "q4_0": dequantize_q4_0,
+        "q4_k": dequantize_q4_k,
+        "q6_k": dequantize_q6_k,
+        "q8_0": dequantize_q8_0,
+    }.get(kind)
+    return decode(tensor.array) if decode else tensor.floats()

@@ -12,7 +12,8 @@ namespace rotor {
 namespace {
 
 constexpr FloatType kTypes[] = {FloatType::kF32, FloatType::kF16, FloatType::kBf16,
-                                FloatType::kQ8_0, FloatType::kQ6K};
+                                FloatType::kQ8_0, FloatType::kQ6K, FloatType::kQ4_0,
+                                FloatType::kQ4K};
 
 TestModelOptions stored_as(FloatType type) {
   TestModelOptions options;

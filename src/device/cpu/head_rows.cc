@@ -35,7 +35,9 @@ void HeadRows::dot_bytes(const std::byte* bytes, size_t rows, DotRowsArgs args,
     case FloatType::kF16: kernels_.dot_rows_f16(args); return;
     case FloatType::kBf16: kernels_.dot_rows_bf16(args); return;
     case FloatType::kQ8_0:
-    case FloatType::kQ6K: break;
+    case FloatType::kQ6K:
+    case FloatType::kQ4_0:
+    case FloatType::kQ4K: break;
   }
   args.w = values;
   args.rows = 1;

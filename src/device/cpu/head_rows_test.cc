@@ -38,7 +38,8 @@ std::vector<float> products(const FloatMatrix& head, const std::vector<float>& x
 TEST(HeadRows, MemoryAndFileGiveTheSameBits) {
   ThreadPool pool(1);
   for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16,
-                               FloatType::kQ8_0, FloatType::kQ6K}) {
+                               FloatType::kQ8_0, FloatType::kQ6K, FloatType::kQ4_0,
+                               FloatType::kQ4K}) {
     const auto load = [&](HeadMode mode) {
       LoadOptions options;
       options.head = mode;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/block_scales.h"
+
+#include <algorithm>
+#include <new>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace rotor {
+namespace {
+
+// The one number beside zeros, 0 where there are but zeros, nullopt where there are several.
+std::optional<float> common(std::span<const float> scales) {
+  float found = 0.0f;
+  for (const float scale : scales) {
+    if (scale != 0.0f && found != 0.0f && scale != found) {
+      return std::nullopt;
+    }
+    found = std::max(found, scale);
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<TernaryScale> scale_of_blocks(const TernaryBlockTensor& tensor) try {
+  const size_t blocks = tensor.cols() / tensor.info().elements;
+  std::vector<float> scales(tensor.rows() * blocks);
+  ROTOR_TRY(tensor.read_scales(0, tensor.rows(), scales.data()));
+  TernaryScale result;
+  if (const std::optional<float> one = common(scales)) {
+    result.values = {*one};
+    return result;
+  }
+  std::vector<float> of_rows;
+  for (size_t row = 0; row < tensor.rows(); ++row) {
+    const std::optional<float> one = common(std::span(scales).subspan(row * blocks, blocks));
+    if (!one) {
+      result.granularity = TernaryScale::Granularity::kGroup;
+      result.group_cols = tensor.info().elements;
+      result.values = std::move(scales);
+      return result;
+    }
+    of_rows.push_back(*one);
+  }
+  result.granularity = TernaryScale::Granularity::kRow;
+  result.values = std::move(of_rows);
+  return result;
+} catch (const std::bad_alloc&) {
+  return out_of_memory("no memory for the scales of a tensor");
+}
+
+}  // namespace rotor

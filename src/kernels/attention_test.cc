@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention over pages and products with float rows against their scalar twins.
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -14,9 +16,16 @@ bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// Floats as the element type that the kernel's name ends with.
+// Floats as the element type that the kernel's name ends with; of int8 the low bits of their patterns.
 GuardedArray<uint8_t> elements(const GuardedArray<float>& values, const std::string& name) {
   const bool wide = ends_with(name, "_f32");
+  if (ends_with(name, "_int8")) {
+    GuardedArray<uint8_t> bytes(values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      bytes[i] = static_cast<uint8_t>(std::bit_cast<uint32_t>(values[i]) >> 4);
+    }
+    return bytes;
+  }
   GuardedArray<uint8_t> bytes(values.size() * (wide ? 4 : 2));
   if (wide) {
     std::memcpy(bytes.data(), values.data(), bytes.size());
@@ -52,14 +61,20 @@ struct Page {
   float scale;
 };
 
+struct Scales {
+  GuardedArray<float> keys;
+  GuardedArray<float> values;
+};
+
 Attended attend(Attend kernel, const Page& page, const GuardedArray<uint8_t>& keys,
-                const GuardedArray<uint8_t>& values, const GuardedArray<float>& q) {
+                const GuardedArray<uint8_t>& values, const GuardedArray<float>& q,
+                const Scales& scales) {
   Attended result(page.queries, page.dim);
   GuardedArray<float> scores(kPagePositions);
   std::fill(scores.begin(), scores.end(), std::numeric_limits<float>::quiet_NaN());
   kernel({keys.data(), values.data(), page.begin, page.end, q.data(), page.queries, page.dim,
           page.scale, scores.data(), result.max_score.data(), result.sum.data(),
-          result.out.data()});
+          result.out.data(), scales.keys.data(), scales.values.data()});
   return result;
 }
 
@@ -68,13 +83,19 @@ void check_page(const std::string& name, Attend kernel, Attend scalar, const Pag
   const GuardedArray<float> keys = random_floats(kPagePositions * page.dim, values, random);
   const GuardedArray<float> contents = random_floats(kPagePositions * page.dim, values, random);
   GuardedArray<float> q = random_floats(page.queries * page.dim, Values::kNormal, random);
-  if (ends_with(name, "_f16")) {
+  if (ends_with(name, "_f16") || ends_with(name, "_int8")) {
     round_to_f16(q);
+  }
+  Scales scales = {random_floats(kPagePositions, values, random),
+                   random_floats(kPagePositions, values, random)};
+  for (size_t j = 0; j < kPagePositions; ++j) {  // scales are not negative
+    scales.keys[j] = std::fabs(scales.keys[j]);
+    scales.values[j] = std::fabs(scales.values[j]);
   }
   const GuardedArray<uint8_t> k = elements(keys, name);
   const GuardedArray<uint8_t> v = elements(contents, name);
-  const Attended got = attend(kernel, page, k, v, q);
-  const Attended expected = attend(scalar, page, k, v, q);
+  const Attended got = attend(kernel, page, k, v, q, scales);
+  const Attended expected = attend(scalar, page, k, v, q, scales);
   const std::string what = "values " + std::to_string(static_cast<int>(values)) + ", head_dim " +
                            std::to_string(page.dim) + ", positions [" +
                            std::to_string(page.begin) + ", " + std::to_string(page.end) + ")";

@@ -82,11 +82,11 @@ using FromF16 = void (*)(const uint16_t* x, size_t n, float* out);
 // A score that is not finite makes max_score, sum and all of out NaN for its query.
 inline constexpr size_t kPagePositions = 256;
 struct AttendArgs {
-  const void* keys;      // (kPagePositions, head_dim), binary16 or binary32
+  const void* keys;      // (kPagePositions, head_dim), of the type that the kernel's name ends with
   const void* values;    // (kPagePositions, head_dim), the same type
   size_t begin;
   size_t end;
-  const float* q;        // (queries, head_dim); REQUIRES: binary16 values when the cache is binary16
+  const float* q;        // (queries, head_dim); REQUIRES: binary16 values for attend_f16 and attend_int8
   size_t queries;
   size_t head_dim;       // a multiple of 2
   float scale;           // multiplies q . k
@@ -94,6 +94,8 @@ struct AttendArgs {
   float* max_score;      // (queries) out: the largest score m, never -0
   float* sum;            // (queries) out: sum of p[j] = exp(score[j] - m)
   float* out;            // (queries, head_dim) out: sum of p[j] * value[j]
+  const float* key_scales = nullptr;    // (kPagePositions) for attend_int8: a key is its integers times
+  const float* value_scales = nullptr;  // this, a value likewise
 };
 using Attend = void (*)(const AttendArgs& args);
 

@@ -24,7 +24,9 @@ struct KernelTable {
   ToF16 to_f16;
   FromF16 from_f16;
   Attend attend_f16;
+  Attend attend_bf16;
   Attend attend_f32;
+  Attend attend_int8;
   AttendMerge attend_merge;
   DivideBy divide_by;
   DotRows dot_rows_f32;

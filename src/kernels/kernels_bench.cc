@@ -111,17 +111,19 @@ void run(benchmark::State& state, const std::string& name, Attend kernel) {
   constexpr size_t kDim = 128;
   constexpr size_t kPages = 64;
   const size_t queries = static_cast<size_t>(state.range(0));
-  const size_t page = kPagePositions * kDim * (name == "attend_f32" ? 4 : 2);
+  const size_t element = name == "attend_f32" ? 4 : name == "attend_int8" ? 1 : 2;
+  const size_t page = kPagePositions * kDim * element;
   const Buffer keys = random_floats_of_any_type(kPages * page);
   const Buffer values = random_floats_of_any_type(kPages * page);
   const std::vector<float> q(queries * kDim, 0.5f);
+  const std::vector<float> scales(kPagePositions, 0.01f);
   std::vector<float> scores(kPagePositions);
   std::vector<float> result(2 * queries + queries * kDim);
   measure(state, name + std::to_string(queries), 2 * kPages * page, [&] {
     for (size_t p = 0; p < kPages; ++p) {
       kernel({keys.data() + p * page, values.data() + p * page, 0, kPagePositions, q.data(),
               queries, kDim, 0.088f, scores.data(), result.data(), result.data() + queries,
-              result.data() + 2 * queries});
+              result.data() + 2 * queries, scales.data(), scales.data()});
     }
   });
 }

@@ -5,17 +5,45 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <utility>
 
 namespace rotor {
+namespace {
+
+constexpr std::string_view kNames[] = {"f16", "bf16", "f32", "int8"};
+
+size_t element_bytes(KvType type) {
+  switch (type) {
+    case KvType::kF16:
+    case KvType::kBf16: return 2;
+    case KvType::kF32: return 4;
+    case KvType::kInt8: break;
+  }
+  return 1;
+}
+
+}  // namespace
+
+std::optional<KvType> parse_kv_type(std::string_view name) {
+  const auto* const found = std::find(std::begin(kNames), std::end(kNames), name);
+  return found == std::end(kNames)
+             ? std::nullopt
+             : std::optional(static_cast<KvType>(found - std::begin(kNames)));
+}
+
+size_t kv_vector_bytes(KvType type, size_t head_dim) {
+  return head_dim * element_bytes(type) + (type == KvType::kInt8 ? sizeof(float) : 0);
+}
 
 Result<KvPool> KvPool::create(const ModelConfig& config, KvType type, size_t pages) {
   KvPool pool;
   pool.type_ = type;
   pool.kv_heads_ = config.kv_heads;
   // Sizes were validated: head_dim and kv_heads <= 4096, layers <= 1024, so a page fits 64 bits.
-  pool.head_bytes_ = kPagePositions * config.head_dim * (type == KvType::kF16 ? 2 : 4);
+  pool.head_bytes_ = kPagePositions * kv_vector_bytes(type, config.head_dim);
+  pool.scales_at_ = kPagePositions * config.head_dim * element_bytes(type);
   pool.layer_bytes_ = 2 * config.kv_heads * pool.head_bytes_;
   pool.page_bytes_ = config.layers * pool.layer_bytes_;
   const std::string cache = "a key/value cache of " + std::to_string(pages * kPagePositions) +

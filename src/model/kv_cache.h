@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/buffer.h"
@@ -15,7 +17,12 @@
 
 namespace rotor {
 
-enum class KvType : uint8_t { kF16, kF32 };
+// int8: integers within 127 and one binary32 scale for each position and head (docs/numerics.md).
+enum class KvType : uint8_t { kF16, kBf16, kF32, kInt8 };
+std::optional<KvType> parse_kv_type(std::string_view name);  // "f16", "bf16", "f32", "int8"
+
+// Of the keys (or values) of a position in one head.
+size_t kv_vector_bytes(KvType type, size_t head_dim);
 
 // The pages. One pool per executor, used by the thread that drives it.
 class KvPool {
@@ -31,6 +38,10 @@ class KvPool {
   // Keys (or values) of one page, layer and key/value head: (kPagePositions, head_dim).
   std::byte* keys(size_t page, size_t layer, size_t kv_head);
   std::byte* values(size_t page, size_t layer, size_t kv_head);
+  // (kPagePositions) scales of these keys or values. REQUIRES: type() is int8.
+  float* scales(std::byte* keys_or_values) const {
+    return reinterpret_cast<float*>(keys_or_values + scales_at_);
+  }
 
  private:
   friend class KvSequence;
@@ -41,7 +52,8 @@ class KvPool {
   KvType type_ = KvType::kF16;
   size_t page_bytes_ = 0;
   size_t layer_bytes_ = 0;           // keys and values of one layer of a page
-  size_t head_bytes_ = 0;            // (kPagePositions, head_dim)
+  size_t head_bytes_ = 0;            // (kPagePositions, head_dim), then scales if there are any
+  size_t scales_at_ = 0;             // of head_bytes_
   size_t kv_heads_ = 0;
   std::vector<uint32_t> references_;
   std::vector<size_t> free_;

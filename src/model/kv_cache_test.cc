@@ -31,9 +31,9 @@ float marked(KvPool& pool, const KvSequence& sequence, size_t position) {
 
 TEST(KvPool, PlacesOfAPageDoNotOverlap) {
   const ModelConfig c = test_config();
-  for (const auto& [type, item] : {std::pair{KvType::kF16, 2u}, std::pair{KvType::kF32, 4u}}) {
+  for (const KvType type : {KvType::kF16, KvType::kBf16, KvType::kF32, KvType::kInt8}) {
     KvPool pool = make_pool(3, type);
-    const size_t head = kPagePositions * c.head_dim * item;
+    const size_t head = kPagePositions * kv_vector_bytes(type, c.head_dim);
     EXPECT_EQ(pool.page_bytes(), c.layers * 2 * c.kv_heads * head);
     std::vector<const std::byte*> places;
     for (size_t page = 0; page < 3; ++page) {
@@ -49,6 +49,25 @@ TEST(KvPool, PlacesOfAPageDoNotOverlap) {
       EXPECT_EQ(places[i], places[0] + i * head);
     }
   }
+}
+
+TEST(KvPool, ScalesFollowTheIntegersOfAHead) {
+  const ModelConfig c = test_config();
+  KvPool pool = make_pool(1, KvType::kInt8);
+  std::byte* const keys = pool.keys(0, 0, 1);
+  float* const scales = pool.scales(keys);
+  EXPECT_EQ(reinterpret_cast<std::byte*>(scales), keys + kPagePositions * c.head_dim);
+  EXPECT_EQ(reinterpret_cast<std::byte*>(scales + kPagePositions), pool.values(0, 0, 0));
+}
+
+TEST(KvPool, TypesByName) {
+  EXPECT_EQ(parse_kv_type("f16"), KvType::kF16);
+  EXPECT_EQ(parse_kv_type("bf16"), KvType::kBf16);
+  EXPECT_EQ(parse_kv_type("f32"), KvType::kF32);
+  EXPECT_EQ(parse_kv_type("int8"), KvType::kInt8);
+  EXPECT_EQ(parse_kv_type("q8_0"), std::nullopt);
+  EXPECT_EQ(kv_vector_bytes(KvType::kF16, 128), 256u);
+  EXPECT_EQ(kv_vector_bytes(KvType::kInt8, 128), 132u);
 }
 
 TEST(KvPool, ASizeThatNoMachineHasIsAnError) {

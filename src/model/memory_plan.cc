@@ -30,7 +30,7 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
     plan.norm_bytes += (layer.attn_norm.size() + layer.attn_sub_norm.size() +
                         layer.ffn_norm.size() + layer.ffn_sub_norm.size()) * sizeof(float);
   }
-  plan.kv_bytes_per_position = c.layers * 2 * c.kv_rows() * (kv == KvType::kF16 ? 2 : 4);
+  plan.kv_bytes_per_position = c.layers * 2 * c.kv_heads * kv_vector_bytes(kv, c.head_dim);
   return plan;
 }
 

@@ -65,7 +65,7 @@ TEST(MemoryPlan, AHeadInTwoStagesTakesItsPlane) {
 
 TEST(MemoryPlan, APositionTakesItsShareOfAPage) {
   const ModelSource source = test_source(test_config());
-  for (const KvType type : {KvType::kF16, KvType::kF32}) {
+  for (const KvType type : {KvType::kF16, KvType::kBf16, KvType::kF32, KvType::kInt8}) {
     const MemoryPlan plan = plan_memory(source, TernaryFormat::kI2, type);
     const auto pool = KvPool::create(source.config, type, 1);
     ASSERT_TRUE(pool.ok());

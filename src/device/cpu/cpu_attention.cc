@@ -2,7 +2,9 @@
 // Rotary embedding, cache writes and attention. Attention is computed page by page (256 positions)
 // and the pages are merged in order, so splitting them over threads changes nothing.
 #include <algorithm>
+#include <limits>
 
+#include "base/half.h"
 #include "device/cpu/cpu_ops.h"
 
 namespace rotor {
@@ -22,6 +24,34 @@ Partial partial_at(float* memory, size_t group) {
 
 }  // namespace
 
+// Stores one head's key or value, which an int8 cache may change.
+void CpuOps::store_vector(float* x, size_t position, std::byte* page) {
+  const size_t n = config_.head_dim;
+  const size_t row = position % kPagePositions;
+  switch (kv_.type()) {
+    case KvType::kF16: kernels_.to_f16(x, n, reinterpret_cast<uint16_t*>(page) + row * n); return;
+    case KvType::kBf16:
+      std::transform(x, x + n, reinterpret_cast<uint16_t*>(page) + row * n, float_to_bf16);
+      return;
+    case KvType::kF32: std::copy_n(x, n, reinterpret_cast<float*>(page) + row * n); return;
+    case KvType::kInt8: break;
+  }
+  const Quantized result = kernels_.rms_norm_quantize(
+      x, nullptr, n, 0.0f, x, reinterpret_cast<int8_t*>(page) + row * n, n);
+  kv_.scales(page)[row] =
+      result.finite ? 1.0f / result.scale : std::numeric_limits<float>::quiet_NaN();
+}
+
+Attend CpuOps::attend_kernel() const {
+  switch (kv_.type()) {
+    case KvType::kF16: return kernels_.attend_f16;
+    case KvType::kBf16: return kernels_.attend_bf16;
+    case KvType::kF32: return kernels_.attend_f32;
+    case KvType::kInt8: break;
+  }
+  return kernels_.attend_int8;
+}
+
 void CpuOps::rope_store(size_t layer) {
   pool_.run([&](size_t thread) {
     const size_t head_dim = config_.head_dim;
@@ -33,23 +63,15 @@ void CpuOps::rope_store(size_t layer) {
       const float* sin = ws_.sin + b * head_dim / 2;
       float* q = ws_.q + b * config_.q_rows();
       float* k = ws_.k + b * config_.kv_rows();
-      const float* v = ws_.v + b * config_.kv_rows();
+      float* v = ws_.v + b * config_.kv_rows();
       kernels_.rope(q, config_.heads, head_dim, cos, sin);
       kernels_.rope(k, config_.kv_heads, head_dim, cos, sin);
       const size_t page = row.sequence->page_of(row.position);
-      const size_t at = row.position % kPagePositions * head_dim;
       for (size_t h = 0; h < config_.kv_heads; ++h) {
-        std::byte* keys = kv_.keys(page, layer, h);
-        std::byte* values = kv_.values(page, layer, h);
-        if (kv_.type() == KvType::kF16) {
-          kernels_.to_f16(k + h * head_dim, head_dim, reinterpret_cast<uint16_t*>(keys) + at);
-          kernels_.to_f16(v + h * head_dim, head_dim, reinterpret_cast<uint16_t*>(values) + at);
-        } else {
-          std::copy_n(k + h * head_dim, head_dim, reinterpret_cast<float*>(keys) + at);
-          std::copy_n(v + h * head_dim, head_dim, reinterpret_cast<float*>(values) + at);
-        }
+        store_vector(k + h * head_dim, row.position, kv_.keys(page, layer, h));
+        store_vector(v + h * head_dim, row.position, kv_.values(page, layer, h));
       }
-      if (kv_.type() == KvType::kF16) {  // products of binary16 values are exact in binary32
+      if (kv_.type() == KvType::kF16 || kv_.type() == KvType::kInt8) {  // so that products are exact
         for (size_t h = 0; h < config_.heads; ++h) {
           kernels_.to_f16(q + h * head_dim, head_dim, half);
           kernels_.from_f16(half, head_dim, q + h * head_dim);
@@ -79,8 +101,14 @@ void CpuOps::attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_
     const size_t id = r.sequence->page_of(start);
     const bool fresh = page == page_begin;
     AttendArgs args{};
-    args.keys = kv_.keys(id, layer, kv_head);
-    args.values = kv_.values(id, layer, kv_head);
+    std::byte* const keys = kv_.keys(id, layer, kv_head);
+    std::byte* const values = kv_.values(id, layer, kv_head);
+    args.keys = keys;
+    args.values = values;
+    if (kv_.type() == KvType::kInt8) {
+      args.key_scales = kv_.scales(keys);
+      args.value_scales = kv_.scales(values);
+    }
     args.begin = first > start ? first - start : 0;
     args.end = std::min(r.position + 1 - start, kPagePositions);
     args.q = ws_.q + row * config_.q_rows() + kv_head * group * config_.head_dim;
@@ -91,7 +119,7 @@ void CpuOps::attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_
     args.max_score = fresh ? max_score : next.max_score;
     args.sum = fresh ? sum : next.sum;
     args.out = fresh ? out : next.out;
-    (kv_.type() == KvType::kF16 ? kernels_.attend_f16 : kernels_.attend_f32)(args);
+    attend_kernel()(args);
     for (size_t g = 0; g < group && !fresh; ++g) {
       kernels_.attend_merge(max_score + g, sum + g, out + g * config_.head_dim, next.max_score[g],
                             next.sum[g], next.out + g * config_.head_dim, config_.head_dim);

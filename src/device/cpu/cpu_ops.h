@@ -93,6 +93,8 @@ class CpuOps {
   void call_quantized_hook(size_t layer, LinearInput input, size_t cols);
   void call_accumulated_hook(size_t layer, std::span<const Product> products);
 
+  void store_vector(float* x, size_t position, std::byte* page);
+  Attend attend_kernel() const;
   void attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin, size_t page_end,
                     float* scores, float* scratch, float* max_score, float* sum, float* out);
   void attend_item(size_t layer, size_t thread, size_t row, size_t kv_head);

@@ -110,6 +110,25 @@ inline Vec load_int32(const int32_t* p, First n) {
   return load_int32(Staged<int32_t>(p, n).element, Whole{});
 }
 
+inline Vec load_int8(const int8_t* p, Whole) {
+  const int8x16_t bytes = vld1q_s8(p);
+  const int16x8_t low = vmovl_s8(vget_low_s8(bytes));
+  const int16x8_t high = vmovl_s8(vget_high_s8(bytes));
+  return {{vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))), vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
+           vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
+           vcvtq_f32_s32(vmovl_s16(vget_high_s16(high)))}};
+}
+inline Vec load_int8(const int8_t* p, First n) {
+  return load_int8(Staged<int8_t>(p, n).element, Whole{});
+}
+
+inline Vec keep_16_bits(Vec v) {
+  return each_part<Vec>([=](int i) {
+    const int32x4_t rounded = vaddq_s32(vreinterpretq_s32_f32(v.part[i]), vdupq_n_s32(0x80));
+    return vreinterpretq_f32_s32(vandq_s32(rounded, vdupq_n_s32(-0x100)));
+  });
+}
+
 inline Vec add(Vec a, Vec b) {
   return each_part<Vec>([=](int i) { return vaddq_f32(a.part[i], b.part[i]); });
 }

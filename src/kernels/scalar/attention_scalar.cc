@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention over one page, and the merge of pages.
+#include <bit>
 #include <limits>
 
 #include "base/half.h"
@@ -9,17 +10,33 @@
 namespace rotor::kernels {
 namespace {
 
-// How a cache element is read, and to what its softmax weights are rounded.
+// How a cache element is read, to what its softmax weights are rounded, and whether positions have scales.
 struct CacheF32 {
   using Element = float;
   static float load(float x) { return x; }
   static float round(float p) { return p; }
+  static constexpr bool kScaled = false;
 };
 struct CacheF16 {
   using Element = uint16_t;
   static float load(uint16_t x) { return f16_to_float(x); }
   static float round(float p) { return f16_to_float(float_to_f16(p)); }
+  static constexpr bool kScaled = false;
 };
+struct CacheBf16 : CacheF32 {
+  using Element = uint16_t;
+  static float load(uint16_t x) { return bf16_to_float(x); }
+};
+struct CacheInt8 : CacheF32 {
+  using Element = int8_t;
+  static float load(int8_t x) { return x; }
+  static constexpr bool kScaled = true;
+};
+
+// To 16 significant bits, ties away from zero; its product with an int8 is exact.
+float keep_16_bits(float x) {
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(x) + 0x80u) & ~0xffu);
+}
 
 // The largest score with -0 made +0; NaN when a score is infinite or NaN.
 float largest_score(const float* scores, size_t begin, size_t end) {
@@ -43,7 +60,8 @@ void attend_query(const AttendArgs& args, size_t query) {
   float* p = args.scores;
   for (size_t j = args.begin; j < args.end; ++j) {
     const Element* key = keys + j * dim;
-    p[j] = ordered_sum(dim, [=](size_t d) { return q[d] * Cache::load(key[d]); }) * args.scale;
+    p[j] = ordered_sum(dim, [=](size_t d) { return q[d] * Cache::load(key[d]); });
+    p[j] = (Cache::kScaled ? p[j] * args.key_scales[j] : p[j]) * args.scale;
   }
   const float largest = largest_score(p, args.begin, args.end);
   for (size_t j = args.begin; j < args.end; ++j) {
@@ -55,6 +73,7 @@ void attend_query(const AttendArgs& args, size_t query) {
   });
   std::fill_n(out, dim, 0.0f);
   for (size_t j = args.begin; j < args.end; ++j) {
+    p[j] = Cache::kScaled ? keep_16_bits(p[j] * args.value_scales[j]) : p[j];
     for (size_t d = 0; d < dim; ++d) {
       out[d] += p[j] * Cache::load(values[j * dim + d]);
     }
@@ -71,7 +90,9 @@ void attend(const AttendArgs& args) {
 }  // namespace
 
 void attend_f16_scalar(const AttendArgs& args) { attend<CacheF16>(args); }
+void attend_bf16_scalar(const AttendArgs& args) { attend<CacheBf16>(args); }
 void attend_f32_scalar(const AttendArgs& args) { attend<CacheF32>(args); }
+void attend_int8_scalar(const AttendArgs& args) { attend<CacheInt8>(args); }
 
 void attend_merge_scalar(float* max_score, float* sum, float* out, float max_score2, float sum2,
                          const float* out2, size_t head_dim) {

@@ -111,6 +111,21 @@ inline Vec load_int32(const int32_t* p, First n) {
   return load_int32(Staged<int32_t>(p, n).element, Whole{});
 }
 
+inline __m256 from_int8(const int8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+inline Vec load_int8(const int8_t* p, Whole) { return {from_int8(p), from_int8(p + 8)}; }
+inline Vec load_int8(const int8_t* p, First n) {
+  return load_int8(Staged<int8_t>(p, n).element, Whole{});
+}
+
+inline __m256 keep_16_bits(__m256 v) {
+  const __m256i rounded = _mm256_add_epi32(_mm256_castps_si256(v), _mm256_set1_epi32(0x80));
+  return _mm256_castsi256_ps(_mm256_and_si256(rounded, _mm256_set1_epi32(-0x100)));
+}
+inline Vec keep_16_bits(Vec v) { return {keep_16_bits(v.lo), keep_16_bits(v.hi)}; }
+
 inline Vec add(Vec a, Vec b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
 inline Vec sub(Vec a, Vec b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
 inline Vec mul(Vec a, Vec b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }

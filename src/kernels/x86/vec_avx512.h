@@ -67,6 +67,19 @@ inline Vec load_int32(const int32_t* p, First n) {
   return _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(mask(n), p));
 }
 
+inline Vec from_int8(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)); }
+inline Vec load_int8(const int8_t* p, Whole) {
+  return from_int8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Vec load_int8(const int8_t* p, First n) {
+  return from_int8(_mm_maskz_loadu_epi8(mask(n), p));
+}
+
+inline Vec keep_16_bits(Vec v) {
+  const __m512i rounded = _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x80));
+  return _mm512_castsi512_ps(_mm512_and_si512(rounded, _mm512_set1_epi32(-0x100)));
+}
+
 inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 inline Vec sub(Vec a, Vec b) { return _mm512_sub_ps(a, b); }
 inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }

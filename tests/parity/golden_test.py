@@ -61,8 +61,11 @@ def test_a_position_does_not_depend_on_later_ones(engine: Engine, model_dir: Mod
         np.testing.assert_array_equal(engine.logits(folder, tokens[:length]), whole[:length])
 
 
+@pytest.mark.parametrize("kv", ["f16", "bf16", "int8"])
 @pytest.mark.parametrize("name", ["packed-multiply", "gqa-5-1"])
-def test_half_precision_cache_stays_close(name: str, engine: Engine, model_dir: ModelDir) -> None:
+def test_a_smaller_cache_stays_close(
+    name: str, kv: str, engine: Engine, model_dir: ModelDir
+) -> None:
     sequence = golden.load(name).sequences[1]
-    logits = engine.logits(model_dir(RECIPES[name]), sequence.tokens, kv="f16")
+    logits = engine.logits(model_dir(RECIPES[name]), sequence.tokens, kv=kv)
     assert checks.kl_per_token(sequence.logits, logits) < 1e-3

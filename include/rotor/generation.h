@@ -42,7 +42,7 @@ struct GenerationRequest {
   bool log_probabilities = false;
 
   // Draft the tokens to come from what the text repeats and compute them together, where that pays. The
-  // answer is the same either way. One answer at a time only.
+  // answers are the same either way. Not with beam search.
   bool speculate = true;
 
   // 2 .. kMaxAnswers: beam search, which looks for likely answers instead of drawing one. It heeds
@@ -67,7 +67,7 @@ enum class FinishReason : uint8_t {
 // "none", "stop", "end_of_generation", "length", "cancelled".
 std::string_view finish_reason_name(FinishReason reason);
 
-// One per token of an answer, in order; answers interleave. The last event of an answer, and only
+// One per token of an answer, in order; answers interleave, some tokens of one, then of another. The last event of an answer, and only
 // that, has a finish reason; it may come without a token. Beam search gives one event an answer.
 struct GenerationEvent {
   size_t answer;

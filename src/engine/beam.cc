@@ -159,12 +159,14 @@ bool BeamSearch::nothing_better_to_come() const {
 Status BeamSearch::step() {
   std::vector<Step> steps;
   for (Beam& beam : beams_) {
-    steps.push_back({&beam.cache, beam.tokens.back()});
+    steps.push_back({&beam.cache, {&beam.tokens.back(), 1}});
   }
-  return stepper_.step(steps, run_.cancel, [this](size_t i, const RowLogits& logits) {
-    ++decoded_;
-    return extend(i, logits.all);
-  });
+  return stepper_.step(
+      steps, run_.cancel, [this](size_t i, size_t, const RowLogits& logits) -> Result<bool> {
+        ++decoded_;
+        ROTOR_TRY(extend(i, logits.all));
+        return false;
+      });
 }
 
 void BeamSearch::finish_running(FinishReason reason) {

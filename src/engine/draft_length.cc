@@ -8,55 +8,101 @@ namespace {
 
 // Weight of a new observation. Draft tokens come in runs, so their share follows slowly.
 constexpr double kNewToken = 1.0 / 16;
-constexpr double kNewTime = 1.0 / 4;
-// A row beyond the largest pass that was measured is taken to cost so much: little, so that it is
-// tried.
+constexpr double kNewTime = 1.0 / 8;
+// A row beyond the largest pass that was measured is taken to cost so much of that pass, or half of
+// what a row cost so far: little, so that it is tried. Passes grow to twice the largest at most, so
+// that a bad surprise is a small one.
 constexpr double kCostOfRow = 0.02;
 // A draft must promise that much more than none.
 constexpr double kLeastGain = 1.05;
+// After so many passes without drafts that there were, what drafts cost is measured anew: it may have
+// been something else that took the time. Where a second row costs as much as the first, trying costs
+// one pass of these.
+constexpr size_t kDeclined = 256;
 
 void follow(double& average, double value, double weight) { average += (value - average) * weight; }
 
 }  // namespace
 
-size_t DraftLength::choose(NgramDraft::Match match, size_t most) const {
-  if (match == NgramDraft::Match::kNone || seconds_[1] == 0) {
-    return 0;
+// The likeliest draft token of all answers is taken, then the next. A token is drawn only if those
+// before it are, so none is likelier than the one before it, and each number of rows gets its best.
+void DraftLength::choose(std::span<Draft> drafts, size_t most_rows) {
+  const size_t plain = drafts.size();
+  size_t at_hand = 0;
+  for (Draft& draft : drafts) {
+    draft.count = 0;
+    at_hand += draft.most;
   }
-  const double accepted = accepted_[static_cast<size_t>(match)];
-  size_t best = 0;
-  double best_rate = kLeastGain / cost(1);
-  double tokens = 1;  // expected from the pass: 1 + accepted + accepted^2 + ...
-  double all_accepted = 1;
-  for (size_t drafts = 1; drafts <= std::min(most, kMost); ++drafts) {
-    all_accepted *= accepted;
-    tokens += all_accepted;
-    const double rate = tokens / cost(1 + drafts);
-    if (rate > best_rate) {
-      best = drafts;
-      best_rate = rate;
+  if (at_hand == 0 || plain >= kMostRows || seconds_[plain] == 0) {
+    return;
+  }
+  std::array<double, kMostRows> chance;  // that the next token of a draft is drawn
+  for (size_t i = 0; i < plain; ++i) {
+    chance[i] = accepted(drafts[i].match);
+  }
+  size_t largest = kMostRows;
+  while (seconds_[largest] == 0) {
+    --largest;
+  }
+  const size_t rows = std::min({most_rows, kMostRows, 2 * largest, plain + at_hand});
+  std::array<size_t, kMostRows> taken;  // drafts, in the order in which a token more of them was
+  size_t best = plain;
+  double tokens = static_cast<double>(plain);  // expected from the pass
+  double best_rate = kLeastGain * tokens / cost(plain);
+  for (size_t row = plain; row < rows; ++row) {
+    size_t likeliest = plain;
+    for (size_t i = 0; i < plain; ++i) {
+      if (drafts[i].count < drafts[i].most &&
+          (likeliest == plain || chance[i] > chance[likeliest])) {
+        likeliest = i;
+      }
+    }
+    Draft& draft = drafts[likeliest];
+    taken[row] = likeliest;
+    tokens += chance[likeliest];
+    ++draft.count;
+    chance[likeliest] *= accepted(draft.match + draft.count);
+    if (tokens / cost(row + 1) > best_rate) {
+      best = row + 1;
+      best_rate = tokens / cost(row + 1);
     }
   }
-  return best;
+  for (size_t row = best; row < rows; ++row) {
+    --drafts[taken[row]].count;
+  }
+  if (best == plain && ++declined_ == kDeclined) {
+    declined_ = 0;
+    std::fill(seconds_.begin() + static_cast<ptrdiff_t>(plain) + 1, seconds_.end(), 0.0);
+  }
 }
 
-void DraftLength::checked(NgramDraft::Match match, bool drawn) {
-  follow(accepted_[static_cast<size_t>(match)], drawn ? 1.0 : 0.0, kNewToken);
+void DraftLength::checked(size_t match, bool drawn) {
+  follow(accepted_[kind(match)], drawn ? 1.0 : 0.0, kNewToken);
 }
 
 void DraftLength::measured(size_t rows, double seconds) {
+  if (rows > kMostRows) {
+    return;
+  }
   double& average = seconds_[rows];
   if (average == 0) {
     average = seconds;
   } else {
     follow(average, seconds, kNewTime);
   }
+  for (size_t fewer = 1; fewer < rows; ++fewer) {  // these take no longer
+    seconds_[fewer] = std::min(seconds_[fewer], average);
+  }
+}
+
+size_t DraftLength::kind(size_t match) {
+  return static_cast<size_t>(std::bit_width(std::min(match, NgramDraft::kLongest)));
 }
 
 // Seconds of a pass: measured, between its neighbours that were, or beyond the largest that was.
 double DraftLength::cost(size_t rows) const {
   size_t below = rows;
-  while (seconds_[below] == 0) {  // seconds_[1] is measured
+  while (seconds_[below] == 0) {  // fewer rows were measured: those of the pass without drafts
     --below;
   }
   size_t above = rows;
@@ -65,11 +111,21 @@ double DraftLength::cost(size_t rows) const {
   }
   const double extra = static_cast<double>(rows - below);
   if (above == seconds_.size()) {
-    return seconds_[below] * (1 + kCostOfRow * extra);
+    return seconds_[below] + extra * std::max(kCostOfRow * seconds_[below], cost_of_row(below) / 2);
   }
   const double slope =
       above == below ? 0 : (seconds_[above] - seconds_[below]) / static_cast<double>(above - below);
   return seconds_[below] + slope * extra;
+}
+
+// What a row cost in a pass of so many, which was measured, beyond the smallest that was.
+double DraftLength::cost_of_row(size_t rows) const {
+  size_t fewest = 1;
+  while (seconds_[fewest] == 0) {
+    ++fewest;
+  }
+  return fewest == rows ? 0
+                        : (seconds_[rows] - seconds_[fewest]) / static_cast<double>(rows - fewest);
 }
 
 }  // namespace rotor

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// DraftLength: how many draft tokens are worth computing along with the next one. It follows how
-// often they are drawn and what a pass over several rows costs, and picks the length with the most
-// tokens a second. It never changes which tokens are drawn.
+// DraftLength: how many draft tokens are worth computing along with the next token of each answer. It
+// follows how often they are drawn and what a pass over several rows costs, and picks the lengths with
+// the most tokens a second. It never changes which tokens are drawn.
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
+#include <span>
 
 #include "engine/ngram_draft.h"
 
@@ -13,22 +15,39 @@ namespace rotor {
 
 class DraftLength {
  public:
-  static constexpr size_t kMost = 15;
+  static constexpr size_t kMostRows = 32;  // of a pass with drafts
+  static constexpr size_t kMost = kMostRows - 1;
 
-  // 0 .. min(most, kMost) draft tokens to compute, given how the n-gram was found.
-  size_t choose(NgramDraft::Match match, size_t most) const;
+  // The draft of one answer.
+  struct Draft {
+    size_t match;      // NgramDraft::match() of its tokens
+    size_t most;       // tokens that could be computed
+    size_t count = 0;  // tokens that are worth it
+  };
 
-  // A draft token, computed or not, was compared with the one that was drawn.
-  void checked(NgramDraft::Match match, bool drawn);
-  // A pass over `rows` rows, 1 .. kMost + 1, took so long.
+  // Sets the counts of all answers of a pass, which has at most `most_rows` rows, one of each answer
+  // before the drafts.
+  void choose(std::span<Draft> drafts, size_t most_rows);
+
+  // A draft token, computed or not, was compared with the one that was drawn. `match`: of the draft, and
+  // one more for each token of it before this one.
+  void checked(size_t match, bool drawn);
+  // A pass over `rows` rows took so long.
   void measured(size_t rows, double seconds);
 
  private:
+  // Matches of 0, 1, 2 .. 3, 4 .. 7, 8 .. 15 and more tokens.
+  static constexpr size_t kKinds = std::bit_width(NgramDraft::kLongest) + 1;
+  static size_t kind(size_t match);
+  double accepted(size_t match) const { return accepted_[kind(match)]; }
   double cost(size_t rows) const;
+  double cost_of_row(size_t rows) const;
 
-  // Before anything is known a long match is taken to go on more often than not.
-  std::array<double, 3> accepted_ = {0.0, 0.3, 0.6};  // share of draft tokens drawn, by Match
-  std::array<double, kMost + 2> seconds_ = {};        // of a pass, by rows; 0: not measured
+  // Share of draft tokens drawn, by kind. Before anything is known longer matches are taken to go on
+  // more often.
+  std::array<double, kKinds> accepted_ = {0.15, 0.3, 0.35, 0.6, 0.8, 0.9};
+  std::array<double, kMostRows + 1> seconds_ = {};  // of a pass, by rows; 0: not measured
+  size_t declined_ = 0;  // passes without a draft though there was one, since costs were forgotten
 };
 
 }  // namespace rotor

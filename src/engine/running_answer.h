@@ -25,6 +25,7 @@ class RunningAnswer {
   // Prompt and answer; all but the last token drawn are in the cache.
   const std::vector<TokenId>& tokens() const { return tokens_; }
   KvSequence& cache() { return cache_; }
+  const KvSequence& cache() const { return cache_; }
 
   // Takes the next token, emits its event and ends the answer when it is time.
   // REQUIRES: live(), and room for a token: fewer than run.max_answer() so far.

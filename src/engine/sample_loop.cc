@@ -39,55 +39,37 @@ void end_all(std::vector<RunningAnswer>& answers, FinishReason reason) {
   }
 }
 
-// A token or several, until the answer has ended.
-Status speculate(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
-                 RunningAnswer& answer, GenerationStats& stats) {
+// A token or several for every live answer until none is left.
+Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
+              std::vector<RunningAnswer>& answers, GenerationStats& stats) {
   Speculation speculation(
       run, stepper,
       [&](std::span<const TokenId> history, TopQuery& query) {
         return ask(run, sampler, history, query);
       },
-      [&](const RowLogits& logits, RunningAnswer& drawn) {
+      [&](const RowLogits& logits, RunningAnswer& answer) {
         ++stats.decoded_tokens;
-        return draw(run, sampler, logits, drawn);
+        return draw(run, sampler, logits, answer);
       });
-  Status status;
-  while (answer.live() && status.ok()) {
-    status = speculation.step(answer);
-  }
-  stats.drafted_tokens = speculation.drafted();
-  stats.accepted_tokens = speculation.accepted();
-  return status;
-}
-
-// One token for every live answer until none is left.
-Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
-              std::vector<RunningAnswer>& answers, size_t& decoded) {
   std::vector<RunningAnswer*> live;
-  std::vector<Step> steps;
-  std::vector<TopQuery> queries(answers.size());
-  const Stepper::UseLogits draw_next = [&](size_t i, const RowLogits& logits) {
-    ++decoded;
-    return draw(run, sampler, logits, *live[i]);
-  };
-  for (;;) {
+  Status status;
+  while (status.ok()) {
     live.clear();
-    steps.clear();
     for (RunningAnswer& answer : answers) {
       if (answer.live()) {
-        TopQuery& query = queries[answer.index()];
-        const bool few = ask(run, sampler, answer.tokens(), query);
         live.push_back(&answer);
-        steps.push_back({&answer.cache(), answer.tokens().back(), few ? &query : nullptr});
       } else if (answer.index() > 0) {
         answer.cache().truncate(0);  // its pages serve the others
       }
     }
     if (live.empty()) {
-      return Status();
+      break;
     }
-    ROTOR_TRY(stepper.step(steps, run.cancel, draw_next));
+    status = speculation.step(live);
   }
+  stats.drafted_tokens = speculation.drafted();
+  stats.accepted_tokens = speculation.accepted();
+  return status;
 }
 
 Status draw_all(const GenerationRun& run, Stepper& stepper, const RowLogits& logits,
@@ -100,10 +82,7 @@ Status draw_all(const GenerationRun& run, Stepper& stepper, const RowLogits& log
   for (RunningAnswer& answer : answers) {
     ROTOR_TRY(draw(run, sampler, logits, answer));
   }
-  if (run.request.speculate && answers.size() == 1) {
-    return speculate(run, stepper, sampler, answers.front(), stats);
-  }
-  return decode(run, stepper, sampler, answers, stats.decoded_tokens);
+  return decode(run, stepper, sampler, answers, stats);
 }
 
 }  // namespace

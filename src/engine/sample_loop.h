@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sampling loop: draws all answers of a request side by side, one batch a token.
+// The sampling loop: draws all answers of a request side by side, a token of each in a
+// batch, or several where they can be foreseen.
 #pragma once
 
 #include <rotor/generation.h>

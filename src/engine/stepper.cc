@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches of prompts and steps, taken back where they fail.
+// Batches of prompts and steps, taken back where they fail or were drafted in vain.
 #include "engine/stepper.h"
 
 #include <algorithm>
@@ -22,41 +22,50 @@ Result<RowLogits> Stepper::prefill(KvSequence& cache, std::span<const TokenId> t
 
 Status Stepper::step(std::span<const Step> steps, const CancelFlag* cancel, const UseLogits& use) {
   for (size_t done = 0; done < steps.size();) {
-    const auto slice = steps.subspan(done, std::min(steps.size() - done, executor_.max_batch()));
+    const auto slice = steps.subspan(done, how_many_fit(steps.subspan(done)));
     batch_.rows.clear();
     for (const Step& step : slice) {
-      ROTOR_TRY(extend(*step.cache, {&step.token, 1}));
-      batch_.rows.back().wants_logits = true;
-      batch_.rows.back().top = step.top;
+      const size_t first = batch_.rows.size();
+      ROTOR_TRY(extend(*step.cache, step.tokens));
+      for (size_t j = 0; j < step.tokens.size(); ++j) {
+        batch_.rows[first + j].wants_logits = true;
+        batch_.rows[first + j].top = step.top.empty() ? nullptr : &step.top[j];
+      }
     }
     ROTOR_TRY(run(cancel));
-    for (size_t i = 0; i < slice.size(); ++i) {
-      ROTOR_TRY(use(done + i, executor_.logits(i)));
-    }
+    ROTOR_TRY(use_all(slice, done, use));
     done += slice.size();
   }
   return Status();
 }
 
-Status Stepper::verify(KvSequence& cache, std::span<const TokenId> tokens,
-                       std::span<const TopQuery> top, const CancelFlag* cancel,
-                       const UseEach& use) {
-  const size_t start = cache.length();
-  batch_.rows.clear();
-  ROTOR_TRY(extend(cache, tokens));
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    batch_.rows[i].wants_logits = true;
-    batch_.rows[i].top = top.empty() ? nullptr : &top[i];
+// Steps at the front that one pass can compute.
+size_t Stepper::how_many_fit(std::span<const Step> steps) const {
+  size_t count = 0;
+  size_t rows = 0;
+  while (count < steps.size() && rows + steps[count].tokens.size() <= executor_.max_batch()) {
+    rows += steps[count].tokens.size();
+    ++count;
   }
-  ROTOR_TRY(run(cancel));
-  Result<bool> more = true;
-  size_t used = 0;
-  while (used < tokens.size() && more.ok() && *more) {
-    more = use(used, executor_.logits(used));
-    ++used;
+  return count;
+}
+
+// Has the logits of a pass used; `first` is the index of the first step.
+Status Stepper::use_all(std::span<const Step> steps, size_t first, const UseLogits& use) {
+  Status status;
+  size_t row = 0;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const size_t count = steps[i].tokens.size();
+    size_t used = 0;
+    for (bool more = status.ok(); more && used < count; ++used) {
+      const Result<bool> wanted = use(first + i, used, executor_.logits(row + used));
+      status = wanted.status();
+      more = wanted.ok() && *wanted;
+    }
+    steps[i].cache->truncate(steps[i].cache->length() - (count - used));
+    row += count;
   }
-  cache.truncate(start + used);
-  return more.status();
+  return status;
 }
 
 // Makes room for `tokens` and adds their rows to the batch, none of which wants logits.

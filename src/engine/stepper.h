@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stepper: feeds sequences to an Executor: a prompt in chunks, then a token at a time for many
-// sequences at once. A failed call leaves every cache as long as what was computed.
+// Stepper: feeds sequences to an Executor: a prompt in chunks, then a token or several at a
+// time for many sequences at once. A failed call leaves every cache as long as what was computed.
 #pragma once
 
 #include <rotor/status.h>
@@ -15,11 +15,11 @@
 
 namespace rotor {
 
-// The next token of one sequence.
+// The next tokens of one sequence: the one that was drawn and, perhaps, a draft of those to come.
 struct Step {
   KvSequence* cache;
-  TokenId token;
-  const TopQuery* top = nullptr;  // not null: these logits suffice
+  std::span<const TokenId> tokens;     // at least one, at most max_batch()
+  std::span<const TopQuery> top = {};  // not empty: one a token; these logits suffice
 };
 
 // One per thread that drives the executor; keeps the memory of its batches.
@@ -33,23 +33,21 @@ class Stepper {
   Result<RowLogits> prefill(KvSequence& cache, std::span<const TokenId> tokens,
                             const CancelFlag* cancel, const TopQuery* top = nullptr);
 
-  // Appends one token to each sequence and calls `use(i, logits)` for each in order. Sequences are
-  // distinct. Ends with the first failure, of a pass or of `use`.
-  using UseLogits = std::function<Status(size_t i, const RowLogits& logits)>;
+  // Appends the tokens of each step to its sequence and calls `use(i, j, logits)` with the logits after
+  // token j of step i, step by step, from j = 0 for as long as it answers true. Tokens whose logits
+  // were not used are forgotten again. Sequences are distinct. A pass computes as many whole steps as
+  // fit; ends with the first failure, of a pass or of `use`.
+  using UseLogits = std::function<Result<bool>(size_t i, size_t j, const RowLogits& logits)>;
   Status step(std::span<const Step> steps, const CancelFlag* cancel, const UseLogits& use);
 
-  // Appends `tokens`, 1 .. max_batch(), to `cache` and calls `use(i, logits)` with the logits after each
-  // in order, all unless `top` has a query for each, for as long as it answers true. Tokens whose
-  // logits were not used are forgotten again; all are when the pass fails.
-  using UseEach = std::function<Result<bool>(size_t i, const RowLogits& logits)>;
-  Status verify(KvSequence& cache, std::span<const TokenId> tokens, std::span<const TopQuery> top,
-                const CancelFlag* cancel, const UseEach& use);
-
   size_t max_batch() const { return executor_.max_batch(); }
+  size_t free_pages() const { return executor_.kv_pool().free_pages(); }
 
  private:
   Status extend(KvSequence& cache, std::span<const TokenId> tokens);
+  size_t how_many_fit(std::span<const Step> steps) const;
   Status run(const CancelFlag* cancel);
+  Status use_all(std::span<const Step> steps, size_t first, const UseLogits& use);
   void take_back();
 
   Executor& executor_;

@@ -12,6 +12,8 @@ namespace rotor {
 namespace {
 
 constexpr size_t kVocab = 40;
+const TokenId kOne = 1;
+const auto kIgnore = [](size_t, size_t, const RowLogits&) -> Result<bool> { return true; };
 
 std::vector<TokenId> some_tokens(size_t count) {
   std::vector<TokenId> tokens(count);
@@ -90,18 +92,87 @@ TEST(Stepper, StepsServeEachSequenceItsOwnLogits) {
       std::vector<Step> steps;
       for (size_t i = 0; i < 5; ++i) {
         tokens[i].push_back(static_cast<TokenId>(i) * 5 + round);
-        steps.push_back({&forks[i], tokens[i].back()});
+        steps.push_back({&forks[i], std::span(tokens[i]).last(1)});
       }
       size_t used = 0;
-      const Status status = stepper.step(steps, nullptr, [&](size_t i, const RowLogits& row) {
+      const Status status = stepper.step(steps, nullptr, [&](size_t i, size_t j, const RowLogits& row) {
         EXPECT_EQ(i, used++);
+        EXPECT_EQ(j, 0u);
         EXPECT_EQ(copy(row.all), fake_logits(tokens[i], kVocab));
-        return Status();
+        return true;
       });
       EXPECT_TRUE(status.ok()) << status.message();
       EXPECT_EQ(used, 5u);
     }
   }
+}
+
+// Steps of one to four tokens, of which as many are used as the caller wants: row by row the logits
+// after them, and nothing of the rest stays.
+TEST(Stepper, TokensThatAreNotUsedAreForgotten) {
+  const std::vector<TokenId> prompt = some_tokens(300);
+  for (const size_t max_batch : {4, 5, 7, 64}) {
+    for (const size_t wanted : {1, 2, 4}) {
+      FakeExecutor executor(kVocab, max_batch, 20);
+      Stepper stepper(executor);
+      KvSequence cache(&executor.kv_pool());
+      ASSERT_TRUE(stepper.prefill(cache, prompt, nullptr).ok());
+      const size_t before = executor.batch_sizes.size();
+      std::vector<KvSequence> forks;
+      std::vector<std::vector<TokenId>> tokens;
+      for (size_t i = 0; i < 4; ++i) {
+        forks.push_back(cache.fork());
+        tokens.emplace_back(1 + i, static_cast<TokenId>(10 + i));
+      }
+      std::vector<Step> steps;
+      for (size_t i = 0; i < 4; ++i) {
+        steps.push_back({&forks[i], tokens[i]});
+      }
+      size_t calls = 0;
+      const Status status = stepper.step(steps, nullptr, [&](size_t i, size_t j, const RowLogits& row) {
+        std::vector<TokenId> text = prompt;
+        text.insert(text.end(), tokens[i].begin(), tokens[i].begin() + static_cast<ptrdiff_t>(j) + 1);
+        EXPECT_EQ(copy(row.all), fake_logits(text, kVocab));
+        ++calls;
+        return j + 1 < wanted;
+      });
+      EXPECT_TRUE(status.ok()) << status.message();
+      size_t expected = 0;
+      for (size_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(forks[i].length(), 300 + std::min(wanted, 1 + i));
+        expected += std::min(wanted, 1 + i);
+      }
+      EXPECT_EQ(calls, expected);
+      const size_t passes = max_batch == 4 ? 3 : max_batch == 5 ? 3 : max_batch == 7 ? 2 : 1;
+      EXPECT_EQ(executor.batch_sizes.size() - before, passes);
+    }
+  }
+}
+
+TEST(Stepper, AFailedUseForgetsWhatIsBehindIt) {
+  FakeExecutor executor(kVocab, 20, 10);
+  Stepper stepper(executor);
+  std::vector<KvSequence> caches;
+  for (size_t i = 0; i < 3; ++i) {
+    caches.emplace_back(&executor.kv_pool());
+  }
+  const std::vector<TokenId> tokens = {1, 2, 3};
+  std::vector<Step> steps;
+  for (KvSequence& cache : caches) {
+    ASSERT_TRUE(stepper.prefill(cache, some_tokens(5), nullptr).ok());
+    steps.push_back({&cache, tokens});
+  }
+  const Status status =
+      stepper.step(steps, nullptr, [](size_t i, size_t j, const RowLogits&) -> Result<bool> {
+        if (i == 1 && j == 1) {
+          return internal_error("no more");
+        }
+        return true;
+      });
+  EXPECT_EQ(status.code(), Code::kInternal);
+  EXPECT_EQ(caches[0].length(), 8u);
+  EXPECT_EQ(caches[1].length(), 7u);
+  EXPECT_EQ(caches[2].length(), 5u);
 }
 
 TEST(Stepper, FailedStepTakesItsTokensBack) {
@@ -114,11 +185,10 @@ TEST(Stepper, FailedStepTakesItsTokensBack) {
   }
   for (KvSequence& cache : caches) {
     ASSERT_TRUE(stepper.prefill(cache, some_tokens(5), nullptr).ok());
-    steps.push_back({&cache, 1});
+    steps.push_back({&cache, {&kOne, 1}});
   }
   executor.failing_pass = executor.batch_sizes.size() + 1;  // the second slice
-  const auto ignore = [](size_t, const RowLogits&) { return Status(); };
-  EXPECT_EQ(stepper.step(steps, nullptr, ignore).code(), Code::kNotFinite);
+  EXPECT_EQ(stepper.step(steps, nullptr, kIgnore).code(), Code::kNotFinite);
   EXPECT_EQ(caches[0].length(), 6u);
   EXPECT_EQ(caches[1].length(), 6u);
   EXPECT_EQ(caches[2].length(), 5u);
@@ -134,10 +204,9 @@ TEST(Stepper, OutOfPagesTakesTheWholeBatchBack) {
   caches.emplace_back(&executor.kv_pool());
   for (KvSequence& cache : caches) {
     ASSERT_TRUE(stepper.prefill(cache, some_tokens(kPagePositions), nullptr).ok());
-    steps.push_back({&cache, 1});
+    steps.push_back({&cache, {&kOne, 1}});
   }
-  const auto ignore = [](size_t, const RowLogits&) { return Status(); };
-  EXPECT_EQ(stepper.step(steps, nullptr, ignore).code(), Code::kOutOfPages);
+  EXPECT_EQ(stepper.step(steps, nullptr, kIgnore).code(), Code::kOutOfPages);
   EXPECT_EQ(caches[0].length(), kPagePositions);
   EXPECT_EQ(caches[1].length(), kPagePositions);
   EXPECT_EQ(executor.kv_pool().free_pages(), 1u);
@@ -153,12 +222,12 @@ TEST(Stepper, AQueryReachesTheExecutor) {
   ASSERT_TRUE(first.ok());
   EXPECT_TRUE(first->all.empty());
   EXPECT_GE(first->top.size(), 2u);
-  const std::vector<Step> steps = {{&cache, 1, &query}};
-  const Status status = stepper.step(steps, nullptr, [&](size_t, const RowLogits& row) {
+  const std::vector<Step> steps = {{&cache, {&kOne, 1}, {&query, 1}}};
+  const Status status = stepper.step(steps, nullptr, [&](size_t, size_t, const RowLogits& row) {
     EXPECT_TRUE(row.all.empty());
     EXPECT_TRUE(std::any_of(row.top.begin(), row.top.end(),
                             [](const TokenLogit& entry) { return entry.token == 5; }));
-    return Status();
+    return true;
   });
   EXPECT_TRUE(status.ok());
 }

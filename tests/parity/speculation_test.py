@@ -18,6 +18,9 @@ OPTIONS = [
     ("--temp", 0, "--head", "two-stage"),
     ("--temp", 0, "--stop", "hill"),
     ("--temp", 0, "-t", 3, "-c", 150),
+    ("--temp", 0.8, "--seed", 3, "--answers", 4),
+    ("--temp", 0.3, "--answers", 3, "--stop", "fox.", "--repeat-penalty", 1.1),
+    ("--temp", 0.8, "--answers", 33),
 ]
 
 

@@ -35,6 +35,7 @@ void check_kernel(const std::string& name, DivideBy kernel, DivideBy scalar);
 void check_kernel(const std::string& name, DotRows kernel, DotRows scalar);
 void check_kernel(const std::string& name, CodeDots kernel, CodeDots scalar);
 void check_kernel(const std::string& name, ExpSum kernel, ExpSum scalar);
+void check_kernel(const std::string& name, IntegerPeak kernel, IntegerPeak scalar);
 
 // Bits of a float with all NaNs made one: the specification leaves their sign and payload open.
 inline uint32_t float_bits(float x) {

@@ -138,6 +138,13 @@ struct CodeDotsArgs {
 };
 using CodeDots = void (*)(const CodeDotsArgs& args);
 
+// How fast the level multiplies at best: `rounds` times kPeakMultiplyAdds products of bytes, added up in
+// registers by the instructions that its matrix products use. All operands are 1; the result is the sum
+// of everything, which so counts the products. REQUIRES: rounds <= kMostPeakRounds, or lanes overflow.
+inline constexpr uint64_t kPeakMultiplyAdds = 3 << 16;
+inline constexpr uint64_t kMostPeakRounds = 1 << 12;
+using IntegerPeak = uint64_t (*)(uint64_t rounds);
+
 // Sum over i of exp(x[i] - shift), for x[i] <= shift, in the fixed order of a sum.
 using ExpSum = float (*)(const float* x, size_t n, float shift);
 

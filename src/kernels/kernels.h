@@ -34,6 +34,7 @@ struct KernelTable {
   DotRows dot_rows_bf16;
   CodeDots code_dots;
   ExpSum exp_sum;
+  IntegerPeak integer_peak;
 };
 
 // The best kernel of each operation that `level` allows. REQUIRES: this CPU supports `level`.

@@ -17,27 +17,40 @@ struct Shape {
   ModelConfig config;
 };
 
+// Sizes in the order of a config.json. The blocks are those of 2B-4T: a tied head, norms before the
+// output and down projections, squared ReLU.
+ModelConfig bitnet(size_t hidden, size_t ffn, size_t layers, size_t heads, size_t kv_heads,
+                   size_t context, size_t vocab) {
+  ModelConfig config;
+  config.family = "bitnet";
+  config.hidden = hidden;
+  config.ffn = ffn;
+  config.layers = layers;
+  config.heads = heads;
+  config.kv_heads = kv_heads;
+  config.head_dim = hidden / heads;
+  config.context = context;
+  config.vocab = vocab;
+  return config;
+}
+
+// The blocks of Llama: a head of its own, no further norms, SiLU.
+ModelConfig llama(ModelConfig config) {
+  config.family = "llama";
+  config.activation = Activation::kSilu;
+  config.attn_sub_norm = false;
+  config.ffn_sub_norm = false;
+  config.tied_head = false;
+  return config;
+}
+
 std::vector<Shape> shapes() {
-  ModelConfig big;
-  big.family = "bitnet";
-  big.vocab = 128256;
-  big.context = 4096;
-  big.hidden = 2560;
-  big.ffn = 6912;
-  big.layers = 30;
-  big.heads = 20;
-  big.kv_heads = 5;
-  big.head_dim = 128;
-  ModelConfig tiny = big;
-  tiny.vocab = 1024;
-  tiny.context = 1024;
-  tiny.hidden = 256;
-  tiny.ffn = 704;
-  tiny.layers = 4;
-  tiny.heads = 4;
-  tiny.kv_heads = 2;
-  tiny.head_dim = 64;
-  return {{"bitnet-2b-4t", big}, {"tiny", tiny}};
+  return {{"bitnet-2b-4t", bitnet(2560, 6912, 30, 20, 5, 4096, 128256)},
+          {"llama3-8b", llama(bitnet(4096, 14336, 32, 32, 8, 8192, 128256))},
+          {"falcon3-10b", llama(bitnet(3072, 23040, 40, 12, 4, 32768, 131072))},
+          {"bitnet-70b", bitnet(8192, 28672, 80, 64, 8, 4096, 128256)},
+          {"bitnet-100b", bitnet(8192, 45568, 72, 64, 64, 2048, 32002)},
+          {"tiny", bitnet(256, 704, 4, 4, 2, 1024, 1024)}};
 }
 
 // SplitMix64 (Steele, Lea, Flood 2014) as a hash of a counter.
@@ -150,13 +163,17 @@ Result<ModelSource> synthetic_source(const std::string& name, uint64_t seed) {
   const auto next_key = [&] { return mix(seed) ^ mix(0x5eedu + ++tensor); };
   source.embed = {"embed", FloatType::kBf16, config.vocab, config.hidden,
                   std::make_unique<SyntheticRows>(config.hidden, next_key())};
+  if (!config.tied_head) {
+    source.head = FloatSource{"head", FloatType::kBf16, config.vocab, config.hidden,
+                              std::make_unique<SyntheticRows>(config.hidden, next_key())};
+  }
   source.output_norm.assign(config.hidden, 1.0f);
   for (size_t i = 0; i < config.layers; ++i) {
     LayerSource layer;
     layer.attn_norm.assign(config.hidden, 1.0f);
     layer.ffn_norm.assign(config.hidden, 1.0f);
-    layer.attn_sub_norm.assign(config.q_rows(), 1.0f);
-    layer.ffn_sub_norm.assign(config.ffn, 1.0f);
+    layer.attn_sub_norm.assign(config.attn_sub_norm ? config.q_rows() : 0, 1.0f);
+    layer.ffn_sub_norm.assign(config.ffn_sub_norm ? config.ffn : 0, 1.0f);
     for (size_t role = 0; role < kLinearRoles; ++role) {
       const MatrixShape shape = linear_shape(config, static_cast<LinearRole>(role));
       LinearSource& linear = layer.linear[role];

@@ -12,7 +12,10 @@
 
 namespace rotor {
 
-// Names that synthetic_source() knows: "bitnet-2b-4t", "tiny".
+// Names that synthetic_source() knows: "bitnet-2b-4t" (BitNet b1.58 2B-4T); "llama3-8b" and
+// "falcon3-10b", of which ternary forms were published; "bitnet-70b" (the sizes of Llama 70B, as in the
+// paper on b1.58) and "bitnet-100b" (those of bitnet.cpp's 100B measurements), which nobody trained;
+// "tiny".
 std::vector<std::string> synthetic_names();
 
 // The same bytes for the same name and seed on every machine. kNotFound lists the known names.

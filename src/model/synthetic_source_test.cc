@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 namespace rotor {
 namespace {
 
@@ -40,6 +42,32 @@ TEST(Synthetic, PackingIsReadingAndPacking) {
       format_info(format).pack_row_block(trits.data(), reader.cols(), reader.cols(),
                                          expected.data());
       EXPECT_EQ(direct, expected) << linear.tensor;
+    }
+  }
+}
+
+TEST(Synthetic, ShapesHaveTheSizesOfTheirModels) {
+  const std::map<std::string, std::pair<uint64_t, uint64_t>> parameters = {
+      {"bitnet-2b-4t", {2084044800, 328335360}},   {"llama3-8b", {6979321856, 2 * 525336576ull}},
+      {"falcon3-10b", {9500098560, 2 * 402653184ull}}, {"bitnet-70b", {68451041280, 1050673152}},
+      {"bitnet-100b", {99958652928, 262160384}},   {"tiny", {2949120, 262144}}};
+  ASSERT_EQ(synthetic_names().size(), parameters.size());
+  for (const std::string& name : synthetic_names()) {
+    const auto source = synthetic_source(name, 0);
+    ASSERT_TRUE(source.ok());
+    const ModelConfig& config = source->config;
+    EXPECT_TRUE(validate(config).ok()) << name;
+    EXPECT_EQ(ternary_parameters(config), parameters.at(name).first) << name;
+    EXPECT_EQ(embedding_parameters(config), parameters.at(name).second) << name;
+    EXPECT_EQ(source->head.has_value(), !config.tied_head) << name;
+    for (const LayerSource& layer : source->layers) {
+      EXPECT_EQ(layer.attn_sub_norm.empty(), !config.attn_sub_norm) << name;
+      EXPECT_EQ(layer.ffn_sub_norm.empty(), !config.ffn_sub_norm) << name;
+      for (size_t role = 0; role < kLinearRoles; ++role) {
+        const MatrixShape shape = linear_shape(config, static_cast<LinearRole>(role));
+        EXPECT_EQ(layer.linear[role].trits->rows(), shape.rows) << name;
+        EXPECT_EQ(layer.linear[role].trits->cols(), shape.cols) << name;
+      }
     }
   }
 }

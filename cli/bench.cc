@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// rotor bench: tokens a second for prompts and for generation, beside what the memory allows.
+// rotor bench: tokens a second for prompts and for generation, beside what memory and arithmetic allow.
 #include <fmt/core.h>
+#include <fmt/format.h>
 
-#include <chrono>
-#include <cmath>
+#include <algorithm>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "bench_cost.h"
+#include "bench_forecast.h"
+#include "bench_model.h"
+#include "bench_plan.h"
 #include "bench_report.h"
+#include "bench_run.h"
 #include "commands.h"
 #include "exit_code.h"
-#include "model_options.h"
+#include "integer_peak.h"
+#include "machine.h"
+#include "model/synthetic_source.h"
 #include "read_bandwidth.h"
 #include "repeated_option.h"
 #include "terminal.h"
@@ -18,305 +26,179 @@
 namespace rotor::cli {
 namespace {
 
-struct BenchOptions {
-  ModelOptions model;
-  std::string synthetic;
-  size_t prompt = 512;
-  size_t generate = 128;
-  std::vector<size_t> threads;
-  std::vector<size_t> batch = {1};
-  size_t repeats = 5;
-  std::string output = "md";
-  bool profile = false;
+constexpr size_t kProbeRepeats = 5;        // before the first test and after the last
+constexpr size_t kProbeRepeatsBetween = 1;
+
+// The better of what was measured before, between and after the tests: what others do on the machine
+// comes and goes.
+struct Limits {
+  double bytes_per_second = 0.0;
+  double operations_per_second = 0.0;
+
+  // Reads the very weights where they are too large for the caches, so that no second buffer of their
+  // size is needed.
+  Status measure(const Model& model, size_t threads, IsaLevel isa, size_t repeats) {
+    constexpr double kBeyondAllCaches = 256e6;
+    std::vector<std::span<const std::byte>> memory;
+    if (weight_bytes(model) >= kBeyondAllCaches) {
+      memory = weight_memory(model);
+    }
+    ROTOR_ASSIGN(const double bytes, measure_read_bandwidth(threads, repeats, memory));
+    bytes_per_second = std::max(bytes_per_second, bytes);
+    operations_per_second =
+        std::max(operations_per_second, measure_integer_peak(threads, isa, repeats));
+    return {};
+  }
 };
 
-// The memory that one pass reads: all ternary matrices and the head, or its coarse form.
-std::vector<std::span<const std::byte>> weight_memory(const Model& model) {
-  const Weights& w = model.weights;
-  std::vector<std::span<const std::byte>> areas;
-  const auto add = [&](const Buffer& buffer) { areas.emplace_back(buffer.data(), buffer.size()); };
-  add(w.packed);
-  add(w.head_plane.rows != 0 ? w.head_plane.codes : w.head_matrix().data);
-  return areas;
-}
-
-double weight_bytes(const Model& model) {
-  size_t bytes = 0;
-  for (const std::span<const std::byte> area : weight_memory(model)) {
-    bytes += area.size();
-  }
-  return static_cast<double>(bytes);
-}
-
-double packed_bytes_of(const Linear& linear) {
-  const TernaryMatrix& matrix = linear.matrix;
-  return static_cast<double>(packed_bytes(matrix.format, matrix.rows, matrix.cols));
-}
-
-// Bytes of weights that a verb reads in a pass.
-double verb_weight_bytes(const Model& model, Verb verb) {
-  const Weights& w = model.weights;
-  if (verb == Verb::kLogits) {
-    const Buffer& head = w.head_plane.rows != 0 ? w.head_plane.codes : w.head_matrix().data;
-    return static_cast<double>(head.size());
-  }
-  double bytes = 0;
-  for (const LayerWeights& layer : w.layers) {
-    switch (verb) {
-      case Verb::kQkv:
-        bytes += packed_bytes_of(layer.q) + packed_bytes_of(layer.k) + packed_bytes_of(layer.v);
-        break;
-      case Verb::kAttnOut: bytes += packed_bytes_of(layer.o); break;
-      case Verb::kFfnGateUp: bytes += packed_bytes_of(layer.gate) + packed_bytes_of(layer.up); break;
-      case Verb::kFfnDown: bytes += packed_bytes_of(layer.down); break;
-      default: break;
+// All tests with one model, one type of cache and one number of threads.
+Status measure_tests(const BenchOptions& options, const BenchLoad& loaded, const std::string& kv,
+                     size_t threads, const std::vector<BenchTest>& tests, BenchReport& report) {
+  CpuExecutorOptions executor_options;
+  executor_options.threads = threads;
+  executor_options.max_batch = pass_rows(tests);
+  executor_options.kv_positions = cache_positions(tests);
+  executor_options.kv_type = kv_type(kv);
+  executor_options.measure = options.profile;
+  ROTOR_ASSIGN(executor_options.isa, selected_isa());
+  ROTOR_ASSIGN(const std::unique_ptr<Executor> executor,
+               make_cpu_executor(loaded.model, executor_options));
+  const BenchSetting setting = {*loaded.model, executor_options.kv_type, executor_options.max_batch};
+  BenchRun run(options, setting, *executor);
+  Limits limits;
+  const auto measure_limits = [&](size_t repeats) {
+    return limits.measure(*loaded.model, threads, executor_options.isa, repeats);
+  };
+  ROTOR_TRY(measure_limits(kProbeRepeats));
+  const size_t first = report.rows.size();
+  Status status;
+  for (size_t i = 0; i < tests.size() && status.ok(); ++i) {
+    Result<BenchRow> row = run.measure(tests[i]);
+    status = row.status();
+    if (row.ok()) {
+      status = measure_limits(i + 1 < tests.size() ? kProbeRepeatsBetween : kProbeRepeats);
+      row->model = loaded.about;
+      row->kv = kv;
+      row->threads = threads;
+      row->peak_rss_bytes = peak_resident_bytes();
+      report.rows.push_back(*std::move(row));
     }
   }
-  return bytes;
-}
-
-// Read bandwidth over the very weights where they are too large for the caches, so that no second
-// buffer of their size is needed; over a buffer made for it otherwise.
-Result<double> available_bandwidth(const Model& model, size_t threads) {
-  constexpr double kBeyondCaches = 256e6;
-  constexpr size_t kRepeats = 5;
-  if (weight_bytes(model) < kBeyondCaches) {
-    return measure_read_bandwidth(threads, kRepeats);
+  for (BenchRow& row : std::span(report.rows).subspan(first)) {
+    row.available_gb_per_second = limits.bytes_per_second / 1e9;
+    row.available_tops = limits.operations_per_second / 1e12;
   }
-  return measure_read_bandwidth(threads, kRepeats, weight_memory(model));
+  return status;
 }
 
-TokenId bench_token(const ModelConfig& config, size_t i) {
-  return static_cast<TokenId>((i * 7919 + 1) % config.vocab);
-}
-
-// Greedy, as far as the head is concerned: the tokens themselves are fixed.
-const TopQuery kGreedy = {1, {}};
-
-// Computes `count` tokens of `sequence`; only the last one's logits, as when reading a prompt.
-Status prefill(Executor& executor, const ModelConfig& config, KvSequence& sequence, size_t count) {
-  while (sequence.length() < count) {
-    const size_t begin = sequence.length();
-    const size_t rows = std::min(executor.max_batch(), count - begin);
-    ROTOR_TRY(sequence.extend(rows));
-    Batch batch;
-    for (size_t i = begin; i < begin + rows; ++i) {
-      batch.rows.push_back({&sequence, i, bench_token(config, i), i + 1 == count, &kGreedy});
+// What was measured before a failure is in the report.
+Status bench(const BenchOptions& options, BenchReport& report) {
+  ROTOR_ASSIGN(const std::vector<BenchTest> tests, plan_tests(options));
+  ROTOR_ASSIGN(const std::vector<std::string> models, bench_models(options));
+  if (options.plan) {
+    return print_forecast(options, models, tests);
+  }
+  report.machine = {cpu_features().model, frequency_governor()};
+  for (const std::string& path : models) {
+    for (const std::string& head : options.heads) {
+      ROTOR_ASSIGN(const BenchLoad loaded,
+                   load_for_bench(options, path, head, cache_positions(tests)));
+      for (const std::string& kv : options.kv) {
+        for (const size_t threads : options.threads) {
+          ROTOR_TRY(measure_tests(options, loaded, kv, threads, tests, report));
+        }
+      }
     }
-    ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
   }
   return {};
 }
 
-Status decode(Executor& executor, const ModelConfig& config, std::vector<KvSequence>& sequences,
-              size_t count) {
-  for (size_t step = 0; step < count; ++step) {
-    Batch batch;
-    for (KvSequence& sequence : sequences) {
-      ROTOR_TRY(sequence.extend(1));
-      const size_t position = sequence.length() - 1;
-      batch.rows.push_back({&sequence, position, bench_token(config, position), true, &kGreedy});
-    }
-    ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
-  }
-  return {};
-}
-
-class Bench {
- public:
-  Bench(const BenchOptions& options, const Model& model, Executor& executor, size_t threads)
-      : options_(options), model_(model), executor_(executor), threads_(threads) {}
-
-  Result<BenchRow> measure(size_t batch, size_t prompt, size_t generate) {
-    std::vector<double> rates;
-    const TwoStageCounts before = executor_.head_counts();
-    const VerbTimes times = executor_.verb_times();
-    for (size_t r = 0; r < options_.repeats + 1; ++r) {
-      ROTOR_ASSIGN(const double seconds, time_once(batch, prompt, generate));
-      if (r > 0) {  // the first pass warms up
-        rates.push_back(static_cast<double>(batch * (prompt + generate)) / seconds);
-      }
-    }
-    BenchRow row{threads_, batch, prompt, generate, 0, 0, 0, 0, 0, 0, {}};
-    double sum = 0.0;
-    for (const double rate : rates) {
-      sum += rate;
-    }
-    row.tokens_per_second = sum / static_cast<double>(rates.size());
-    double squares = 0.0;
-    for (const double rate : rates) {
-      squares += (rate - row.tokens_per_second) * (rate - row.tokens_per_second);
-    }
-    row.stddev = rates.size() > 1 ? std::sqrt(squares / static_cast<double>(rates.size() - 1)) : 0;
-    row.head_rows = head_rows(before, executor_.head_counts());
-    row.bytes_per_token = bytes_per_token(batch, prompt, generate, row.head_rows);
-    row.gb_per_second = row.bytes_per_token * row.tokens_per_second / 1e9;
-    if (options_.profile) {
-      row.phases = phases(times, executor_.verb_times(), row);
-    }
-    return row;
-  }
-
- private:
-  Result<double> time_once(size_t batch, size_t prompt, size_t generate) {
-    std::vector<KvSequence> sequences;
-    for (size_t i = 0; i < batch; ++i) {
-      sequences.emplace_back(&executor_.kv_pool());
-    }
-    const auto start = std::chrono::steady_clock::now();
-    if (generate == 0) {
-      for (KvSequence& sequence : sequences) {
-        ROTOR_TRY(prefill(executor_, model_.config, sequence, prompt));
-      }
-    } else {
-      ROTOR_TRY(decode(executor_, model_.config, sequences, generate));
-    }
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-
-  // Rows of the head read for one token between two counts. One that was not answered read them all.
-  double head_rows(const TwoStageCounts& before, const TwoStageCounts& after) const {
-    if (after.rows == before.rows) {
-      return 0;
-    }
-    const auto whole = static_cast<double>((after.unanswered - before.unanswered) *
-                                           model_.config.vocab);
-    return (static_cast<double>(after.rescored - before.rescored) + whole) /
-           static_cast<double>(after.rows - before.rows);
-  }
-
-  double bytes_per_token(size_t batch, size_t prompt, size_t generate, double head_rows) const {
-    if (generate == 0) {
-      const double rows = static_cast<double>(std::min(prompt, executor_.max_batch()));
-      return weight_bytes(model_) / rows;
-    }
-    return weight_bytes(model_) / static_cast<double>(batch) +
-           position_bytes() * static_cast<double>(generate) / 2 +
-           head_rows * static_cast<double>(model_.weights.head_matrix().row_bytes());
-  }
-
-  double position_bytes() const {
-    const ModelConfig& c = model_.config;
-    return static_cast<double>(c.layers * 2 * c.kv_rows()) * (options_.model.kv == "f32" ? 4 : 2);
-  }
-
-  // What a pass spent on each verb between two readings, and what the verb reads.
-  std::vector<BenchPhase> phases(const VerbTimes& before, const VerbTimes& after,
-                                 const BenchRow& row) const {
-    const auto passes = static_cast<double>(after.passes - before.passes);
-    const auto mean_position = static_cast<double>(row.prompt + row.generate) / 2;
-    std::vector<BenchPhase> phases;
-    for (size_t i = 0; i < kVerbs; ++i) {
-      const Verb verb = static_cast<Verb>(i);
-      double bytes = verb_weight_bytes(model_, verb);
-      if (verb == Verb::kAttend && row.generate > 0) {  // a prompt's cache is read from caches
-        bytes = position_bytes() * mean_position * static_cast<double>(row.batch);
-      } else if (verb == Verb::kLogits) {
-        bytes += row.head_rows *
-                 static_cast<double>(row.batch * model_.weights.head_matrix().row_bytes());
-      }
-      phases.push_back({verb_name(verb), (after.seconds[i] - before.seconds[i]) / passes, bytes});
-    }
-    return phases;
-  }
-
-  const BenchOptions& options_;
-  const Model& model_;
-  Executor& executor_;
-  size_t threads_;
-};
-
-Status bench(BenchOptions options) {
-  if (!options.synthetic.empty()) {
-    options.model.model = "synthetic:" + options.synthetic;
-  }
+Status bench_and_print(BenchOptions options) {
   if (options.threads.empty()) {
     options.threads = {default_thread_count()};
   }
-  const size_t most = *std::max_element(options.batch.begin(), options.batch.end());
-  const size_t longest = std::max(options.prompt, options.generate);
-  options.model.threads = options.threads.front();
-  options.model.context = std::max<size_t>(longest, 1);
   BenchReport report;
-  ROTOR_ASSIGN(LoadedModel loaded, load(options.model, most, std::max<size_t>(128, most)));
-  const std::shared_ptr<const Model> model = loaded.model;
-  ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
-  report.model = options.synthetic.empty() ? model->path : options.synthetic;
-  report.isa = isa_name(isa);
-  report.format = format_info(model->weights.layers[0].q.matrix.format).name;
-  report.head = model->weights.head_plane.rows != 0 ? "two-stage" : "full";
-  report.load_seconds = loaded.load_seconds;
-  loaded.executor.reset();
-  for (const size_t threads : options.threads) {
-    ROTOR_ASSIGN(const double before, available_bandwidth(*model, threads));
-    CpuExecutorOptions executor_options;
-    executor_options.threads = threads;
-    executor_options.max_batch = std::max<size_t>(128, most);
-    executor_options.kv_positions = options.model.context;
-    executor_options.kv_sequences = most;
-    executor_options.kv_type = options.model.kv == "f32" ? KvType::kF32 : KvType::kF16;
-    executor_options.isa = isa;
-    executor_options.measure = options.profile;
-    ROTOR_ASSIGN(const std::unique_ptr<Executor> executor,
-                 make_cpu_executor(model, executor_options));
-    Bench run(options, *model, *executor, threads);
-    std::vector<BenchRow> rows;
-    if (options.prompt > 0) {
-      ROTOR_ASSIGN(const BenchRow row, run.measure(1, options.prompt, 0));
-      rows.push_back(row);
-    }
-    for (const size_t batch : options.batch) {
-      if (options.generate > 0) {
-        ROTOR_ASSIGN(const BenchRow row, run.measure(batch, 0, options.generate));
-        rows.push_back(row);
-      }
-    }
-    // Before and after: what others do on the machine comes and goes, and the limit is the better one.
-    ROTOR_ASSIGN(const double after, available_bandwidth(*model, threads));
-    for (BenchRow& row : rows) {
-      row.available_gb_per_second = std::max(before, after) / 1e9;
-      report.rows.push_back(row);
-    }
+  const Status status = bench(options, report);
+  if (!report.rows.empty()) {
+    print_report(report, options.output);
   }
-  print_report(report, options.output);
-  return {};
+  return status;
+}
+
+constexpr const char* kFooter =
+    "A list is numbers and ranges with commas between: 1,2 or 1-8 or 1-8+2 (1 3 5 7) or 1-8*2\n"
+    "(1 2 4 8). Every option that takes one may be given several times.\n"
+    "Examples:\n"
+    "  rotor bench -p 128 -n 32 -t 1,2 -r 3\n"
+    "  rotor bench -p 0 -n 16 -b 1-4*2 -d 0,512 -r 2 -o csv\n"
+    "  rotor bench -p 0 -n 0 -pg 64,16 -r 2 -o jsonl\n"
+    "  rotor bench --synthetic bitnet-70b,bitnet-100b --plan\n"
+    "  rotor bench --synthetic bitnet-2b-4t -m MODEL --head two-stage,full -d 0,4096 -o sql";
+
+void add_tests(CLI::App& command, BenchOptions& options) {
+  constexpr size_t kMostTokens = size_t{1} << 20;
+  add_ranges(command, "-p,--n-prompt", options.prompt, "tokens of a prompt; 0: none", 0, kMostTokens)
+      ->default_str("512");
+  add_ranges(command, "-n,--n-gen", options.generate, "tokens to generate; 0: none", 0, kMostTokens)
+      ->default_str("128");
+  add_pairs(command, "--pg", options.pairs,
+            "-pg P,N: a prompt of P tokens, then N generated, as one rate", 0, kMostTokens);
+  add_ranges(command, "-d,--n-depth", options.depth,
+             "tokens in the cache before; more than the context that a model was made for is measured too",
+             0, kMostTokens)
+      ->default_str("0");
+  add_ranges(command, "-b,--batch", options.batch, "sequences generated at once", 1, 1024)
+      ->default_str("1");
+  add_ranges(command, "-t,--threads", options.threads, "thread counts", 1, 1024);
+  command.add_option("-r,--repeats,--repetitions", options.repeats, "measured repetitions of a test")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command.add_flag("--no-warmup", options.no_warmup, "no repetition before those measured");
+}
+
+void add_models(CLI::App& command, BenchOptions& options) {
+  add_texts(command, "MODEL,-m,--model", options.models,
+            "as for rotor run, also ROTOR_MODEL; several are measured one after the other");
+  add_names(command, "--synthetic", options.synthetic, "random weights in a published shape",
+            synthetic_names());
+  command.add_option("--i2s-layout", options.model.i2s_layout, "layout of I2_S tensors in a GGUF file")
+      ->check(CLI::IsMember({"128", "64", "1x4"}))
+      ->capture_default_str();
+  command
+      .add_option("--weights", options.model.weights,
+                  "layout of the ternary matrices in memory; auto: the fastest here")
+      ->envname("ROTOR_WEIGHTS")
+      ->check(CLI::IsMember({"auto", "i2", "dense243", "fold243", "planes2"}))
+      ->capture_default_str();
+  add_names(command, "--head", options.heads,
+            "how the head is kept; full is the worst case, every row of it read for every token",
+            {"auto", "full", "two-stage"})
+      ->envname("ROTOR_HEAD")
+      ->default_str("auto");
+  add_names(command, "--kv", options.kv, "types of the key/value cache", {"f16", "f32"})
+      ->default_str("f16");
 }
 
 }  // namespace
 
 void add_bench_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "measure speed beside what the memory allows");
-  add_model_argument(*command, options->model);
-  add_weights_option(*command, options->model);
-  command->add_option("--synthetic", options->synthetic,
-                      "random weights in a published shape: bitnet-2b-4t, tiny");
-  command->add_option("-p,--n-prompt", options->prompt, "tokens of the prompt; 0: none")
-      ->check(CLI::Range(0, 1 << 20))
-      ->capture_default_str();
-  command->add_option("-n,--n-gen", options->generate, "tokens to generate; 0: none")
-      ->check(CLI::Range(0, 1 << 20))
-      ->capture_default_str();
-  add_numbers<size_t>(*command, "-t,--threads", options->threads, "thread counts, such as 1,2", 1,
-                      1024);
-  add_numbers<size_t>(*command, "-b,--batch", options->batch,
-                      "sequences generated at once, such as 1,4,16", 1, 1024)
-      ->default_str("1");
-  command->add_option("-r,--repeats", options->repeats, "measured repetitions, after one to warm up")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  command->add_option("-o,--output", options->output, "md, csv or json")
-      ->check(CLI::IsMember({"md", "csv", "json"}))
+  CLI::App* command =
+      app.add_subcommand("bench", "measure speed beside what memory and arithmetic allow");
+  add_models(*command, *options);
+  add_tests(*command, *options);
+  command->add_option("-o,--output", options->output, "form of the report")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kBenchForms), std::end(kBenchForms))))
       ->capture_default_str();
   command->add_flag("--profile", options->profile,
                     "also the time of each phase of the decoder, and what it reads");
-  command->add_option("--kv", options->model.kv, "type of the key/value cache")
-      ->check(CLI::IsMember({"f16", "f32"}))
-      ->capture_default_str();
+  command->add_flag("--plan,--dry-run", options->plan,
+                    "load nothing: the memory that each layout would need, and the speed that the "
+                    "machine's limits allow");
   command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
-  command->footer("Example:\n  rotor bench -p 128 -n 32 -t 1,2 -r 3");
+  command->footer(kFooter);
   command->callback([options, &exit_code] {
-    const Status status = bench(*options);
+    const Status status = bench_and_print(*options);
     exit_code = status.ok() ? kExitOk : fail(status);
   });
 }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-#include <fstream>
 #include <memory>
 
 #include "base/cpu_features.h"
@@ -14,6 +13,7 @@
 #include "exit_code.h"
 #include "kernels/format_probe.h"
 #include "kernels/self_test.h"
+#include "machine.h"
 #include "model_options.h"
 #include "output.h"
 #include "read_bandwidth.h"
@@ -25,13 +25,6 @@ namespace {
 constexpr IsaLevel kLevels[] = {IsaLevel::kScalar,     IsaLevel::kAvx2,       IsaLevel::kAvxVnni,
                                 IsaLevel::kAvx512Vnni, IsaLevel::kAvx512Vbmi, IsaLevel::kAmx,
                                 IsaLevel::kNeon,       IsaLevel::kDotprod,    IsaLevel::kI8mm};
-
-std::string first_line(const char* path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 struct Checkup {
   std::string cpu;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include <fmt/core.h>
 
@@ -23,6 +24,16 @@ const char* unknown_command(const CLI::App& app, int argc, char** argv) {
   const auto commands =
       app.get_subcommands([&](const CLI::App* command) { return command->check_name(argv[1]); });
   return commands.empty() ? argv[1] : nullptr;
+}
+
+// llama-bench writes -pg where one letter would be a whole option: CLI11 wants two dashes.
+void spell_out_pairs(int argc, char** argv) {
+  static char spelled[] = "--pg";
+  for (int i = 2; i < argc && std::string_view(argv[1]) == "bench"; ++i) {
+    if (std::string_view(argv[i]) == "-pg") {
+      argv[i] = spelled;
+    }
+  }
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -52,6 +63,7 @@ int parse_and_run(int argc, char** argv) {
     fmt::print(stderr, "rotor: no command '{}'; rotor --help lists the commands\n", word);
     return rotor::cli::kExitUsage;
   }
+  spell_out_pairs(argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -74,7 +74,7 @@ def together(run: dict, alone: dict) -> None:
 
 
 def main() -> None:
-    runs = json.loads(Path(sys.argv[1]).read_text())
+    runs = [run for run in json.loads(Path(sys.argv[1]).read_text()) if run["phases"]]
     single = {run["n_threads"]: run for run in runs if run["n_gen"] and run["batch"] == 1}
     for run in single.values():
         generation(run)

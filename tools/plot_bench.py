@@ -26,13 +26,18 @@ LIMIT = {"light": "#bc4c00", "dark": "#f0883e"}
 
 
 def read_rows(path):
-    """The rows of generation with one sequence."""
+    """The rows of generation alone, with one sequence and an empty cache."""
     with open(path, newline="", encoding="utf-8") as file:
         lines = [line for line in file if line.strip()]
     header = lines[0]
     body = [line for line in lines if line != header]
     rows = csv.DictReader([header, *body])
-    return [row for row in rows if int(row["n_gen"]) > 0 and int(row["batch"]) == 1]
+
+    def wanted(row):
+        before = int(row["n_prompt"]) + int(row.get("n_depth") or 0)  # older tables lack a depth
+        return int(row["n_gen"]) > 0 and int(row["batch"]) == 1 and before == 0
+
+    return [row for row in rows if wanted(row)]
 
 
 def draw(rows, theme, path):

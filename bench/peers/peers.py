@@ -128,8 +128,8 @@ class Rotor(Peer):
         last = output[-1]
         self.weights = last["format"]
         self.head = "bf16, exact, read in two stages" if last["head"] == "two-stage" else "bf16"
-        keys = ("isa", "format", "head", "available_gb_per_second", "peak_rss_bytes")
-        return Speeds(rates, {key: last[key] for key in keys})
+        keys = ("isa", "format", "head", "build_commit", "available_gb_per_second", "peak_rss_bytes")
+        return Speeds(rates, {key: last[key] for key in keys if key in last})
 
 
 @dataclass

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench_cost.h"
+
+namespace rotor::cli {
+namespace {
+
+const Buffer& head_memory(const Weights& weights) {
+  return weights.head_plane.rows != 0 ? weights.head_plane.codes : weights.head_matrix().data;
+}
+
+double size_of(const Buffer& buffer) { return static_cast<double>(buffer.size()); }
+
+double packed_bytes_of(const Linear& linear) {
+  const TernaryMatrix& matrix = linear.matrix;
+  return static_cast<double>(packed_bytes(matrix.format, matrix.rows, matrix.cols));
+}
+
+double matrix_bytes(const LayerWeights& layer, Verb verb) {
+  switch (verb) {
+    case Verb::kQkv:
+      return packed_bytes_of(layer.q) + packed_bytes_of(layer.k) + packed_bytes_of(layer.v);
+    case Verb::kAttnOut: return packed_bytes_of(layer.o);
+    case Verb::kFfnGateUp: return packed_bytes_of(layer.gate) + packed_bytes_of(layer.up);
+    case Verb::kFfnDown: return packed_bytes_of(layer.down);
+    default: return 0;
+  }
+}
+
+size_t prompt_passes(const BenchSetting& setting, const BenchTest& test) {
+  return (test.prompt + setting.pass_rows - 1) / setting.pass_rows;
+}
+
+// Positions that the passes over one sequence's prompt find in the cache, summed up. What a pass
+// stores itself comes from caches.
+double prompt_positions(const BenchSetting& setting, const BenchTest& test) {
+  const auto passes = static_cast<double>(prompt_passes(setting, test));
+  const double before = static_cast<double>(setting.pass_rows) * passes * (passes - 1) / 2;
+  return passes * static_cast<double>(test.depth) + before;
+}
+
+// Positions that the tokens of one sequence's generation see, summed up.
+double generation_positions(const BenchTest& test) {
+  const auto count = static_cast<double>(test.generate);
+  return count * static_cast<double>(test.depth + test.prompt) + count * (count + 1) / 2;
+}
+
+}  // namespace
+
+std::vector<std::span<const std::byte>> weight_memory(const Model& model) {
+  const Buffer& head = head_memory(model.weights);
+  return {{model.weights.packed.data(), model.weights.packed.size()}, {head.data(), head.size()}};
+}
+
+double weight_bytes(const Model& model) {
+  return size_of(model.weights.packed) + size_of(head_memory(model.weights));
+}
+
+double position_bytes(const BenchSetting& setting) {
+  const ModelConfig& c = setting.model.config;
+  return static_cast<double>(c.layers * 2 * c.kv_rows()) * (setting.kv == KvType::kF32 ? 4 : 2);
+}
+
+double test_bytes(const BenchSetting& setting, const BenchTest& test, double head_rows) {
+  const Weights& weights = setting.model.weights;
+  const auto sequences = static_cast<double>(test.batch);
+  const auto steps = static_cast<double>(test.generate);
+  const double prompts = test.prompt > 0 ? sequences : 0;  // each computes the last one's logits
+  const double passes = sequences * static_cast<double>(prompt_passes(setting, test)) + steps;
+  const double positions = prompt_positions(setting, test) + generation_positions(test);
+  return passes * size_of(weights.packed) + (prompts + steps) * size_of(head_memory(weights)) +
+         (prompts + sequences * steps) * head_rows *
+             static_cast<double>(weights.head_matrix().row_bytes()) +
+         sequences * positions * position_bytes(setting);
+}
+
+double verb_bytes(const BenchSetting& setting, const BenchTest& test, Verb verb, double head_rows) {
+  const Weights& weights = setting.model.weights;
+  const bool prompt = test.prompt > 0;
+  const auto sequences = static_cast<double>(test.batch);
+  const double passes = prompt ? static_cast<double>(prompt_passes(setting, test))
+                               : static_cast<double>(test.generate);
+  if (verb == Verb::kAttend) {
+    const double positions =
+        prompt ? prompt_positions(setting, test) : sequences * generation_positions(test);
+    return positions * position_bytes(setting) / passes;
+  }
+  if (verb == Verb::kLogits) {
+    const double rows = head_rows * static_cast<double>(weights.head_matrix().row_bytes());
+    return prompt ? (size_of(head_memory(weights)) + rows) / passes
+                  : size_of(head_memory(weights)) + sequences * rows;
+  }
+  double bytes = 0;
+  for (const LayerWeights& layer : weights.layers) {
+    bytes += matrix_bytes(layer, verb);
+  }
+  return bytes;
+}
+
+double test_operations(const ModelConfig& config, const BenchTest& test) {
+  return 2.0 * static_cast<double>(ternary_parameters(config)) * static_cast<double>(test.tokens());
+}
+
+}  // namespace rotor::cli

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Times every row of kernel_list.inc that this CPU can run: bytes of weights (or of input) a second
 // and the ratio to the scalar row, if that was timed too. Weights are a stream larger than the caches of a core, as in
-// decoding. Run it on an idle machine: kernels_bench --benchmark_filter=ternary
+// decoding. Run it on an idle machine: kernels_bench --benchmark_filter=ternary (docs/bench.md).
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -143,10 +143,87 @@ void run(benchmark::State& state, const std::string& name, ExpSum kernel) {
           [&] { benchmark::DoNotOptimize(kernel(x.data(), kCols, 6.0f)); });
 }
 
-// The other operations move a few kilobytes per token; they are not worth a row.
-template <typename Kernel>
-void run(benchmark::State& state, const std::string&, Kernel) {
-  state.SkipWithError("not timed");
+// What follows moves some kilobytes a token, all in the first-level cache: a row as wide as 2B-4T's.
+void run(benchmark::State& state, const std::string& name, RmsNorm kernel) {
+  const std::vector<float> x = random_floats(kCols);
+  std::vector<float> out(kCols);
+  measure(state, name, kCols * sizeof(float),
+          [&] { kernel(x.data(), x.data(), kCols, 1e-5f, out.data()); });
+}
+
+void run(benchmark::State& state, const std::string& name, ScaleTensor kernel) {
+  const std::vector<int32_t> sums(kCols, 12345);
+  std::vector<float> out(kCols);
+  measure(state, name, kCols * sizeof(int32_t),
+          [&] { kernel(sums.data(), kCols, 0.01f, out.data()); });
+}
+
+void run(benchmark::State& state, const std::string& name, ScaleRows kernel) {
+  const std::vector<int32_t> sums(kCols, 12345);
+  const std::vector<float> scales = random_floats(kCols);
+  std::vector<float> out(kCols);
+  measure(state, name, 2 * kCols * sizeof(int32_t),
+          [&] { kernel(sums.data(), scales.data(), kCols, 0.01f, out.data()); });
+}
+
+void run(benchmark::State& state, const std::string& name, AddTo kernel) {
+  std::vector<float> x(kCols, 1.0f);
+  const std::vector<float> y(kCols, 0.0f);  // so that repeating it changes nothing
+  measure(state, name, 2 * kCols * sizeof(float), [&] { kernel(x.data(), y.data(), kCols); });
+}
+
+void run(benchmark::State& state, const std::string& name, Gated kernel) {
+  const std::vector<float> gate = random_floats(kCols);
+  std::vector<float> out(kCols);
+  measure(state, name, 2 * kCols * sizeof(float),
+          [&] { kernel(gate.data(), gate.data(), kCols, out.data()); });
+}
+
+void run(benchmark::State& state, const std::string& name, Rope kernel) {
+  constexpr size_t kDim = 128;
+  std::vector<float> x = random_floats(kCols);
+  const std::vector<float> cos(kDim / 2, 0.8f);  // a turn: magnitudes stay
+  const std::vector<float> sin(kDim / 2, 0.6f);
+  measure(state, name, kCols * sizeof(float),
+          [&] { kernel(x.data(), kCols / kDim, kDim, cos.data(), sin.data()); });
+}
+
+void run(benchmark::State& state, const std::string& name, ToF16 kernel) {
+  const std::vector<float> x = random_floats(kCols);
+  std::vector<uint16_t> out(kCols);
+  measure(state, name, kCols * sizeof(float), [&] { kernel(x.data(), kCols, out.data()); });
+}
+
+void run(benchmark::State& state, const std::string& name, FromF16 kernel) {
+  const std::vector<uint16_t> x(kCols, 0x3c01);
+  std::vector<float> out(kCols);
+  measure(state, name, kCols * sizeof(uint16_t), [&] { kernel(x.data(), kCols, out.data()); });
+}
+
+void run(benchmark::State& state, const std::string& name, AttendMerge kernel) {
+  constexpr size_t kDim = 128;
+  std::vector<float> out(kDim, 0.5f);
+  const std::vector<float> other(kDim, 0.5f);
+  measure(state, name, 2 * kDim * sizeof(float), [&] {
+    float max_score = 1.0f;
+    float sum = 1.0f;
+    kernel(&max_score, &sum, out.data(), -30.0f, 1.0f, other.data(), kDim);
+  });
+}
+
+void run(benchmark::State& state, const std::string& name, DivideBy kernel) {
+  const std::vector<float> x = random_floats(kCols);
+  std::vector<float> out(kCols);
+  measure(state, name, kCols * sizeof(float), [&] { kernel(x.data(), 3.0f, kCols, out.data()); });
+}
+
+// Reads nothing: its rate is that of the multiplications and additions.
+void run(benchmark::State& state, const std::string& name, IntegerPeak kernel) {
+  constexpr uint64_t kRounds = 16;
+  measure(state, name, 0, [&] { benchmark::DoNotOptimize(kernel(kRounds)); });
+  state.counters["multiply_adds"] =
+      benchmark::Counter(static_cast<double>(kRounds * kPeakMultiplyAdds),
+                         benchmark::Counter::kIsIterationInvariantRate);
 }
 
 // What every load of a .rotor file does; items are trits.
@@ -171,9 +248,7 @@ void add_row(const std::string& name, const std::string& isa, IsaLevel level, Ke
   constexpr bool kBatched = std::is_same_v<Kernel, TernaryMatmul> ||
                             std::is_same_v<Kernel, DotRows> || std::is_same_v<Kernel, CodeDots> ||
                             std::is_same_v<Kernel, Attend>;
-  constexpr bool kTimed =
-      kBatched || std::is_same_v<Kernel, RmsNormQuantize> || std::is_same_v<Kernel, ExpSum>;
-  if (!kTimed || !cpu_features().supports(level)) {
+  if (!cpu_features().supports(level)) {
     return;
   }
   auto* row = benchmark::RegisterBenchmark(

@@ -58,7 +58,7 @@ Status measure_tests(const BenchOptions& options, const BenchLoad& loaded, const
   executor_options.threads = threads;
   executor_options.max_batch = pass_rows(tests);
   executor_options.kv_positions = cache_positions(tests);
-  executor_options.kv_type = kv_type(kv);
+  executor_options.kv_type = *parse_kv_type(kv);
   executor_options.measure = options.profile;
   ROTOR_ASSIGN(executor_options.isa, selected_isa());
   ROTOR_ASSIGN(const std::unique_ptr<Executor> executor,
@@ -175,7 +175,7 @@ void add_models(CLI::App& command, BenchOptions& options) {
             {"auto", "full", "two-stage"})
       ->envname("ROTOR_HEAD")
       ->default_str("auto");
-  add_names(command, "--kv", options.kv, "types of the key/value cache", {"f16", "f32"})
+  add_names(command, "--kv", options.kv, "types of the key/value cache", {"f16", "bf16", "f32", "int8"})
       ->default_str("f16");
 }
 

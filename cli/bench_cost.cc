@@ -57,7 +57,7 @@ double weight_bytes(const Model& model) {
 
 double position_bytes(const BenchSetting& setting) {
   const ModelConfig& c = setting.model.config;
-  return static_cast<double>(c.layers * 2 * c.kv_rows()) * (setting.kv == KvType::kF32 ? 4 : 2);
+  return static_cast<double>(c.layers * 2 * c.kv_heads * kv_vector_bytes(setting.kv, c.head_dim));
 }
 
 double test_bytes(const BenchSetting& setting, const BenchTest& test, double head_rows) {

@@ -91,10 +91,16 @@ std::string parameter_count(uint64_t parameters) {
   return count >= 1e9 ? fmt::format("{:.2f}B", count / 1e9) : fmt::format("{:.1f}M", count / 1e6);
 }
 
-KvType kv_type(const std::string& name) { return name == "f32" ? KvType::kF32 : KvType::kF16; }
-
 KvType widest_kv(const std::vector<std::string>& names) {
-  return std::find(names.begin(), names.end(), "f32") != names.end() ? KvType::kF32 : KvType::kF16;
+  constexpr size_t kAnyHead = 128;
+  KvType widest = KvType::kInt8;
+  for (const std::string& name : names) {
+    const KvType type = *parse_kv_type(name);
+    if (kv_vector_bytes(type, kAnyHead) > kv_vector_bytes(widest, kAnyHead)) {
+      widest = type;
+    }
+  }
+  return widest;
 }
 
 const char* head_name(const ModelSource& source, HeadMode mode) {

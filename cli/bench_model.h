@@ -22,9 +22,6 @@ Result<std::vector<std::string>> bench_models(const BenchOptions& options);
 // "2.41B", "10.7M".
 std::string parameter_count(uint64_t parameters);
 
-// The type of key and value with this name that --kv takes.
-KvType kv_type(const std::string& name);
-
 // The largest of those named.
 KvType widest_kv(const std::vector<std::string>& names);
 

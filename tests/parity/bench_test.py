@@ -122,12 +122,12 @@ def test_depth_pairs_and_batches(engine: Engine) -> None:
 
 def test_bytes_count_passes_and_cache(engine: Engine) -> None:
     """tiny: 4 layers with 2 heads of 64, so 2,048 bytes a position with f16; 100 deep, 2 tokens."""
-    half, full = (
+    half, *others = (
         rows_of(engine, "-p", 0, "-n", 2, "-d", "0,100", "--kv", kv, "--head", "full")
-        for kv in ("f16", "f32")
+        for kv in ("f16", "bf16", "f32", "int8")
     )
     weights = half[0]["model_size"]
-    for rows, position in ((half, 2048), (full, 4096)):
+    for rows, position in zip((half, *others), (2048, 2048, 4096, 1088), strict=True):
         assert rows[0]["bytes_per_token"] == weights + position * 1.5
         assert rows[1]["bytes_per_token"] == weights + position * 101.5
     (long,) = rows_of(engine, "-p", 300, "-n", 0, "-d", 10, "--head", "full")

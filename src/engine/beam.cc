@@ -13,8 +13,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/exp_log.h"
 #include "engine/candidates.h"
-#include "engine/exp_log.h"
 #include "engine/log_softmax.h"
 #include "engine/logit_adjust.h"
 #include "text/detokenizer.h"

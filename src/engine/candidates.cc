@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/exp_log.h"
+#include "base/exp_log.h"
 
 namespace rotor {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/philox.h"
+#include "base/philox.h"
 #include "model/executor.h"
 
 namespace rotor {

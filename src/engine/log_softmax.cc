@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/exp_log.h"
+#include "base/exp_log.h"
 
 namespace rotor {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/exp_log.h"
+#include "base/exp_log.h"
 #include "engine/log_softmax.h"
 
 namespace rotor {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/exp_log.h"
-#include "engine/gumbel.h"
+#include "base/exp_log.h"
+#include "model/gumbel.h"
 
 namespace rotor {
 namespace {

@@ -13,8 +13,8 @@
 #include <limits>
 #include <numeric>
 
-#include "engine/gumbel.h"
 #include "engine/log_softmax.h"
+#include "model/gumbel.h"
 
 namespace rotor {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Known answers of Philox4x32-10, published with the paper's own library (kat_vectors).
-#include "engine/philox.h"
+#include "base/philox.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The noise: its bound holds for all kinds of bits, its range is as stated, its moments are
 // Gumbel's.
-#include "engine/gumbel.h"
+#include "model/gumbel.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The portable exp and ln stay within their stated error of the C library's long double functions.
-#include "engine/exp_log.h"
+#include "base/exp_log.h"
 
 #include <gtest/gtest.h>
 

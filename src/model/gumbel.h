@@ -10,8 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/exp_log.h"
-#include "engine/philox.h"
+#include "base/exp_log.h"
+#include "base/philox.h"
 
 namespace rotor {
 

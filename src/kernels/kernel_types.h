@@ -145,6 +145,20 @@ inline constexpr uint64_t kPeakMultiplyAdds = 3 << 16;
 inline constexpr uint64_t kMostPeakRounds = 1 << 12;
 using IntegerPeak = uint64_t (*)(uint64_t rounds);
 
+// Finds the tokens whose noise may be large (model/gumbel.h): of `first` .. `first` + count - 1 those
+// whose philox_bits({token, position, sample, 0}, seed) begin with at least `zeros` zero bits. Writes
+// how far they are from `first` to `found`, ascending, and returns their number.
+struct LargeNoiseArgs {
+  uint64_t seed;
+  uint32_t sample;
+  uint32_t position;
+  uint32_t first;        // first + count <= 2^32
+  uint32_t count;
+  int zeros;             // 0 .. 64
+  uint32_t* found;       // (count)
+};
+using LargeNoise = size_t (*)(const LargeNoiseArgs& args);
+
 // Sum over i of exp(x[i] - shift), for x[i] <= shift, in the fixed order of a sum.
 using ExpSum = float (*)(const float* x, size_t n, float shift);
 

@@ -33,6 +33,7 @@ struct KernelTable {
   DotRows dot_rows_f16;
   DotRows dot_rows_bf16;
   CodeDots code_dots;
+  LargeNoise large_noise;
   ExpSum exp_sum;
   IntegerPeak integer_peak;
 };

@@ -137,6 +137,16 @@ void run(benchmark::State& state, const std::string& name, RmsNormQuantize kerne
   });
 }
 
+// A vocabulary of 128,256; "bytes" are the random ones.
+void run(benchmark::State& state, const std::string& name, LargeNoise kernel) {
+  std::vector<uint32_t> found(256);
+  measure(state, name, 501 * 256 * sizeof(uint64_t), [&] {
+    for (uint32_t first = 0; first < 501 * 256; first += 256) {
+      benchmark::DoNotOptimize(kernel({42, 0, 7, first, 256, 12, found.data()}));
+    }
+  });
+}
+
 void run(benchmark::State& state, const std::string& name, ExpSum kernel) {
   std::vector<float> x = random_floats(kCols);
   measure(state, name, kCols * sizeof(float),

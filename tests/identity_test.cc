@@ -3,7 +3,7 @@
 // weights, head in memory or in the file, threads, size of the prefill chunks, other sequences in the
 // batch, caches kept, forked, truncated and computed anew. The hashes are fixed, so a compiler or
 // machine that computes something else fails too. A head in two stages gives the same logits and misses
-// none.
+// none, and a draw from it falls on the same token.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -15,6 +15,7 @@
 
 #include "base/sha256.h"
 #include "device/cpu/cpu_executor.h"
+#include "engine/sampler.h"
 #include "model/loader.h"
 #include "model/test_model.h"
 
@@ -339,6 +340,71 @@ TEST_P(Identity, AHeadInTwoStagesGivesTheSameLogits) {
           }
         }
       }
+    }
+  }
+}
+
+// The tokens drawn after every prefix of `tokens`, as of three answers in turn.
+Tokens draws_of(Executor& executor, const Tokens& tokens, size_t chunk, const SamplingParams& params,
+                size_t vocab, bool ask) {
+  Sampler sampler = *Sampler::create(params, vocab);
+  Tokens drawn;
+  KvSequence sequence(&executor.kv_pool());
+  for (size_t begin = 0; begin < tokens.size(); begin += chunk) {
+    const size_t end = std::min(tokens.size(), begin + chunk);
+    EXPECT_TRUE(sequence.extend(end - begin).ok());
+    std::vector<TopQuery> queries(end - begin);
+    Batch batch;
+    const auto before = [&](size_t i) { return std::span<const TokenId>(tokens).first(i + 1); };
+    for (size_t i = begin; i < end; ++i) {
+      TopQuery& query = queries[i - begin];
+      EXPECT_TRUE(sampler.query(before(i), static_cast<uint32_t>(i % 3), query));
+      batch.rows.push_back({&sequence, i, tokens[i], true, ask ? &query : nullptr});
+    }
+    const Status status = executor.forward(batch, nullptr);
+    EXPECT_TRUE(status.ok()) << status.message();
+    for (size_t i = begin; i < end; ++i) {
+      const auto token =
+          sampler.draw(executor.logits(i - begin), before(i), static_cast<uint32_t>(i % 3));
+      EXPECT_TRUE(token.ok()) << token.status().message();
+      drawn.push_back(token.ok() ? *token : kNoToken);
+    }
+  }
+  return drawn;
+}
+
+// A draw by temperature alone falls on the same token whether all logits are computed or those that
+// the bounds and the noise leave in question.
+TEST_P(Identity, ADrawFromAHeadInTwoStagesIsTheSame) {
+  ThreadPool pool(1);
+  LoadOptions load;
+  load.head = HeadMode::kTwoStage;
+  const auto model = load_model(test_source(GetParam().config, GetParam().options), load, pool);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const size_t vocab = GetParam().config.vocab;
+  CpuExecutorOptions options;
+  options.kv_type = GetParam().kv;
+  const auto full = *make_cpu_executor(models_[0], options);
+  for (const float temperature : {1e-3f, 0.3f, 1.0f, 3.0f}) {
+    SamplingParams params;
+    params.top_k = 0;
+    params.top_p = 1;
+    params.min_p = 0;
+    params.temperature = temperature;
+    params.seed = static_cast<uint64_t>(temperature * 1000);
+    if (temperature > 0.5f) {
+      params.repeat_last_n = 20;
+      params.repeat_penalty = 1.3f;
+      params.logit_bias = {{5, 2.0f}, {96, -INFINITY}};
+    }
+    const Tokens expected = draws_of(*full, tokens_, 100, params, vocab, false);
+    for (const size_t chunk : {1, 7, 100}) {
+      options.threads = chunk == 1 ? 1 : chunk == 7 ? 3 : 2;
+      const auto executor = *make_cpu_executor(*model, options);
+      EXPECT_EQ(draws_of(*executor, tokens_, chunk, params, vocab, true), expected)
+          << "temperature " << temperature << ", chunks of " << chunk;
+      EXPECT_EQ(executor->head_counts().unanswered, 0u);
+      EXPECT_EQ(executor->head_counts().rows, tokens_.size());
     }
   }
 }

@@ -36,13 +36,28 @@ inline std::vector<TokenLogit> top_logits(std::span<const float> logits, const T
   for (size_t i = 0; i < logits.size(); ++i) {
     all.push_back({logits[i], static_cast<TokenId>(i)});
   }
+  const auto also = [&](const TokenLogit& entry) {
+    return std::find(query.also.begin(), query.also.end(), entry.token) != query.also.end();
+  };
+  if (query.draw) {
+    const auto score = [&](const TokenLogit& entry) {
+      return also(entry) ? -INFINITY
+                         : draw_score(entry.logit, query.draw->temperature,
+                                      gumbel_from_bits(gumbel_bits(query.draw->key, entry.token)));
+    };
+    const auto drawn =
+        std::max_element(all.begin(), all.end(), [&](const TokenLogit& a, const TokenLogit& b) {
+          return score(a) < score(b);
+        });
+    const TokenId token = drawn->token;
+    std::erase_if(all, [&](const TokenLogit& entry) { return entry.token != token && !also(entry); });
+    return all;
+  }
   std::vector<TokenLogit> sorted = all;
   std::sort(sorted.begin(), sorted.end(), more_likely);
   const float least = sorted.at(std::min(query.count, sorted.size()) - 1).logit - query.below;
-  std::erase_if(all, [&](const TokenLogit& entry) {
-    return entry.logit < least &&
-           std::find(query.also.begin(), query.also.end(), entry.token) == query.also.end();
-  });
+  std::erase_if(all,
+                [&](const TokenLogit& entry) { return entry.logit < least && !also(entry); });
   return all;
 }
 

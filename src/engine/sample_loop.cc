@@ -12,10 +12,12 @@
 namespace rotor {
 namespace {
 
-// Whether a few logits are enough to draw the token after `history`, and which.
+// Whether a few logits are enough to draw the token after `history` in the `sample`-th answer, and
+// which.
 bool ask(const GenerationRun& run, const Sampler& sampler, std::span<const TokenId> history,
-         TopQuery& query) {
-  return !run.request.log_probabilities && sampler.query(history, query);
+         size_t sample, TopQuery& query) {
+  return !run.request.log_probabilities &&
+         sampler.query(history, static_cast<uint32_t>(sample), query);
 }
 
 // Logits are those of the model: a log-probability does not depend on the sampling parameters.
@@ -44,8 +46,8 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
               std::vector<RunningAnswer>& answers, GenerationStats& stats) {
   Speculation speculation(
       run, stepper,
-      [&](std::span<const TokenId> history, TopQuery& query) {
-        return ask(run, sampler, history, query);
+      [&](std::span<const TokenId> history, size_t sample, TopQuery& query) {
+        return ask(run, sampler, history, sample, query);
       },
       [&](const RowLogits& logits, RunningAnswer& answer) {
         ++stats.decoded_tokens;
@@ -89,7 +91,8 @@ Status draw_all(const GenerationRun& run, Stepper& stepper, const RowLogits& log
 
 bool first_query(const GenerationRun& run, TopQuery& query) {
   const Result<Sampler> sampler = Sampler::create(run.request.sampling, run.vocab);
-  return sampler.ok() && ask(run, *sampler, run.request.prompt, query);
+  return sampler.ok() && ask(run, *sampler, run.request.prompt, 0, query) &&
+         (run.request.answers == 1 || !query.draw);  // each answer draws with noise of its own
 }
 
 Status sample_answers(const GenerationRun& run, Stepper& stepper, const RowLogits& logits,

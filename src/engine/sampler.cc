@@ -12,16 +12,16 @@ namespace rotor {
 namespace {
 
 // argmax of logit / temperature + noise, ties to the lower id.
-TokenId draw_from(std::span<const TokenLogit> candidates, double temperature, const DrawKey& key) {
+TokenId draw_from(std::span<const TokenLogit> candidates, const TokenDraw& draw) {
+  const auto& [key, temperature] = draw;
   TokenId best_token = candidates.front().token;
   double best = -INFINITY;
   for (const auto& [logit, token] : candidates) {
-    const double scaled = logit / temperature;
     const uint64_t bits = gumbel_bits(key, token);
-    if (scaled + gumbel_bound(bits) < best) {
-      continue;  // rounding is monotonic, so the sum below would be smaller too
+    if (draw_score(logit, temperature, gumbel_bound(bits)) < best) {
+      continue;
     }
-    const double score = scaled + gumbel_from_bits(bits);
+    const double score = draw_score(logit, temperature, gumbel_from_bits(bits));
     if (score > best || (score == best && token < best_token)) {
       best = score;
       best_token = token;
@@ -30,12 +30,16 @@ TokenId draw_from(std::span<const TokenLogit> candidates, double temperature, co
   return best_token;
 }
 
+TokenDraw token_draw(const SamplingParams& params, std::span<const TokenId> history,
+                     uint32_t sample) {
+  return {{params.seed, sample, static_cast<uint32_t>(history.size())}, params.temperature};
+}
+
 }  // namespace
 
 bool draws_from_few(const SamplingParams& params) {
-  const bool by_min_p_alone =
-      params.min_p > 0.0f && params.typical_p == 1.0f && params.top_p == 1.0f;
-  return params.temperature == 0.0f || params.top_k > 0 || by_min_p_alone;
+  return params.temperature == 0.0f || params.top_k > 0 ||
+         (params.typical_p == 1.0f && params.top_p == 1.0f);
 }
 
 Result<Sampler> Sampler::create(const SamplingParams& params, size_t vocab) {
@@ -46,8 +50,9 @@ Result<Sampler> Sampler::create(const SamplingParams& params, size_t vocab) {
 // A logit that is not adjusted is among the `likely` largest after adjusting only if fewer than
 // `likely` such are larger; so it was among that many and the adjusted ones to begin with. Without
 // top-k, min-p alone looks no lower than a distance below the largest logit, which is at least the
-// largest that is not adjusted.
-bool Sampler::query(std::span<const TokenId> history, TopQuery& query) const {
+// largest that is not adjusted. Without any filter the draw falls on an adjusted token, or on the one
+// that it would fall on without them.
+bool Sampler::query(std::span<const TokenId> history, uint32_t sample, TopQuery& query) const {
   if (!draws_from_few(params_)) {
     return false;
   }
@@ -55,7 +60,13 @@ bool Sampler::query(std::span<const TokenId> history, TopQuery& query) const {
   adjust_.changes(history, query.also);
   query.count = (by_top_k ? static_cast<size_t>(params_.top_k) : 1) + query.also.size();
   query.below = 0;
-  if (params_.temperature != 0.0f && !by_top_k) {
+  query.draw.reset();
+  if (params_.temperature == 0.0f || by_top_k) {
+    return true;
+  }
+  if (params_.min_p == 0.0f) {
+    query.draw = token_draw(params_, history, sample);
+  } else {
     constexpr double kRoundedUp = 1e-3;  // more than what comparing in binary32 is off
     query.below = static_cast<float>(-portable_log(params_.min_p) + kRoundedUp);
   }
@@ -78,8 +89,7 @@ Result<TokenId> Sampler::draw(const RowLogits& logits, std::span<const TokenId> 
     return candidates_.kept().front().token;
   }
   filter();
-  const DrawKey key{params_.seed, sample, static_cast<uint32_t>(history.size())};
-  return draw_from(candidates_.kept(), params_.temperature, key);
+  return draw_from(candidates_.kept(), token_draw(params_, history, sample));
 }
 
 void Sampler::filter() {

@@ -25,9 +25,9 @@ class Sampler {
   // kInvalidArgument from validate(params, vocab).
   static Result<Sampler> create(const SamplingParams& params, size_t vocab);
 
-  // Whether a few logits are enough to draw the token that follows `history`, and which: `query`
-  // gets them.
-  bool query(std::span<const TokenId> history, TopQuery& query) const;
+  // Whether a few logits are enough to draw the token that follows `history` in the `sample`-th
+  // answer, and which: `query` gets them. A query with a draw serves that sample alone.
+  bool query(std::span<const TokenId> history, uint32_t sample, TopQuery& query) const;
 
   // The token that follows `history` (prompt and answer so far) in the `sample`-th answer, given
   // its logits: all, or those of query(). Fails as LogitAdjuster::apply does.

@@ -38,7 +38,7 @@ TokenId draw(const SamplingParams& params, const std::vector<float>& logits,
   EXPECT_TRUE(sampler.ok()) << sampler.status().message();
   Result<TokenId> token = sampler->draw({logits, {}}, history, sample);
   EXPECT_TRUE(token.ok()) << token.status().message();
-  if (TopQuery query; sampler->query(history, query)) {
+  if (TopQuery query; sampler->query(history, sample, query)) {
     const std::vector<TokenLogit> few = top_logits(logits, query);
     const Result<TokenId> same = sampler->draw({{}, few}, history, sample);
     EXPECT_TRUE(same.ok() && token.ok() && *same == *token) << "from " << few.size() << " logits";
@@ -190,31 +190,51 @@ TEST(Sampler, AsksForWhatCanBeDrawnAndWhatMayChange) {
   params.top_k = 10;
   params.logit_bias = {{7, 1.0f}, {3, -INFINITY}};
   TopQuery query;
-  ASSERT_TRUE(Sampler::create(params, 100)->query(std::vector<TokenId>{3, 9}, query));
+  ASSERT_TRUE(Sampler::create(params, 100)->query(std::vector<TokenId>{3, 9}, 0, query));
   EXPECT_EQ(query.count, 12u);
   EXPECT_EQ(query.also, (std::vector<TokenId>{3, 7}));
   params.presence_penalty = 1;
   params.repeat_last_n = 2;
-  ASSERT_TRUE(Sampler::create(params, 100)->query(std::vector<TokenId>{5, 9, 3, 9}, query));
+  ASSERT_TRUE(Sampler::create(params, 100)->query(std::vector<TokenId>{5, 9, 3, 9}, 0, query));
   EXPECT_EQ(query.also, (std::vector<TokenId>{3, 7, 9}));
   EXPECT_EQ(query.count, 13u);
   params.temperature = 0;
-  ASSERT_TRUE(Sampler::create(params, 100)->query({}, query));
+  ASSERT_TRUE(Sampler::create(params, 100)->query({}, 0, query));
   EXPECT_EQ(query.count, 3u);
-  EXPECT_FALSE(Sampler::create(plain(1), 100)->query({}, query));  // any token may be drawn
+  EXPECT_FALSE(query.draw);
+}
+
+TEST(Sampler, TemperatureAloneAsksForTheDraw) {
+  SamplingParams params = plain(0.7f, 5);
+  params.logit_bias = {{7, 1.0f}};
+  const std::vector<TokenId> history(9, 1);
+  TopQuery query;
+  ASSERT_TRUE(Sampler::create(params, 100)->query(history, 2, query));
+  ASSERT_TRUE(query.draw);
+  EXPECT_EQ(query.also, (std::vector<TokenId>{7}));
+  EXPECT_EQ(query.draw->temperature, double{0.7f});
+  EXPECT_EQ(query.draw->key.seed, 5u);
+  EXPECT_EQ(query.draw->key.sample, 2u);
+  EXPECT_EQ(query.draw->key.position, 9u);
+  params.top_k = 3;
+  ASSERT_TRUE(Sampler::create(params, 100)->query(history, 2, query));
+  EXPECT_FALSE(query.draw);
+  params.top_k = 0;
+  params.typical_p = 0.9f;  // looks at all
+  EXPECT_FALSE(Sampler::create(params, 100)->query(history, 2, query));
 }
 
 TEST(Sampler, MinPAloneAsksForADistance) {
   SamplingParams params = plain(1);
   params.min_p = 0.05f;
   TopQuery query;
-  ASSERT_TRUE(Sampler::create(params, 100)->query({}, query));
+  ASSERT_TRUE(Sampler::create(params, 100)->query({}, 0, query));
   EXPECT_EQ(query.count, 1u);
   EXPECT_NEAR(query.below, std::log(20), 2e-3);
   params.top_p = 0.9f;  // looks at the sum of all
-  EXPECT_FALSE(Sampler::create(params, 100)->query({}, query));
+  EXPECT_FALSE(Sampler::create(params, 100)->query({}, 0, query));
   params.top_k = 50;
-  ASSERT_TRUE(Sampler::create(params, 100)->query({}, query));
+  ASSERT_TRUE(Sampler::create(params, 100)->query({}, 0, query));
   EXPECT_EQ(query.below, 0.0f);
 }
 
@@ -234,7 +254,7 @@ TEST(Sampler, AFewLogitsGiveTheSameDraws) {
         draw(params, logits, {i, i, (i * 7) % 500, 499}, 0);
       }
     }
-    for (const float min_p : {1.0f, 0.5f, 0.05f, 1e-4f}) {
+    for (const float min_p : {1.0f, 0.5f, 0.05f, 1e-4f, 0.0f}) {
       SamplingParams params = plain(temperature);
       params.min_p = min_p;
       params.presence_penalty = 2;

@@ -91,7 +91,7 @@ Step Speculation::next_step(RunningAnswer& answer, size_t count) {
   const std::vector<TokenId>& tokens = answer.tokens();
   Line& line = lines_[answer.index()];
   line.queries.resize(1 + count);
-  bool few = ask_(tokens, line.queries[0]);
+  bool few = ask_(tokens, answer.index(), line.queries[0]);
   std::span<const TokenId> next = std::span(tokens).last(1);
   if (count > 0) {
     line.history.resize(line.drawn);
@@ -100,7 +100,7 @@ Step Speculation::next_step(RunningAnswer& answer, size_t count) {
     line.drawn = tokens.size();
     for (size_t j = 0; j < count; ++j) {
       line.history.push_back(line.draft->tokens()[j]);
-      few = few && ask_(line.history, line.queries[1 + j]);
+      few = few && ask_(line.history, answer.index(), line.queries[1 + j]);
     }
     next = std::span(line.history).last(1 + count);
   }

@@ -24,8 +24,10 @@ class Speculation {
  public:
   // Draws from a row's logits the token after answer.tokens(), and gives it to the answer.
   using Draw = std::function<Status(const RowLogits& logits, RunningAnswer& answer)>;
-  // Whether a few logits are enough to draw the token after `history`, and which.
-  using Ask = std::function<bool(std::span<const TokenId> history, TopQuery& query)>;
+  // Whether a few logits are enough to draw the token after `history` in the `sample`-th answer, and
+  // which.
+  using Ask =
+      std::function<bool(std::span<const TokenId> history, size_t sample, TopQuery& query)>;
 
   // Nothing is drafted unless the request says so. `run` and `stepper` outlive the object.
   Speculation(const GenerationRun& run, Stepper& stepper, Ask ask, Draw draw)

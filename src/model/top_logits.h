@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The most likely tokens of a row: how they are asked for, what an executor answers, and the
-// selection of the largest from a stream.
+// The tokens of a row that a choice may fall on: how they are asked for, what an executor answers, and
+// the selection of the most likely from a stream.
 #pragma once
 
 #include <rotor/token.h>
@@ -9,8 +9,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
+
+#include "model/gumbel.h"
 
 namespace rotor {
 
@@ -25,11 +28,13 @@ inline bool more_likely(const TokenLogit& a, const TokenLogit& b) {
 }
 
 // What suffices of a row's logits: those of the `count` most likely tokens, those that are at most
-// `below` less than the least of these, and those of the tokens of `also`, each below the vocabulary.
+// `below` less than the least of these, and those of the tokens of `also`. With a `draw`, in place of the
+// likely tokens: among the tokens that are not of `also`, the one drawn.
 struct TopQuery {
   size_t count = 0;
-  std::vector<TokenId> also;
-  float below = 0;  // finite, >= 0
+  std::vector<TokenId> also;  // ascending, each once, each below the vocabulary
+  float below = 0;            // finite, >= 0
+  std::optional<TokenDraw> draw = std::nullopt;
 };
 
 // The logits of a row. One of the two is empty: a row that asked by a TopQuery may be answered with

@@ -23,6 +23,18 @@ OPTIONS = [
     ("--top-k", 0),
     ("--top-k", 0, "--top-p", 1, "--min-p", 0.1),
     ("--beams", 3),
+    *(
+        ("--top-k", 0, "--top-p", 1, "--min-p", 0, "--temp", *options)
+        for options in (
+            (0.01,),
+            (0.3, "-s", 1),
+            (0.7, "-s", 2, "-t", 3),
+            (1, "-s", 3, "--no-speculate"),
+            (1.5, "-s", 4, "--repeat-penalty", 1.3, "--logit-bias", "11=3", "--logit-bias", "12=-inf"),
+            (1000, "-s", 5),
+            (0.9, "-s", 6, "--answers", 3),
+        )
+    ),
 ]
 
 

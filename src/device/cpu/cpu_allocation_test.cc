@@ -29,10 +29,13 @@ void expect_no_allocation(HeadMode head) {
     prefill.rows.push_back({&sequence, i, 5, i >= 4, i >= 6 ? &query : nullptr});
   }
   const Batch step = {{{&sequence, 8, 6, true, &query}}};
+  const TopQuery drawn = {0, {1, 2}, 0, TokenDraw{{1, 0, 8}, 0.8}};
+  const Batch draw = {{{&sequence, 8, 6, true, &drawn}}};
   ASSERT_TRUE((*executor)->forward(prefill, nullptr).ok());  // the first may grow lists of rows
   const size_t before = test::allocations;
   const bool ok = (*executor)->forward(prefill, nullptr).ok() &&
-                  (*executor)->forward(step, nullptr).ok();
+                  (*executor)->forward(step, nullptr).ok() &&
+                  (*executor)->forward(draw, nullptr).ok();
   const size_t after = test::allocations;
   EXPECT_TRUE(ok);
   EXPECT_GT(before, 0u);

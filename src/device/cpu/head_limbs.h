@@ -23,7 +23,8 @@ struct HeadLimbs {
   }
 
   // How far it may be from the logit of the full head, for a row w = scale q + e with ||e|| <= error
-  // and ||w|| <= norm; a little more, in case products underflow.
+  // and ||w|| <= norm; a little more, in case products underflow. With it added and subtracted, in
+  // binary32, the coarse logit becomes bounds of the logit.
   float margin(float error, float norm) const {
     return per_error * error + per_norm * norm + 1e-30f;
   }

@@ -74,6 +74,8 @@ TEST(HeadLimbs, TheCoarseLogitIsWithinItsMargin) {
     const float coarse = split.limbs->coarse_logit(high, low, plane.scale[0]);
     const float margin = split.limbs->margin(plane.error[0], plane.norm[0]);
     EXPECT_LE(std::fabs(exact - double{coarse}), double{margin}) << "columns " << n;
+    EXPECT_LE(double{coarse - margin}, exact);
+    EXPECT_GE(double{coarse + margin}, exact);
     EXPECT_LT(margin, 0.02f * plane.norm[0] * std::sqrt(static_cast<float>(n))) << "useless";
   }
 }

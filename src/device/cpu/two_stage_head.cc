@@ -16,6 +16,23 @@ constexpr size_t kChunkBlocks = 16;  // row blocks that are scanned before their
 constexpr size_t kChunkRows = kChunkBlocks * kBlockRows;
 constexpr size_t kUsualTokens = 512;  // of one row; lists that have to be longer grow
 
+// In lanes that compilers make vectors of.
+float largest(const float* x, size_t n) {
+  constexpr size_t kLanes = 8;
+  float lanes[kLanes];
+  std::fill(lanes, lanes + kLanes, x[0]);
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (size_t l = 0; l < kLanes; ++l) {
+      lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+    }
+  }
+  for (; i < n; ++i) {
+    lanes[0] = std::max(lanes[0], x[i]);
+  }
+  return *std::max_element(lanes, lanes + kLanes);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<TwoStageHead>> TwoStageHead::create(const FloatMatrix& head,
@@ -40,6 +57,7 @@ Result<std::unique_ptr<TwoStageHead>> TwoStageHead::create(const FloatMatrix& he
   }
   for (Part& part : made->parts_) {
     part.likeliest.reserve(usual);
+    part.candidates.reserve();
     part.found.reserve(usual);
   }
   return made;
@@ -84,7 +102,8 @@ Status TwoStageHead::run(ThreadPool& pool, std::span<const TwoStageRow> rows) {
 }
 
 bool TwoStageHead::can_answer(const TwoStageRow& row) const {
-  return row.query->count >= 1 && row.query->count + row.query->also.size() <= most_;
+  const size_t count = row.query->draw ? 1 : row.query->count;
+  return count >= 1 && count + row.query->also.size() <= most_;
 }
 
 void TwoStageHead::split(size_t i, const TwoStageRow& in) {
@@ -100,12 +119,16 @@ void TwoStageHead::split(size_t i, const TwoStageRow& in) {
   }
 }
 
-// Bounds the logits of this thread's row blocks, and remembers those with the largest bounds.
+// Bounds the logits of this thread's row blocks, and remembers those that may be asked for.
 void TwoStageHead::scan(size_t thread, std::span<const TwoStageRow> rows, Slice blocks) {
   int32_t* dots = dots_.as<int32_t>().data() + thread * 2 * rows_.size() * dots_stride_;
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows_[i].answered) {
-      part(thread, i).likeliest.clear(rows[i].query->count);
+    if (const TopQuery& query = *rows[i].query; !rows_[i].answered) {
+      continue;
+    } else if (query.draw) {
+      part(thread, i).candidates.clear(*query.draw, most_);
+    } else {
+      part(thread, i).likeliest.clear(query.count);
     }
   }
   for (size_t block = blocks.begin; block < blocks.end; block += kChunkBlocks) {
@@ -122,9 +145,18 @@ void TwoStageHead::scan(size_t thread, std::span<const TwoStageRow> rows, Slice 
     const size_t begin = block * kBlockRows;
     const size_t end = std::min(begin + args.row_blocks * kBlockRows, plane_.rows);
     for (size_t i = 0; i < rows.size(); ++i) {
-      if (rows_[i].answered) {
-        const int32_t* high = dots + 2 * i * dots_stride_;
-        bound(i, rows[i], {begin, end}, high, high + dots_stride_, part(thread, i).likeliest);
+      if (!rows_[i].answered) {
+        continue;
+      }
+      const int32_t* high = dots + 2 * i * dots_stride_;
+      const int32_t* low = high + dots_stride_;
+      bound(i, rows[i], {begin, end}, high, low);
+      if (rows[i].query->draw) {
+        weigh(i, rows[i], {begin, end}, high, low, part(thread, i).candidates);
+        continue;
+      }
+      for (size_t token = begin; token < end; ++token) {
+        part(thread, i).likeliest.add(rows[i].upper[token], static_cast<TokenId>(token));
       }
     }
   }
@@ -132,7 +164,7 @@ void TwoStageHead::scan(size_t thread, std::span<const TwoStageRow> rows, Slice 
 
 // upper[token] = at least the logit. `high` and `low` hold the dots of the codes with a and b.
 void TwoStageHead::bound(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high,
-                         const int32_t* low, MostLikely& likeliest) {
+                         const int32_t* low) {
   const HeadLimbs limbs = rows_[i].limbs;
   const float* scale = plane_.scale.data() + tokens.begin;
   const float* error = plane_.error.data() + tokens.begin;
@@ -142,17 +174,54 @@ void TwoStageHead::bound(size_t i, const TwoStageRow& row, Slice tokens, const i
   for (size_t t = 0; t < n; ++t) {
     upper[t] = limbs.coarse_logit(high[t], low[t], scale[t]) + limbs.margin(error[t], norm[t]);
   }
-  for (size_t t = 0; t < n; ++t) {
-    likeliest.add(upper[t], static_cast<TokenId>(tokens.begin + t));
+}
+
+// Keeps those that the draw may fall on. The noise of most tokens is too small even for the largest
+// bound here. The logits of the query's other tokens may change before the draw, so they rule nothing
+// out, and they are computed anyway.
+void TwoStageHead::weigh(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high,
+                         const int32_t* low, DrawCandidates& candidates) {
+  const int zeros =
+      candidates.zeros_to_win(largest(row.upper + tokens.begin, tokens.end - tokens.begin));
+  if (zeros > 64) {
+    return;
+  }
+  const DrawKey key = row.query->draw->key;
+  uint32_t found[kChunkRows];
+  const size_t count = kernels_.large_noise({key.seed, key.sample, key.position,
+                                             static_cast<uint32_t>(tokens.begin),
+                                             static_cast<uint32_t>(tokens.end - tokens.begin), zeros,
+                                             found});
+  const HeadLimbs limbs = rows_[i].limbs;
+  const std::vector<TokenId>& also = row.query->also;
+  for (size_t f = 0; f < count; ++f) {
+    const size_t t = found[f];
+    const size_t token = tokens.begin + t;
+    const TokenId id = static_cast<TokenId>(token);
+    const uint64_t bits = gumbel_bits(key, id);
+    const float upper = row.upper[token];
+    if (!candidates.may_win(upper, bits) || std::binary_search(also.begin(), also.end(), id)) {
+      continue;
+    }
+    const float lower = limbs.coarse_logit(high[t], low[t], plane_.scale[token]) -
+                        limbs.margin(plane_.error[token], plane_.norm[token]);
+    candidates.add(lower, upper, bits, id);
   }
 }
 
-// The tokens with the largest bounds of all threads.
+// The tokens with the largest bounds of all threads; for a draw, the highest floor.
 void TwoStageHead::choose_first(size_t i, const TwoStageRow& in, size_t threads) {
   Row& row = rows_[i];
   row.first.clear();
   row.found.clear();
   if (!row.answered) {
+    return;
+  }
+  if (in.query->draw) {
+    row.floor = -INFINITY;
+    for (size_t thread = 0; thread < threads; ++thread) {
+      row.floor = std::max(row.floor, part(thread, i).candidates.floor());
+    }
     return;
   }
   for (size_t thread = 0; thread < threads; ++thread) {
@@ -176,43 +245,67 @@ void TwoStageHead::score_first(size_t thread, size_t threads, std::span<const Tw
   }
 }
 
-// Computes every logit that may reach the threshold, and those of the query's other tokens.
+// Computes every logit that is asked for or may be, and those of the query's other tokens.
 void TwoStageHead::find(size_t thread, std::span<const TwoStageRow> rows, Slice tokens) {
   for (size_t i = 0; i < rows.size(); ++i) {
-    const Row& row = rows_[i];
-    Part& mine = part(thread, i);
-    mine.found.clear();
-    mine.too_many = false;
-    if (!row.answered) {
+    part(thread, i).found.clear();
+    part(thread, i).too_many = false;
+    if (!rows_[i].answered) {
       continue;
     }
-    float threshold = row.first.front().logit;
-    for (const TokenLogit& scored : row.first) {
-      threshold = std::min(threshold, scored.logit);
+    if (rows[i].query->draw) {
+      find_drawn(thread, i, rows[i], tokens);
+    } else {
+      find_likely(thread, i, rows[i], tokens);
     }
-    if (const float below = rows[i].query->below; below > 0) {
-      threshold = (threshold - below) - std::fabs(threshold) * 0x1p-22f;  // rounded down
+  }
+}
+
+void TwoStageHead::find_likely(size_t thread, size_t i, const TwoStageRow& row, Slice tokens) {
+  float threshold = rows_[i].first.front().logit;
+  for (const TokenLogit& scored : rows_[i].first) {
+    threshold = std::min(threshold, scored.logit);
+  }
+  if (const float below = row.query->below; below > 0) {
+    threshold = (threshold - below) - std::fabs(threshold) * 0x1p-22f;  // rounded down
+  }
+  for (size_t token = tokens.begin; token < tokens.end && !part(thread, i).too_many; ++token) {
+    if (row.upper[token] >= threshold) {
+      keep(thread, i, row, static_cast<TokenId>(token));
     }
-    const float* upper = rows[i].upper;
-    const auto keep = [&](size_t token) {
-      if (mine.found.size() == most_) {
-        mine.too_many = true;
-        return;
-      }
-      const TokenId id = static_cast<TokenId>(token);
-      mine.found.push_back({logit(thread, i, rows[i], id), id});
-    };
-    for (size_t token = tokens.begin; token < tokens.end && !mine.too_many; ++token) {
-      if (upper[token] >= threshold) {
-        keep(token);
-      }
+  }
+  for (const TokenId id : row.query->also) {
+    const size_t token = static_cast<size_t>(id);
+    if (token >= tokens.begin && token < tokens.end && row.upper[token] < threshold) {
+      keep(thread, i, row, id);
     }
-    for (const TokenId id : rows[i].query->also) {
-      const size_t token = static_cast<size_t>(id);
-      if (token >= tokens.begin && token < tokens.end && upper[token] < threshold) {
-        keep(token);
-      }
+  }
+}
+
+void TwoStageHead::find_drawn(size_t thread, size_t i, const TwoStageRow& row, Slice tokens) {
+  Part& mine = part(thread, i);
+  mine.candidates.raise_floor(rows_[i].floor);
+  mine.too_many = mine.candidates.too_many();
+  for (const DrawCandidates::Candidate& candidate : mine.candidates.kept()) {
+    if (!mine.too_many) {
+      keep(thread, i, row, candidate.token);
     }
+  }
+  for (const TokenId id : row.query->also) {
+    const size_t token = static_cast<size_t>(id);
+    if (token >= tokens.begin && token < tokens.end) {
+      keep(thread, i, row, id);
+    }
+  }
+}
+
+// Computes a logit, unless the row has too many of them.
+void TwoStageHead::keep(size_t thread, size_t i, const TwoStageRow& row, TokenId token) {
+  Part& mine = part(thread, i);
+  if (mine.found.size() == most_) {
+    mine.too_many = true;
+  } else {
+    mine.found.push_back({logit(thread, i, row, token), token});
   }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// TwoStageHead: the most likely tokens of a row without the whole head. The first stage reads the
-// coarse form of the head and bounds every logit from above; the second computes the logits that the
-// bounds leave in question from the head's own rows, by the kernel and in the order of the full
-// head, so they are the same bits. docs/numerics.md derives the bound.
+// TwoStageHead: the most likely tokens of a row, or the one that a draw falls on, without the whole
+// head. The first stage reads the coarse form of the head and bounds every logit; the second computes
+// the logits that the bounds leave in question from the head's own rows, by the kernel and in the order
+// of the full head, so they are the same bits. docs/numerics.md derives the bound.
 #pragma once
 
 #include <rotor/status.h>
@@ -18,6 +18,7 @@
 #include "device/cpu/head_limbs.h"
 #include "device/cpu/head_rows.h"
 #include "kernels/kernels.h"
+#include "model/draw_candidates.h"
 #include "model/top_logits.h"
 #include "model/weights.h"
 
@@ -56,12 +57,14 @@ class TwoStageHead {
   struct Row {
     bool answered = false;
     HeadLimbs limbs;
-    std::vector<TokenLogit> first;  // the likeliest by their bounds
+    std::vector<TokenLogit> first;  // the likeliest by their bounds; empty when the query is a draw
+    double floor = 0;               // a score that the draw's winner reaches
     std::vector<TokenLogit> found;
   };
   // What one thread keeps of one row.
   struct Part {
     MostLikely likeliest;
+    DrawCandidates candidates;
     std::vector<TokenLogit> found;
     bool too_many = false;
   };
@@ -72,11 +75,15 @@ class TwoStageHead {
   bool can_answer(const TwoStageRow& row) const;
   void split(size_t i, const TwoStageRow& row);
   void scan(size_t thread, std::span<const TwoStageRow> rows, Slice blocks);
-  void bound(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high,
-             const int32_t* low, MostLikely& likeliest);
+  void bound(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high, const int32_t* low);
+  void weigh(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high, const int32_t* low,
+             DrawCandidates& candidates);
   void choose_first(size_t i, const TwoStageRow& row, size_t threads);
   void score_first(size_t thread, size_t threads, std::span<const TwoStageRow> rows);
   void find(size_t thread, std::span<const TwoStageRow> rows, Slice tokens);
+  void find_likely(size_t thread, size_t i, const TwoStageRow& row, Slice tokens);
+  void find_drawn(size_t thread, size_t i, const TwoStageRow& row, Slice tokens);
+  void keep(size_t thread, size_t i, const TwoStageRow& row, TokenId token);
   void collect(size_t i, size_t threads);
   float logit(size_t thread, size_t i, const TwoStageRow& row, TokenId token);
   Part& part(size_t thread, size_t i) { return parts_[thread * rows_.size() + i]; }

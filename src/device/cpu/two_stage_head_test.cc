@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <random>
 
 #include "model/test_model.h"
@@ -62,9 +63,7 @@ class Heads {
     if (!two_stage_->answered(i)) {
       return;
     }
-    Floats sorted = expected;
-    std::sort(sorted.begin(), sorted.end(), std::greater<>());
-    const float least = sorted[std::min(query.count, sorted.size()) - 1] - query.below;
+    const std::vector<bool> asked = asked_for(expected, query);
     std::vector<bool> found(expected.size());
     TokenId before = -1;
     for (const TokenLogit& entry : two_stage_->logits(i)) {
@@ -74,9 +73,37 @@ class Heads {
       found[static_cast<size_t>(entry.token)] = true;
     }
     for (size_t token = 0; token < expected.size(); ++token) {
-      const bool asked = std::count(query.also.begin(), query.also.end(), token) != 0;
-      EXPECT_TRUE(found[token] || (expected[token] < least && !asked)) << "token " << token;
+      EXPECT_TRUE(found[token] || !asked[token]) << "token " << token;
     }
+  }
+
+  // By token.
+  static std::vector<bool> asked_for(const Floats& logits, const TopQuery& query) {
+    std::vector<bool> asked(logits.size());
+    for (const TokenId token : query.also) {
+      asked[static_cast<size_t>(token)] = true;
+    }
+    if (query.draw) {
+      std::vector<double> scores(logits.size(), -INFINITY);
+      for (size_t token = 0; token < logits.size(); ++token) {
+        if (!asked[token]) {
+          const uint64_t bits = gumbel_bits(query.draw->key, static_cast<TokenId>(token));
+          scores[token] = draw_score(logits[token], query.draw->temperature, gumbel_from_bits(bits));
+        }
+      }
+      const double best = *std::max_element(scores.begin(), scores.end());
+      for (size_t token = 0; token < logits.size(); ++token) {
+        asked[token] = asked[token] || scores[token] == best;
+      }
+      return asked;
+    }
+    Floats sorted = logits;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    const float least = sorted[std::min(query.count, sorted.size()) - 1] - query.below;
+    for (size_t token = 0; token < logits.size(); ++token) {
+      asked[token] = asked[token] || logits[token] >= least;
+    }
+    return asked;
   }
 
   void check(const std::vector<Floats>& x, const std::vector<TopQuery>& queries) {
@@ -137,6 +164,57 @@ TEST(TwoStageHead, ReadsFewRowsOfALargeHead) {
   EXPECT_EQ(heads.two_stage().counts().unanswered, 0u);
 }
 
+TopQuery draw_at(double temperature, uint32_t position, std::vector<TokenId> also = {}) {
+  return {0, std::move(also), 0, TokenDraw{{99, 1, position}, temperature}};
+}
+
+TEST(TwoStageHead, ADrawFallsOnTheTokenOfTheFullHead) {
+  constexpr double kTiniest = std::numeric_limits<float>::denorm_min();
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  for (const size_t cols : {size_t{5}, size_t{384}}) {
+    for (const size_t threads : {size_t{1}, size_t{2}, size_t{5}}) {
+      std::mt19937 random(static_cast<uint32_t>(cols));
+      Heads heads(3001, cols, [&](size_t) { return normal_floats(cols, random, 0.1f); }, threads);
+      for (uint32_t position = 0; position < 40; position += 2) {
+        const Floats x = normal_floats(cols, random, 1);
+        std::vector<TopQuery> queries;
+        for (const double temperature : {kTiniest, 0.01, 0.3, 1.0, 3.0, kLargest}) {
+          queries.push_back(draw_at(temperature, position));
+        }
+        queries.push_back(draw_at(0.8, position + 1, {0, 7, 1500, 3000}));
+        queries.push_back({3, {1}});  // beside another kind
+        heads.check(std::vector<Floats>(queries.size(), x), queries);
+      }
+      EXPECT_EQ(heads.two_stage().counts().unanswered, 0u);
+      EXPECT_LT(heads.two_stage().counts().rescored, 10 * heads.two_stage().counts().rows);
+    }
+  }
+}
+
+// What the query's other tokens would win rules nothing out: they may be banned before the draw.
+TEST(TwoStageHead, ADrawLooksBehindTokensThatMayChange) {
+  constexpr size_t kCols = 64;
+  std::mt19937 random(5);
+  Heads heads(1000, kCols, [&](size_t) { return normal_floats(kCols, random); });
+  std::vector<TokenId> also;
+  for (uint32_t round = 0; round < 40; ++round) {
+    const Floats x = normal_floats(kCols, random, 0.1f);
+    heads.check({x}, {draw_at(0.9, 3, also)});
+    ASSERT_TRUE(heads.two_stage().answered(0));
+    for (const TokenLogit& entry : heads.two_stage().logits(0)) {
+      if (!std::binary_search(also.begin(), also.end(), entry.token)) {
+        also.insert(std::upper_bound(also.begin(), also.end(), entry.token), entry.token);
+      }
+    }
+  }
+  EXPECT_GE(also.size(), 30u);
+  also.resize(62);  // with the one drawn as many as may be asked for
+  std::iota(also.begin(), also.end(), 0);
+  Heads few(62, kCols, [&](size_t) { return normal_floats(kCols, random); });
+  few.check({normal_floats(kCols, random)}, {draw_at(1, 0, also)});  // none is left to draw from
+  EXPECT_EQ(few.two_stage().logits(0).size(), 62u);
+}
+
 // Rows with outliers, which make the steps of the plane coarse; rows of zeros; ties.
 TEST(TwoStageHead, EqualsTheFullHeadOnAwkwardRows) {
   constexpr size_t kCols = 96;
@@ -155,10 +233,13 @@ TEST(TwoStageHead, EqualsTheFullHeadOnAwkwardRows) {
   for (int i = 0; i < 20; ++i) {
     Floats x = normal_floats(kCols, random);
     x[static_cast<size_t>(i)] *= 200;  // an outlier here, too
-    heads.check({x, twin, x}, {{1, {}}, {2, {}}, {30, {1, 2}}});
+    const uint32_t position = static_cast<uint32_t>(i);
+    heads.check({x, twin, x, x, twin, twin},
+                {{1, {}}, {2, {}}, {30, {1, 2}}, draw_at(1, position), draw_at(1e-40, position),
+                 draw_at(30, position)});
   }
-  EXPECT_EQ(heads.two_stage().counts().rows, 60u);
-  EXPECT_LT(heads.two_stage().counts().unanswered, 30u);
+  EXPECT_EQ(heads.two_stage().counts().rows, 120u);
+  EXPECT_LT(heads.two_stage().counts().unanswered, 60u);
 }
 
 TEST(TwoStageHead, LeavesEqualRowsToTheFullHead) {
@@ -167,6 +248,11 @@ TEST(TwoStageHead, LeavesEqualRowsToTheFullHead) {
   ASSERT_TRUE(heads.run({w}, {{1, {}}}).ok());
   EXPECT_FALSE(heads.two_stage().answered(0));  // 5000 tokens are the most likely one
   EXPECT_EQ(heads.two_stage().counts().unanswered, 1u);
+  ASSERT_TRUE(heads.run({w}, {draw_at(1e-40, 0)}).ok());  // the noise is lost in rounding
+  EXPECT_FALSE(heads.two_stage().answered(0));
+  heads.check({w}, {draw_at(1, 0)});  // the noise alone decides
+  EXPECT_TRUE(heads.two_stage().answered(0));
+  EXPECT_LT(heads.two_stage().logits(0).size(), 10u);
 }
 
 TEST(TwoStageHead, LeavesWhatHasNoBoundToTheFullHead) {
@@ -176,8 +262,9 @@ TEST(TwoStageHead, LeavesWhatHasNoBoundToTheFullHead) {
   for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf(""), 1e30f}) {
     Floats x = good;
     x[63] = bad;
-    ASSERT_TRUE(heads.run({x, good}, {{1, {}}, {1, {}}}).ok());
+    ASSERT_TRUE(heads.run({x, good, x}, {{1, {}}, {1, {}}, draw_at(1, 0)}).ok());
     EXPECT_FALSE(heads.two_stage().answered(0)) << bad;
+    EXPECT_FALSE(heads.two_stage().answered(2)) << bad;
     heads.expect_exact(1, good, {1, {}});
   }
   ASSERT_TRUE(heads.run({Floats(64)}, {{1, {}}}).ok());

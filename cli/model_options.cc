@@ -67,7 +67,8 @@ void add_weights_option(CLI::App& app, ModelOptions& options) {
   app.add_option("--head", options.head,
                  "the head: full (in memory, read whole for every token), or two-stage (a coarse form "
                  "in memory, single rows from the file; the answer is the same), or auto (two-stage "
-                 "when it is large)")
+                 "when it is large, unless every token needs all of it: top-p or typical-p without "
+                 "top-k, beam search, ppl, logits)")
       ->envname("ROTOR_HEAD")
       ->check(CLI::IsMember({"auto", "full", "two-stage"}))
       ->capture_default_str();

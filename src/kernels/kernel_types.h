@@ -38,6 +38,28 @@ struct TernaryMatmulArgs {
 };
 using TernaryMatmul = void (*)(const TernaryMatmulArgs& args);
 
+// Of a matrix in i2 with a scale for each group of columns of a row:
+// out[b, r] = sum over groups g, ascending, from +0.0, of float(S) * scale[r, g], where S is the sum
+// of trit[r, c] * x[b, c] over the columns of g. A product is rounded, then the sum: not fused.
+// Bound: |S| <= 256 * 128 = 2^15, so S is exact in 16 bits but for +2^15, and as a float.
+struct GroupMatmulArgs {
+  const uint8_t* weights;    // first row block, 64-byte aligned
+  size_t row_blocks;         // row blocks to compute
+  size_t row_block_stride;   // bytes from one row block to the next, a multiple of 64
+  size_t tiles;              // of a row block
+  size_t group_tiles;        // 4, 8 or 16; the last group may have fewer
+  const void* scales;        // (row_blocks, groups, 16) binary16 or binary32, 32-byte aligned
+  const int8_t* x;           // (batch, x_stride), zero past the matrix's columns
+  size_t x_stride;
+  const int32_t* x_running;  // (batch, x_running_stride): entry i is the sum of x over the first
+  size_t x_running_stride;   // i * kRunningCols columns, for i up to groups * group_tiles / 4
+  size_t batch;
+  float* out;                // (batch, out_stride): writes 16 * row_blocks columns of each row
+  size_t out_stride;
+};
+inline constexpr size_t kRunningCols = 64;
+using GroupMatmul = void (*)(const GroupMatmulArgs& args);
+
 // What quantisation to int8 found.
 struct Quantized {
   float scale;     // 127 / max(max|y|, 1e-5)

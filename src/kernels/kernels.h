@@ -6,6 +6,7 @@
 #include "base/cpu_features.h"
 #include "kernels/kernel_types.h"
 #include "ternary/format.h"
+#include "ternary/group_scales.h"
 
 namespace rotor {
 
@@ -13,6 +14,7 @@ namespace rotor {
 struct KernelTable {
   IsaLevel level;
   TernaryMatmul ternary_matmul[kTernaryFormats];  // by TernaryFormat
+  GroupMatmul group_matmul[kGroupScaleTypes];     // by GroupScaleType
   RmsNormQuantize rms_norm_quantize;
   RmsNorm rms_norm;
   ScaleTensor scale_tensor;

@@ -82,6 +82,33 @@ void run(benchmark::State& state, const std::string& name, TernaryMatmul kernel)
                          benchmark::Counter::kIsIterationInvariantRate);
 }
 
+// Groups of 128, as most models with groups have them; bytes include the scales.
+void run(benchmark::State& state, const std::string& name, GroupMatmul kernel) {
+  const GroupShape shape{128, name.ends_with("_f16") ? GroupScaleType::kF16 : GroupScaleType::kF32};
+  const size_t batch = static_cast<size_t>(state.range(0));
+  const size_t block_bytes = row_block_bytes(TernaryFormat::kI2, kCols);
+  const size_t blocks = kStreamBytes / block_bytes / std::min<size_t>(batch, 16);
+  const Buffer weights = random_words(blocks * block_bytes, 0x55555555u, 0);
+  const size_t scale_bytes = blocks * group_scale_block_bytes(shape, kCols);
+  const Buffer scales = random_words(scale_bytes, 0x007f007fu, 0x3f003f00u);
+  const size_t x_stride = kCols + 64;
+  const std::vector<int8_t> x(batch * x_stride, 3);
+  const size_t running_stride = kCols / kRunningCols + 1;
+  std::vector<int32_t> running(batch * running_stride);
+  for (size_t i = 0; i < running.size(); ++i) {
+    running[i] = static_cast<int32_t>(i % running_stride * kRunningCols * 3);
+  }
+  std::vector<float> out(batch * blocks * kTileRows);
+  const GroupMatmulArgs args = {weights.as<uint8_t>().data(), blocks, block_bytes, kCols / 16,
+                                shape.cols / 16, scales.data(), x.data(), x_stride,
+                                running.data(), running_stride, batch, out.data(),
+                                blocks * kTileRows};
+  measure(state, name + std::to_string(batch), weights.size() + scale_bytes, [&] { kernel(args); });
+  state.counters["multiply_adds"] =
+      benchmark::Counter(static_cast<double>(blocks * kTileRows * kCols * batch),
+                         benchmark::Counter::kIsIterationInvariantRate);
+}
+
 void run(benchmark::State& state, const std::string& name, DotRows kernel) {
   const size_t batch = static_cast<size_t>(state.range(0));
   const size_t element = name == "dot_rows_f32" ? 4 : 2;
@@ -256,6 +283,7 @@ BENCHMARK(repack)->Name("repack_dense243_to_i2");
 template <typename Kernel>
 void add_row(const std::string& name, const std::string& isa, IsaLevel level, Kernel kernel) {
   constexpr bool kBatched = std::is_same_v<Kernel, TernaryMatmul> ||
+                            std::is_same_v<Kernel, GroupMatmul> ||
                             std::is_same_v<Kernel, DotRows> || std::is_same_v<Kernel, CodeDots> ||
                             std::is_same_v<Kernel, Attend>;
   if (!cpu_features().supports(level)) {

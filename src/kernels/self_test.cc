@@ -80,6 +80,59 @@ Status test_matmul(const KernelTable& table) {
   return {};
 }
 
+// Scales of groups against the scalar kernel, bit for bit.
+Status test_group_matmul(const KernelTable& table, const KernelTable& scalar) {
+  constexpr size_t kGroup = 64;
+  Bits bits;
+  const TernaryFormat format = TernaryFormat::kI2;
+  std::vector<int8_t> trits(kRows * kCols);
+  for (int8_t& t : trits) {
+    t = static_cast<int8_t>(bits.next() % 3) - 1;
+  }
+  constexpr size_t kRunning = (kCols + kGroup - 1) / kGroup + 1;
+  std::vector<int8_t> x(kBatch * kPadded);
+  std::vector<int32_t> running(kBatch * kRunning);
+  for (size_t b = 0; b < kBatch; ++b) {
+    for (size_t c = 0; c < kCols; ++c) {
+      x[b * kPadded + c] = static_cast<int8_t>(bits.next());
+      running[b * kRunning + c / kGroup + 1] += x[b * kPadded + c];
+    }
+    for (size_t i = 1; i < kRunning; ++i) {
+      running[b * kRunning + i] += running[b * kRunning + i - 1];
+    }
+  }
+  Result<Buffer> packed = Buffer::allocate(packed_bytes(format, kRows, kCols));
+  ROTOR_TRY(packed.status());
+  auto* bytes = reinterpret_cast<uint8_t*>(packed->data());
+  const size_t stride = row_block_bytes(format, kCols);
+  for (size_t block = 0; block < row_blocks(kRows); ++block) {
+    format_info(format).pack_row_block(trits.data() + block * kTileRows * kCols, kCols, kCols,
+                                       bytes + block * stride);
+  }
+  for (size_t type = 0; type < kGroupScaleTypes; ++type) {
+    const GroupShape shape{kGroup, static_cast<GroupScaleType>(type)};
+    Result<Buffer> scales = Buffer::allocate(group_scale_bytes(shape, kRows, kCols));
+    ROTOR_TRY(scales.status());
+    for (uint32_t& word : scales->as<uint32_t>()) {  // of either type, around 1
+      word = 0x3c003c00u + (bits.next() & 0x00ff00ffu);
+    }
+    std::vector<float> out[2];
+    const KernelTable* tables[2] = {&table, &scalar};
+    for (size_t i = 0; i < 2; ++i) {
+      out[i].resize(kBatch * kRows);
+      tables[i]->group_matmul[type]({bytes, row_blocks(kRows), stride,
+                                     tiles_per_row_block(format, kCols),
+                                     kGroup / format_info(format).tile_cols, scales->data(),
+                                     x.data(), kPadded, running.data(), kRunning, kBatch,
+                                     out[i].data(), kRows});
+    }
+    if (std::memcmp(out[0].data(), out[1].data(), out[0].size() * sizeof(float)) != 0) {
+      return differs("group_matmul " + std::string(group_scale_type_name(shape.type)), table.level);
+    }
+  }
+  return {};
+}
+
 // Float kernels against the scalar ones, bit for bit.
 Status test_floats(const KernelTable& table, const KernelTable& scalar) {
   Bits bits;
@@ -126,8 +179,10 @@ Status test_floats(const KernelTable& table, const KernelTable& scalar) {
 
 Status self_test_kernels(IsaLevel level) {
   const KernelTable& table = kernel_table(level);
+  const KernelTable& scalar = kernel_table(IsaLevel::kScalar);
   ROTOR_TRY(test_matmul(table));
-  return test_floats(table, kernel_table(IsaLevel::kScalar));
+  ROTOR_TRY(test_group_matmul(table, scalar));
+  return test_floats(table, scalar);
 }
 
 }  // namespace rotor

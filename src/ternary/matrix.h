@@ -8,15 +8,18 @@
 #include <vector>
 
 #include "ternary/format.h"
+#include "ternary/group_scales.h"
 
 namespace rotor {
 
 // Real weight = trit * multiplier. One multiplier for the tensor, one per row, or one per group of
-// `group_cols` columns of a row.
+// `group.cols` columns of a row.
 struct TernaryScale {
   enum class Granularity : uint8_t { kTensor, kRow, kGroup } granularity = Granularity::kTensor;
-  size_t group_cols = 0;       // kGroup: 64, 128 or 256
-  std::vector<float> values;   // (1), (rows) or (rows, cols / group_cols)
+  GroupShape group;            // kGroup
+  std::vector<float> values;   // (1) or (rows); none for kGroup, whose many scales stay packed
+
+  bool grouped() const { return granularity == Granularity::kGroup; }
 };
 
 struct TernaryMatrix {
@@ -27,6 +30,8 @@ struct TernaryMatrix {
   // (row_blocks(rows), row_block_bytes(format, cols)) bytes from a 64-byte boundary. The memory
   // belongs to whoever made the matrix: a model keeps all of them in one buffer.
   const uint8_t* packed = nullptr;
+  // kGroup: (row_blocks(rows), groups, 16) multipliers of scale.group.type, from a 64-byte boundary.
+  const std::byte* group_scales = nullptr;
 
   size_t bytes() const { return packed_bytes(format, rows, cols); }
   const uint8_t* row_block(size_t block) const {

@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// i2 product for baseline AArch64: bytes times bytes added up in 16-bit lanes, widened before they
-// can overflow. One 128-bit register holds a quarter of a tile, 4 rows.
-//
-// A product of a code 0..2 and an activation is within 2 * 128 = 256. A 16-bit lane takes one product
-// per field, four a tile; 32 tiles add up to 32 * 4 * 256 = 32768, and -32768 fits (the positive end
-// is 32 * 4 * 2 * 127 = 32512). The 32-bit lanes hold codes times x, at most 2 * 128 K, below 2^31
+// i2 product for baseline AArch64. The 32-bit lanes hold codes times x, at most 2 * 128 K, below 2^31
 // for every K that TernaryMatmulArgs allows for half of a row's columns.
-#include "kernels/arm/bytes_neon.h"
+#include "kernels/arm/i2_sums_neon.h"
 #include "kernels/kernel_types.h"
 #include "kernels/vector_tiles.h"
 
 namespace rotor::kernels {
 namespace {
 
-constexpr size_t kFlushTiles = 32;
-constexpr size_t kTileCols = 16;
-
-// Rows 0 and 1 of the quarter in `low`, rows 2 and 3 in `high`, four 16-bit lanes each.
-struct Sums16 {
-  int16x8_t low = vdupq_n_s16(0);
-  int16x8_t high = vdupq_n_s16(0);
-
-  void add(uint8x16_t codes, int8x16_t x) {
-    const int8x16_t w = vreinterpretq_s8_u8(codes);
-    low = vmlal_s8(low, vget_low_s8(w), vget_low_s8(x));
-    high = vmlal_high_s8(high, w, x);
-  }
-};
-
 template <size_t kBatch>
 inline void quarter_block(const TernaryMatmulArgs& args, size_t block, size_t quarter, size_t b0) {
   const uint8_t* weights = args.weights + block * args.row_block_stride + 16 * quarter;
   const int8_t* x = args.x + b0 * args.x_stride;
-  const uint8x16_t field = vdupq_n_u8(3);
   int32x4_t low[kBatch];
   int32x4_t high[kBatch];
   for (size_t b = 0; b < kBatch; ++b) {
@@ -40,18 +19,9 @@ inline void quarter_block(const TernaryMatmulArgs& args, size_t block, size_t qu
   }
   for (size_t begin = args.tile_begin; begin < args.tile_end; begin += kFlushTiles) {
     const size_t left = args.tile_end - begin;
-    const size_t end = begin + (left < kFlushTiles ? left : kFlushTiles);
     Sums16 sums[kBatch];
-    for (size_t t = begin; t < end; ++t) {
-      const uint8x16_t w = vld1q_u8(weights + 64 * t);
-      const uint8x16_t codes[4] = {vandq_u8(w, field), vandq_u8(vshrq_n_u8(w, 2), field),
-                                   vandq_u8(vshrq_n_u8(w, 4), field), vshrq_n_u8(w, 6)};
-      for (size_t b = 0; b < kBatch; ++b) {
-        for (size_t d = 0; d < 4; ++d) {
-          sums[b].add(codes[d], broadcast4(x + b * args.x_stride + kTileCols * t + 4 * d));
-        }
-      }
-    }
+    add_quarter(weights, begin, begin + (left < kFlushTiles ? left : kFlushTiles), x, args.x_stride,
+                sums);
     for (size_t b = 0; b < kBatch; ++b) {
       low[b] = vpadalq_s16(low[b], sums[b].low);
       high[b] = vpadalq_s16(high[b], sums[b].high);

@@ -28,6 +28,10 @@ inline __m256i load_half(const uint8_t* tile, size_t half) {
 // 16-bit pairs of one row added up to its 32-bit lane.
 inline __m256i widen(__m256i sums) { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
 
+// GCC 12 adds what an unrolled loop adds in another order, and keeps all of it in memory until then,
+// unless it is told that the sum changes here.
+inline void update_in_place(__m256i& sum) { __asm__("" : "+x"(sum)); }
+
 inline void prefetch(const uint8_t* address) {
   _mm_prefetch(reinterpret_cast<const char*>(address), _MM_HINT_T0);
 }

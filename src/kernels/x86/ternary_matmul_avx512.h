@@ -21,11 +21,10 @@ struct Streams {
   size_t apart;  // bytes from stream to stream
 };
 
-// total += sum of codes times x over `tiles` tiles.
+// sums += codes times x over `tiles` tiles.
 template <typename Format, size_t kBlocks, size_t kBatch>
-inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
-                     __m512i (&total)[kBlocks][kBatch]) {
-  __m512i sums[kBlocks][kBatch][Format::kDigits] = {};
+inline void add_tiles(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
+                      __m512i (&sums)[kBlocks][kBatch][Format::kDigits]) {
   for (size_t t = 0; t < tiles; ++t) {
     typename Format::Tile tile[kBlocks];
 // GCC 12 keeps sums in memory when a loop over them is not unrolled early.
@@ -49,6 +48,14 @@ inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
       }
     }
   }
+}
+
+// total += sum of codes times x over `tiles` tiles.
+template <typename Format, size_t kBlocks, size_t kBatch>
+inline void multiply(Streams in, size_t tiles, const int8_t* x, size_t x_stride,
+                     __m512i (&total)[kBlocks][kBatch]) {
+  __m512i sums[kBlocks][kBatch][Format::kDigits] = {};
+  add_tiles<Format>(in, tiles, x, x_stride, sums);
 #pragma GCC unroll 2
   for (size_t r = 0; r < kBlocks; ++r) {
 #pragma GCC unroll 8

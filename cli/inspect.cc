@@ -74,12 +74,6 @@ double share(const TritStatistics& trits, size_t i) {
   return all == 0 ? 0.0 : static_cast<double>(trits.total[i]) / static_cast<double>(all);
 }
 
-std::string scale_rule(const ModelSource& source) {
-  return source.layers[0].linear[0].scale.granularity == TernaryScale::Granularity::kRow
-             ? "one multiplier a row"
-             : "one multiplier a matrix";
-}
-
 // The decimal number that a float stands for: 0.6, and not 0.6000000238418579.
 double shortest(float value) { return std::stod(fmt::format("{}", value)); }
 
@@ -154,7 +148,7 @@ void print_json(const Findings& f) {
       {"embedding_parameters", embedding_parameters(c)},
       {"embedding_type", float_type_name(f.source.embed.type)},
       {"layouts", std::move(layouts)},
-      {"scale_rule", scale_rule(f.source)},
+      {"scale_rule", scale_rule_text(f.source)},
       {"trits",
        {{"minus", f.trits.total[0]}, {"zero", f.trits.total[1]}, {"plus", f.trits.total[2]}}},
       {"trits_sha256", f.trits.sha256},
@@ -182,7 +176,7 @@ void print_text(const Findings& f) {
              static_cast<double>(embedding_parameters(c)) / 1e6,
              c.tied_head ? " (also the head)" : " and head");
   for (const auto& [layout, count] : f.layouts) {
-    fmt::print("  matrices      {} x {}, {}\n", count, layout, scale_rule(f.source));
+    fmt::print("  matrices      {} x {}, {}\n", count, layout, scale_rule_text(f.source));
   }
   fmt::print("  trits         {:.1f} % -1, {:.1f} % 0, {:.1f} % +1; sha256 {}\n",
              100 * share(f.trits, 0), 100 * share(f.trits, 1), 100 * share(f.trits, 2),

@@ -27,6 +27,7 @@ void print_report(const std::string& path, const VerifyReport& report, bool json
                                      {"ok", true},
                                      {"container", report.container},
                                      {"matrices", report.matrices},
+                                     {"scale_rule", report.scale_rule},
                                      {"hashes_checked", report.hashes_checked},
                                      {"trits_sha256", report.trits_sha256},
                                      {"notes", boost::json::value_from(report.notes)},
@@ -37,8 +38,9 @@ void print_report(const std::string& path, const VerifyReport& report, bool json
   for (const std::string& warning : report.warnings) {
     fmt::print("warning: {}\n", warning);
   }
-  fmt::print("{}: ok ({}, {} ternary matrices, {} checksums compared)\ntrits sha256 {}\n", path,
-             report.container, report.matrices, report.hashes_checked, report.trits_sha256);
+  fmt::print("{}: ok ({}, {} ternary matrices, {}, {} checksums compared)\ntrits sha256 {}\n", path,
+             report.container, report.matrices, report.scale_rule, report.hashes_checked,
+             report.trits_sha256);
 }
 
 }  // namespace

@@ -210,6 +210,8 @@ std::vector<Case> cases() {
   const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
   const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
   const TestModelOptions q8{FloatType::kQ8_0, Scale::kTensor, 4};
+  const TestModelOptions groups{FloatType::kBf16, Scale::kGroup, 5, {128, GroupScaleType::kF16}};
+  const TestModelOptions wide{FloatType::kBf16, Scale::kGroup, 6, {256, GroupScaleType::kF32}};
   return {
       {"narrow_f16", 0, narrow, f32, KvType::kF16,
        "2340e6d875d96b624b8f21d4fd1317e05203103e937d4ea1f77c04c838e01e8b"},
@@ -227,6 +229,10 @@ std::vector<Case> cases() {
        "a51be2a833237d6e65283476196db647a482d5cc1047e2d41c60566d65ae0acd"},
       {"groups_of_five_f32", 5, five, q8, KvType::kF32,
        "c94d91bcbf0fa060e5906b67c6cc5304019ba2b2758438fafd731d312dc445e2"},
+      {"scales_of_groups_f16", 6, five, groups, KvType::kF16,
+       "2367cb5fffefd1252a376a1aa6db721fe3d2bcc56f781e2be19ac609af70b51a"},
+      {"scales_of_wide_groups_f32", 7, five, wide, KvType::kF32,
+       "4cd06f309836e7845cef5c3e4189132f95f3caf2506c9e58a7fefcdfacbc112c"},
   };
 }
 
@@ -236,7 +242,7 @@ class Identity : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     ThreadPool pool(1);
-    for (size_t i = 0; i < kTernaryFormats; ++i) {
+    for (size_t i = 0; i < (grouped() ? 1 : kTernaryFormats); ++i) {
       LoadOptions load;
       load.format = static_cast<TernaryFormat>(i);
       load.head = i == 0 ? HeadMode::kFull : HeadMode::kTwoStage;  // rows in memory or in the file
@@ -245,6 +251,11 @@ class Identity : public testing::TestWithParam<Case> {
       models_[i] = *std::move(model);
     }
     tokens_ = random_tokens(kTokens, GetParam().config.vocab, 20);
+  }
+
+  // Then there is no layout but i2.
+  static bool grouped() {
+    return GetParam().options.scale == TernaryScale::Granularity::kGroup;
   }
 
   std::string run(const Way& way) {
@@ -268,8 +279,9 @@ class Identity : public testing::TestWithParam<Case> {
 };
 
 TEST_P(Identity, OneHashHoweverItIsComputed) {
-  const std::vector<Way> ways = all_ways(GetParam().turn);
-  for (const Way& way : ways) {
+  std::vector<Way> ways = all_ways(GetParam().turn);
+  for (Way& way : ways) {
+    way.format = grouped() ? TernaryFormat::kI2 : way.format;
     EXPECT_EQ(run(way), GetParam().sha256) << way.text();
   }
   EXPECT_EQ(levels_run_, cpu_features().supported) << "a level of this CPU was not run";

@@ -2,9 +2,11 @@
 #include "model/block_scales.h"
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace rotor {
@@ -38,8 +40,7 @@ Result<TernaryScale> scale_of_blocks(const TernaryBlockTensor& tensor) try {
     const std::optional<float> one = common(std::span(scales).subspan(row * blocks, blocks));
     if (!one) {
       result.granularity = TernaryScale::Granularity::kGroup;
-      result.group_cols = tensor.info().elements;
-      result.values = std::move(scales);
+      result.group = {tensor.info().elements, GroupScaleType::kF16};
       return result;
     }
     of_rows.push_back(*one);
@@ -49,6 +50,23 @@ Result<TernaryScale> scale_of_blocks(const TernaryBlockTensor& tensor) try {
   return result;
 } catch (const std::bad_alloc&) {
   return out_of_memory("no memory for the scales of a tensor");
+}
+
+Status BlockGroupScales::read(size_t begin, size_t end, float* scales) const {
+  const size_t groups = tensor_.cols() / tensor_.info().elements;
+  const size_t first = begin * kTileRows;
+  const size_t last = std::min<size_t>(end * kTileRows, tensor_.rows());
+  ROTOR_TRY(tensor_.read_scales(first, last, scales));
+  float* const read_end = scales + (last - first) * groups;
+  std::fill(read_end, scales + (end - begin) * kTileRows * groups, 0.0f);
+  for (float* scale = scales; scale != read_end; ++scale) {
+    *scale *= factor_;
+    if (!std::isfinite(*scale)) {
+      return format_error(file_->file().path() + ": a scale of a group times " +
+                          std::to_string(factor_) + " is not finite");
+    }
+  }
+  return {};
 }
 
 }  // namespace rotor

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/test_tensors.h"
 
 namespace rotor {
@@ -10,15 +12,23 @@ namespace {
 
 using Granularity = TernaryScale::Granularity;
 
-// Of a matrix of 3 rows of 2 blocks of Q2_0, 64 columns each.
-TernaryScale scale_with(const std::vector<float>& scales) {
+// A matrix of rows of 2 blocks of Q2_0, 64 columns each.
+std::shared_ptr<const GgufFile> file_with(const std::vector<float>& scales) {
   test::GgufBytes bytes;
-  bytes.add_tensor("w", {128, 3}, kGgufQ2_0,
-                   test::block_bytes(TernaryBlock::kQ2_0_64, test::random_trits(3 * 128), scales));
-  const auto file = GgufFile::parse(File::from_memory(bytes.bytes(), "t.gguf"));
-  const auto tensor =
-      TernaryBlockTensor::open(*file, *file->find_tensor("w"), TernaryBlock::kQ2_0_64);
-  const auto scale = scale_of_blocks(*tensor);
+  const size_t rows = scales.size() / 2;
+  bytes.add_tensor("w", {128, rows}, kGgufQ2_0,
+                   test::block_bytes(TernaryBlock::kQ2_0_64, test::random_trits(rows * 128), scales));
+  return std::make_shared<const GgufFile>(
+      *GgufFile::parse(File::from_memory(bytes.bytes(), "t.gguf")));
+}
+
+TernaryBlockTensor tensor_of(const GgufFile& file) {
+  return *TernaryBlockTensor::open(file, *file.find_tensor("w"), TernaryBlock::kQ2_0_64);
+}
+
+TernaryScale scale_with(const std::vector<float>& scales) {
+  const auto file = file_with(scales);
+  const auto scale = scale_of_blocks(tensor_of(*file));
   EXPECT_TRUE(scale.ok()) << scale.status().message();
   return *scale;
 }
@@ -47,9 +57,28 @@ TEST(BlockScales, OneForEachGroup) {
        {std::vector<float>{2, 2, 2, 2, 2, 3}, {1, 2, 3, 4, 5, 6}}) {
     const TernaryScale scale = scale_with(scales);
     EXPECT_EQ(scale.granularity, Granularity::kGroup);
-    EXPECT_EQ(scale.group_cols, 64u);
-    EXPECT_EQ(scale.values, scales);
+    EXPECT_EQ(scale.group.cols, 64u);
+    EXPECT_TRUE(scale.values.empty());
   }
+}
+
+// 18 rows: two row blocks, of which the second is padded with zeros.
+TEST(BlockScales, ThoseOfGroupsAreReadByRowBlocks) {
+  std::vector<float> scales(2 * 18);
+  for (size_t i = 0; i < scales.size(); ++i) {
+    scales[i] = 0.25f * static_cast<float>(1 + i);
+  }
+  const auto file = file_with(scales);
+  const BlockGroupScales reader(tensor_of(*file), 4.0f, file);
+  std::vector<float> expected(2 * 32, 0.0f);
+  std::transform(scales.begin(), scales.end(), expected.begin(), [](float s) { return 4 * s; });
+  std::vector<float> out(2 * 32, 9.0f);
+  ASSERT_TRUE(reader.read(0, 2, out.data()).ok());
+  EXPECT_EQ(out, expected);
+  ASSERT_TRUE(reader.read(1, 2, out.data()).ok());
+  EXPECT_TRUE(std::equal(out.begin(), out.begin() + 32, expected.begin() + 32));
+  const BlockGroupScales huge(tensor_of(*file), 3e38f, file);
+  EXPECT_EQ(huge.read(0, 2, out.data()).code(), Code::kFormatError);
 }
 
 }  // namespace

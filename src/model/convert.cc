@@ -56,7 +56,30 @@ std::vector<TokenId> end_tokens(const ModelSource& source) {
 struct PackedMatrix {
   std::vector<uint8_t> bytes;
   std::string sha256;  // of its trits
+  std::vector<std::byte> group_scales;  // (rows, groups), or none
 };
+
+// The scales of groups as the file has them, row by row.
+Result<std::vector<std::byte>> group_scale_rows(const LinearSource& linear) {
+  const GroupShape& shape = linear.scale.group;
+  const size_t groups = shape.groups(linear.trits->cols());
+  const size_t item = group_scale_type_bytes(shape.type);
+  const size_t rows = linear.trits->rows();
+  std::vector<std::byte> bytes(row_blocks(rows) * kTileRows * groups * item);
+  std::vector<float> scales(kTileRows * groups);
+  for (size_t block = 0; block < row_blocks(rows); ++block) {
+    ROTOR_TRY(linear.group_scales->read(block, block + 1, scales.data()));
+    if (!store_group_scales(shape.type, scales.data(), scales.size(),
+                            bytes.data() + block * scales.size() * item)) {
+      return Status(Code::kVerificationFailed,
+                    "tensor '" + linear.tensor + "', rows from " +
+                        std::to_string(block * kTileRows) + ": a scale is no number of " +
+                        std::string(group_scale_type_name(shape.type)));
+    }
+  }
+  bytes.resize(rows * groups * item);
+  return bytes;
+}
 
 Result<PackedMatrix> pack_matrix(const LinearSource& linear) {
   const TritReader& reader = *linear.trits;
@@ -83,6 +106,9 @@ Result<PackedMatrix> pack_matrix(const LinearSource& linear) {
     hash.update(std::as_bytes(std::span(trits).first(rows * cols)));
   }
   packed.sha256 = hash.hex();
+  if (linear.scale.grouped()) {
+    ROTOR_ASSIGN(packed.group_scales, group_scale_rows(linear));
+  }
   return packed;
 }
 
@@ -152,7 +178,14 @@ class Writer {
       for (size_t r = 0; r < kLinearRoles; ++r) {
         const LinearRole role = static_cast<LinearRole>(r);
         const LinearSource& linear = source_.layers[i].linear[r];
-        add(rotor_names::linear(i, role, "scale"), DType::kF32, {linear.scale.values.size()});
+        const std::string scale = rotor_names::linear(i, role, "scale");
+        if (linear.scale.grouped()) {
+          const GroupShape& group = linear.scale.group;
+          add(scale, group.type == GroupScaleType::kF16 ? DType::kF16 : DType::kF32,
+              {linear.trits->rows(), group.groups(linear.trits->cols())});
+        } else {
+          add(scale, DType::kF32, {linear.scale.values.size()});
+        }
         add(rotor_names::linear(i, role, "weight"), DType::kU8,
             {row_blocks(linear.trits->rows()), row_block_bytes(kStored, linear.trits->cols())});
       }
@@ -228,8 +261,11 @@ class Writer {
       }
       for (size_t r = 0; r < kLinearRoles; ++r) {
         const LinearRole role = static_cast<LinearRole>(r);
-        ROTOR_TRY(write_vector(rotor_names::linear(i, role, "scale"),
-                               layer.linear[r].scale.values));
+        const std::vector<float>& values = layer.linear[r].scale.values;
+        ROTOR_TRY(writer_.write(rotor_names::linear(i, role, "scale"),
+                                layer.linear[r].scale.grouped()
+                                    ? std::span<const std::byte>(packed[r].group_scales)
+                                    : std::as_bytes(std::span(values))));
         ROTOR_TRY(writer_.write(rotor_names::linear(i, role, "weight"),
                                 std::as_bytes(std::span(packed[r].bytes))));
         trits_.update(std::as_bytes(std::span(packed[r].sha256)));

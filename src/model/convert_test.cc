@@ -108,6 +108,47 @@ TEST_P(ConvertVariants, LoadsAsTheSameModel) {
                       load(reopen("m.rotor"))->weights);
 }
 
+// The scales of groups keep their type and their bits.
+TEST_F(Convert, KeepsScalesOfGroups) {
+  ModelConfig config = test_config();
+  config.hidden = 200;
+  config.ffn = 330;
+  for (const size_t cols : kGroupCols) {
+    for (const GroupScaleType type : {GroupScaleType::kF16, GroupScaleType::kF32}) {
+      const TestModelOptions options = {.scale = Granularity::kGroup, .group = {cols, type}};
+      ModelSource source = test_source(config, options);
+      const auto result = convert(source, "m.rotor");
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      const ModelSource again = reopen("m.rotor");
+      for (size_t i = 0; i < config.layers; ++i) {
+        for (size_t r = 0; r < kLinearRoles; ++r) {
+          const LinearSource& linear = again.layers[i].linear[r];
+          EXPECT_EQ(linear.scale.granularity, Granularity::kGroup);
+          EXPECT_EQ(linear.scale.group.type, type);
+          if (linear.trits->cols() > 256) {  // more than one group of any size
+            EXPECT_EQ(linear.scale.group.cols, cols);
+          }
+          EXPECT_EQ(all_group_scales(linear), all_group_scales(source.layers[i].linear[r]));
+        }
+      }
+      expect_same_weights(load(std::move(source))->weights, load(reopen("m.rotor"))->weights);
+    }
+  }
+}
+
+TEST_F(Convert, AScaleThatItsTypeCannotHoldIsAnError) {
+  put("m.rotor", "old");
+  const TestModelOptions options = {.scale = Granularity::kGroup};
+  ModelSource source = test_source(test_config(), options);
+  std::vector<float> scales = all_group_scales(source.layers[0].linear[6]);
+  scales[39] = 0.1f;
+  source.layers[0].linear[6].group_scales = std::make_unique<VectorGroupScales>(1, scales);
+  const Status status = convert(source, "m.rotor").status();
+  EXPECT_EQ(status.code(), Code::kVerificationFailed);
+  EXPECT_THAT(status.message(), HasSubstr("'layers.0.down', rows from 32: a scale is no number"));
+  EXPECT_EQ(get("m.rotor"), "old");
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ConvertVariants,
                          testing::Combine(testing::Values(FloatType::kF32, FloatType::kF16,
                                                           FloatType::kBf16, FloatType::kQ8_0,

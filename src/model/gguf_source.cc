@@ -281,6 +281,13 @@ class Opener {
     ROTOR_ASSIGN(TernaryBlockTensor opened, TernaryBlockTensor::open(*file_, tensor, block));
     LinearSource source{tensor.name, std::string(opened.info().name), nullptr, {}};
     ROTOR_ASSIGN(source.scale, scale_of_blocks(opened));
+    if (source.scale.grouped()) {
+      ROTOR_ASSIGN(const float factor, scale_factor(name));
+      if (factor != 1.0f) {  // binary16 may not hold the products
+        source.scale.group.type = GroupScaleType::kF32;
+      }
+      source.group_scales = std::make_unique<BlockGroupScales>(opened, factor, file_);
+    }
     ROTOR_TRY(multiply_scale(name, source.scale));
     source.trits =
         std::make_unique<TensorTrits<TernaryBlockTensor, GgufFile>>(std::move(opened), file_);
@@ -289,19 +296,29 @@ class Opener {
 
   // A scale that the file keeps in a tensor of its own, beside what the matrix has.
   Status multiply_scale(const std::string& name, TernaryScale& scale) {
-    if (file_->find_tensor(name + ".scale") == nullptr) {
-      return {};
-    }
-    ROTOR_ASSIGN(const std::vector<float> factor, read_vector(name + ".scale", 1));
+    ROTOR_ASSIGN(const float factor, scale_factor(name));
     for (float& value : scale.values) {
-      const bool zero = value == 0.0f;  // of a row, group or matrix of zeros
-      value *= factor[0];
-      if (!std::isfinite(value) || !(factor[0] > 0.0f) || (value == 0.0f && !zero)) {
-        return format_error(path() + ": tensor '" + name + ".scale': expected a finite scale above "
-                            "zero, got " + std::to_string(factor[0]));
+      const bool zero = value == 0.0f;  // of a row or matrix of zeros
+      value *= factor;
+      if (!std::isfinite(value) || (value == 0.0f && !zero)) {
+        return bad_factor(name, factor);
       }
     }
     return {};
+  }
+
+  // 1 where there is none.
+  Result<float> scale_factor(const std::string& name) {
+    if (file_->find_tensor(name + ".scale") == nullptr) {
+      return 1.0f;
+    }
+    ROTOR_ASSIGN(const std::vector<float> factor, read_vector(name + ".scale", 1));
+    return factor[0] > 0.0f ? Result<float>(factor[0]) : bad_factor(name, factor[0]);
+  }
+
+  Status bad_factor(const std::string& name, float factor) const {
+    return format_error(path() + ": tensor '" + name + ".scale': expected a finite scale above zero, "
+                        "got " + std::to_string(factor));
   }
 
   // rope_freqs.weight divides the rotary frequencies; the decoder divides by 1.

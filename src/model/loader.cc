@@ -27,6 +27,7 @@ struct Task {
   TernaryFormat format;
   std::byte* out;              // or null: the bytes are not kept
   size_t bytes;                // that are read or packed
+  std::byte* group_scales;     // of the row blocks, or null
 };
 
 // Reads and rounds rows. `usable` is cleared by a row that has no bound.
@@ -48,11 +49,41 @@ Status run_rows(const Task& task, FromF16 from_f16, std::atomic<bool>& usable) {
   return {};
 }
 
-constexpr size_t kAlignment = 64;
+// Packs row blocks, and their group scales.
+Status run_matrix(const Task& task) {
+  const LinearSource& linear = *task.linear;
+  ROTOR_TRY(linear.trits->pack(task.begin, task.end, task.format,
+                               reinterpret_cast<uint8_t*>(task.out)));
+  if (task.group_scales == nullptr) {
+    return {};
+  }
+  const GroupShape& shape = linear.scale.group;
+  const size_t groups = shape.groups(linear.trits->cols());
+  const size_t block_bytes = group_scale_block_bytes(shape, linear.trits->cols());
+  std::vector<float> scales((task.end - task.begin) * kTileRows * groups);
+  ROTOR_TRY(linear.group_scales->read(task.begin, task.end, scales.data()));
+  for (size_t i = 0; i < task.end - task.begin; ++i) {
+    if (!pack_group_scales(shape.type, scales.data() + i * kTileRows * groups, groups,
+                           task.group_scales + i * block_bytes)) {
+      return format_error("tensor '" + linear.tensor + "', rows from " +
+                          std::to_string((task.begin + i) * kTileRows) + ": a scale is no number of " +
+                          std::string(group_scale_type_name(shape.type)));
+    }
+  }
+  return {};
+}
 
-size_t aligned_bytes(const LinearSource& source, TernaryFormat format) {
-  const size_t bytes = packed_bytes(format, source.trits->rows(), source.trits->cols());
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+// Of the packed trits, whole cache lines, behind which the scales of groups lie.
+size_t trit_bytes(const LinearSource& source, TernaryFormat format) {
+  return packed_bytes(format, source.trits->rows(), source.trits->cols());
+}
+
+size_t matrix_bytes(const LinearSource& source, TernaryFormat format) {
+  const size_t bytes = trit_bytes(source, format);
+  return !source.scale.grouped()
+             ? bytes
+             : bytes + group_scale_bytes(source.scale.group, source.trits->rows(),
+                                         source.trits->cols());
 }
 
 // Places `matrix` at `memory` and appends the tasks that fill it.
@@ -65,11 +96,20 @@ void plan_linear(const LinearSource& source, TernaryFormat format, std::byte* me
   matrix.packed = reinterpret_cast<const uint8_t*>(memory);
   const size_t block_bytes = row_block_bytes(format, matrix.cols);
   const size_t blocks = row_blocks(matrix.rows);
+  std::byte* scales = nullptr;
+  if (source.scale.grouped()) {
+    scales = memory + trit_bytes(source, format);
+    matrix.group_scales = scales;
+  }
   const size_t step = std::max<size_t>(1, kTaskBytes / block_bytes);
   for (size_t begin = 0; begin < blocks; begin += step) {
     const size_t end = std::min(blocks, begin + step);
-    tasks.push_back({&source, nullptr, nullptr, nullptr, begin, end, format,
-                     memory + begin * block_bytes, (end - begin) * block_bytes});
+    Task task{&source, nullptr, nullptr, nullptr, begin, end, format,
+              memory + begin * block_bytes, (end - begin) * block_bytes, nullptr};
+    if (scales != nullptr) {
+      task.group_scales = scales + begin * group_scale_block_bytes(source.scale.group, matrix.cols);
+    }
+    tasks.push_back(task);
   }
 }
 
@@ -96,7 +136,7 @@ Status plan_rows(FloatSource& source, bool in_memory, HeadPlane* plane, FloatMat
     const size_t end = std::min(source.rows, begin + step);
     std::byte* out = in_memory ? matrix.data.data() + begin * row_bytes : nullptr;
     tasks.push_back({nullptr, reader, &matrix, plane, begin, end, TernaryFormat::kI2, out,
-                     (end - begin) * row_bytes});
+                     (end - begin) * row_bytes, nullptr});
   }
   return {};
 }
@@ -136,7 +176,7 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
   size_t total = 0;
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {
-      total += aligned_bytes(linear, format);
+      total += matrix_bytes(linear, format);
     }
   }
   ROTOR_ASSIGN(weights.packed, Buffer::allocate(total));
@@ -146,7 +186,7 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
       const LinearSource& linear = source.layers[i].linear[role];
       plan_linear(linear, format, memory,
                   linear_of(weights.layers[i], static_cast<LinearRole>(role)).matrix, tasks);
-      memory += aligned_bytes(linear, format);
+      memory += matrix_bytes(linear, format);
     }
   }
   return {};
@@ -154,6 +194,12 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
 
 Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
                     std::vector<Task>& tasks) {
+  weights.grouped = has_group_scales(source);
+  if (weights.grouped && format != TernaryFormat::kI2) {
+    return invalid_argument(source.path + ": its matrices have " + scale_rule_text(source) +
+                            ", which is computed in the layout i2 alone; asked for was " +
+                            std::string(format_info(format).name));
+  }
   weights.output_norm = std::move(source.output_norm);
   weights.layers.resize(source.layers.size());
   for (size_t i = 0; i < source.layers.size(); ++i) {
@@ -184,8 +230,7 @@ Status run_tasks(const std::vector<Task>& tasks, const ProgressCallback& progres
       [&](size_t i) {
         const Task& task = tasks[i];
         if (task.linear != nullptr) {
-          return task.linear->trits->pack(task.begin, task.end, task.format,
-                                          reinterpret_cast<uint8_t*>(task.out));
+          return run_matrix(task);
         }
         return run_rows(task, from_f16, usable);
       },

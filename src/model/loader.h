@@ -23,7 +23,8 @@ struct LoadOptions {
 };
 
 // Reads everything into memory but, where the head is kept in two stages, the rows of embedding and
-// head: those are read from the file, which stays open, as they are needed. Uses the whole pool.
+// head: those are read from the file, which stays open, as they are needed. kInvalidArgument for scales
+// of groups of columns in a layout other than i2. Uses the whole pool.
 Result<std::shared_ptr<const Model>> load_model(ModelSource source, const LoadOptions& options,
                                                 ThreadPool& pool);
 

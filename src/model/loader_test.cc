@@ -10,6 +10,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/half.h"
 #include "model/test_model.h"
 #include "text/tokenizer_fixtures.h"
 
@@ -59,6 +60,78 @@ TEST(Loader, EveryMatrixIsInItsPlaceInEveryLayout) {
       }
     }
   }
+}
+
+TestModelOptions grouped(size_t cols, GroupScaleType type) {
+  return {.scale = TernaryScale::Granularity::kGroup, .group = {cols, type}};
+}
+
+float group_scale_at(const TernaryMatrix& matrix, size_t row, size_t g) {
+  const size_t groups = matrix.scale.group.groups(matrix.cols);
+  const size_t at = (row / kTileRows * groups + g) * kTileRows + row % kTileRows;
+  if (matrix.scale.group.type == GroupScaleType::kF32) {
+    return reinterpret_cast<const float*>(matrix.group_scales)[at];
+  }
+  return f16_to_float(reinterpret_cast<const uint16_t*>(matrix.group_scales)[at]);
+}
+
+// Matrices of several tasks, rows that end within a block.
+TEST(Loader, EveryScaleOfAGroupIsInItsPlace) {
+  ModelConfig config = test_config();
+  config.hidden = 333;
+  config.ffn = 13001;
+  config.layers = 1;
+  for (const TestModelOptions& kind :
+       {grouped(64, GroupScaleType::kF16), grouped(256, GroupScaleType::kF32)}) {
+    const ModelSource source = test_source(config, kind);
+    const auto model = load(test_source(config, kind));
+    EXPECT_TRUE(model->weights.grouped);
+    const LayerWeights& layer = model->weights.layers[0];
+    size_t role = 0;
+    for (const Linear* linear :
+         {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      const LinearSource& expected = source.layers[0].linear[role++];
+      const TernaryMatrix& matrix = linear->matrix;
+      expect_trits(matrix, expected);
+      EXPECT_EQ(matrix.scale.group, kind.group);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(matrix.group_scales) % 64, 0u);
+      const size_t groups = kind.group.groups(matrix.cols);
+      const std::vector<float> scales = all_group_scales(expected);
+      for (size_t r = 0; r < row_blocks(matrix.rows) * kTileRows; ++r) {
+        for (size_t g = 0; g < groups; ++g) {
+          ASSERT_EQ(group_scale_at(matrix, r, g), r < matrix.rows ? scales[r * groups + g] : 0.0f);
+        }
+      }
+    }
+  }
+}
+
+TEST(Loader, ScalesOfGroupsAreComputedInI2Alone) {
+  ThreadPool pool(1);
+  EXPECT_FALSE(load(test_source(test_config()))->weights.grouped);
+  for (size_t f = 1; f < kTernaryFormats; ++f) {
+    LoadOptions options;
+    options.format = static_cast<TernaryFormat>(f);
+    ModelSource source = test_source(test_config());
+    source.layers[1].linear[3] = std::move(
+        test_source(test_config(), grouped(128, GroupScaleType::kF16)).layers[1].linear[3]);
+    const Status status = load_model(std::move(source), options, pool).status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument);
+    EXPECT_THAT(status.message(), HasSubstr("one multiplier for each 128 columns of a row (f16)"));
+    EXPECT_THAT(status.message(), HasSubstr(format_info(options.format).name));
+  }
+}
+
+TEST(Loader, AScaleThatItsTypeCannotHoldIsAnError) {
+  ThreadPool pool(1);
+  ModelSource source = test_source(test_config(), grouped(64, GroupScaleType::kF16));
+  std::vector<float> scales = all_group_scales(source.layers[1].linear[0]);
+  scales[17] = 0.1f;
+  source.layers[1].linear[0].group_scales = std::make_unique<VectorGroupScales>(1, scales);
+  const Status status = load_model(std::move(source), {}, pool).status();
+  EXPECT_EQ(status.code(), Code::kFormatError);
+  EXPECT_THAT(status.message(),
+              HasSubstr("'layers.1.q', rows from 16: a scale is no number of f16"));
 }
 
 // An embedding and a matrix of several tasks each, the last of them smaller than the others.

@@ -25,7 +25,12 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
   plan.norm_bytes = source.output_norm.size() * sizeof(float);
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {
-      plan.ternary_bytes += packed_bytes(format, linear.trits->rows(), linear.trits->cols());
+      const size_t rows = linear.trits->rows();
+      const size_t cols = linear.trits->cols();
+      plan.ternary_bytes += packed_bytes(format, rows, cols);
+      if (linear.scale.grouped()) {
+        plan.ternary_bytes += group_scale_bytes(linear.scale.group, rows, cols);
+      }
     }
     plan.norm_bytes += (layer.attn_norm.size() + layer.attn_sub_norm.size() +
                         layer.ffn_norm.size() + layer.ffn_sub_norm.size()) * sizeof(float);

@@ -42,6 +42,23 @@ TEST(MemoryPlan, WeightsTakeWhatLoadingAllocates) {
   }
 }
 
+TEST(MemoryPlan, ScalesOfGroupsAreCounted) {
+  ThreadPool pool(1);
+  ModelConfig config = test_config();
+  config.ffn = 200;
+  for (const GroupScaleType type : {GroupScaleType::kF16, GroupScaleType::kF32}) {
+    const TestModelOptions options = {.scale = TernaryScale::Granularity::kGroup,
+                                      .group = {64, type}};
+    const MemoryPlan plan =
+        plan_memory(test_source(config, options), TernaryFormat::kI2, KvType::kF16);
+    const auto model = load_model(test_source(config, options), {}, pool);
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    EXPECT_EQ(plan.ternary_bytes, (*model)->weights.packed.size());
+    EXPECT_GT(plan.ternary_bytes,
+              plan_memory(test_source(config), TernaryFormat::kI2, KvType::kF16).ternary_bytes);
+  }
+}
+
 TEST(MemoryPlan, AHeadInTwoStagesTakesItsPlane) {
   ThreadPool pool(1);
   for (const bool tied : {true, false}) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstddef>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "io/container.h"
@@ -103,6 +104,40 @@ void ModelSource::take_text(TextSource text) {
   chat_template = std::move(text.chat_template);
   notes.insert(notes.end(), text.notes.begin(), text.notes.end());
   warnings.insert(warnings.end(), text.warnings.begin(), text.warnings.end());
+}
+
+bool has_group_scales(const ModelSource& source) {
+  return std::any_of(source.layers.begin(), source.layers.end(), [](const LayerSource& layer) {
+    return std::any_of(std::begin(layer.linear), std::end(layer.linear),
+                       [](const LinearSource& linear) { return linear.scale.grouped(); });
+  });
+}
+
+std::string scale_rule_text(const TernaryScale& scale) {
+  switch (scale.granularity) {
+    case TernaryScale::Granularity::kTensor: return "one multiplier a matrix";
+    case TernaryScale::Granularity::kRow: return "one multiplier a row";
+    case TernaryScale::Granularity::kGroup: break;
+  }
+  return "one multiplier for each " + std::to_string(scale.group.cols) + " columns of a row (" +
+         std::string(group_scale_type_name(scale.group.type)) + ")";
+}
+
+std::string scale_rule_text(const ModelSource& source) {
+  std::vector<std::string> rules;
+  for (const LayerSource& layer : source.layers) {
+    for (const LinearSource& linear : layer.linear) {
+      const std::string rule = scale_rule_text(linear.scale);
+      if (std::find(rules.begin(), rules.end(), rule) == rules.end()) {
+        rules.push_back(rule);
+      }
+    }
+  }
+  std::string text;
+  for (const std::string& rule : rules) {
+    text += (text.empty() ? "" : "; ") + rule;
+  }
+  return text;
 }
 
 void warn_of_zero_matrices(const ModelSource& source,

@@ -17,6 +17,7 @@
 
 #include "io/i2s.h"
 #include "model/config.h"
+#include "model/group_scale_reader.h"
 #include "model/model.h"
 #include "model/text_source.h"
 #include "model/trace.h"
@@ -32,6 +33,7 @@ struct LinearSource {
   std::string layout;                  // "hf packed u8", "i2_s 128", "dense243", "bf16 master", ...
   std::unique_ptr<TritReader> trits;   // (rows, cols)
   TernaryScale scale;
+  std::unique_ptr<GroupScaleReader> group_scales = nullptr;  // kGroup, else null
 };
 
 struct FloatSource {
@@ -75,6 +77,14 @@ struct ModelSource {
   // Moves tokenizer, template, notes and warnings here.
   void take_text(TextSource text);
 };
+
+// Whether a matrix has scales of groups of columns: such a model is computed in the layout i2 alone.
+bool has_group_scales(const ModelSource& source);
+
+// "one multiplier for each 128 columns of a row (f16)"
+std::string scale_rule_text(const TernaryScale& scale);
+// Those of all matrices, each once.
+std::string scale_rule_text(const ModelSource& source);
 
 // Appends a warning for each matrix of which all_zero(layer, role) is true: legal, but it computes
 // nothing, so the file is most likely broken.

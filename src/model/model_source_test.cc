@@ -99,5 +99,18 @@ TEST(ModelSource, WarnsOfZeroMatricesByName) {
   EXPECT_THAT(warnings, ElementsAre("tensor 'layers.1.up' holds only zeros"));
 }
 
+TEST(ModelSource, NamesEveryRuleOfItsScalesOnce) {
+  using Granularity = TernaryScale::Granularity;
+  ModelSource source = test_source(test_config());
+  EXPECT_EQ(scale_rule_text(source), "one multiplier a matrix");
+  EXPECT_FALSE(has_group_scales(source));
+  source.layers[0].linear[1].scale.granularity = Granularity::kRow;
+  source.layers[1].linear[6].scale.granularity = Granularity::kGroup;
+  source.layers[1].linear[6].scale.group = {256, GroupScaleType::kF32};
+  EXPECT_TRUE(has_group_scales(source));
+  EXPECT_EQ(scale_rule_text(source), "one multiplier a matrix; one multiplier a row; "
+                                     "one multiplier for each 256 columns of a row (f32)");
+}
+
 }  // namespace
 }  // namespace rotor

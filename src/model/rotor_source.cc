@@ -3,11 +3,13 @@
 // until the loader repacks them, row block by row block.
 #include "model/rotor_source.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <utility>
 
+#include "base/half.h"
 #include "model/rotor_config.h"
 #include "model/rotor_names.h"
 #include "model/text_source.h"
@@ -73,6 +75,49 @@ class RotorTrits final : public TritReader {
 
   SharedFile file_;
   const SafetensorsTensor* tensor_;
+};
+
+// (rows, groups) of binary16 or binary32.
+class RotorGroupScales final : public GroupScaleReader {
+ public:
+  RotorGroupScales(SharedFile file, const SafetensorsTensor* tensor, GroupScaleType type)
+      : file_(std::move(file)), tensor_(tensor), type_(type) {}
+
+  Status read(size_t begin, size_t end, float* scales) const override {
+    const size_t rows = tensor_->shape[0];
+    const size_t groups = tensor_->shape[1];
+    const size_t first = begin * kTileRows * groups;
+    const size_t count = std::min(end * kTileRows, rows) * groups - first;
+    const size_t item = group_scale_type_bytes(type_);
+    std::vector<std::byte> bytes(count * item);
+    ROTOR_TRY(file_->read(*tensor_, first * item, bytes));
+    for (size_t i = 0; i < count; ++i) {
+      scales[i] = value_at(bytes.data() + i * item);
+      if (!std::isfinite(scales[i])) {
+        return format_error(file_->file().path() + ": tensor '" + tensor_->name + "', byte " +
+                            std::to_string((first + i) * item) +
+                            ": expected a finite number, got infinity or NaN");
+      }
+    }
+    std::fill(scales + count, scales + (end - begin) * kTileRows * groups, 0.0f);
+    return {};
+  }
+
+ private:
+  float value_at(const std::byte* bytes) const {
+    float value = 0;
+    uint16_t half = 0;
+    if (type_ == GroupScaleType::kF32) {
+      std::memcpy(&value, bytes, sizeof(value));
+      return value;
+    }
+    std::memcpy(&half, bytes, sizeof(half));
+    return f16_to_float(half);
+  }
+
+  SharedFile file_;
+  const SafetensorsTensor* tensor_;
+  GroupScaleType type_;
 };
 
 class Opener {
@@ -193,11 +238,32 @@ class Opener {
     source.trits = std::make_unique<RotorTrits>(file_, tensor, shape.rows, shape.cols);
     const std::string scale_name = rotor_names::linear(index, role, "scale");
     const SafetensorsTensor* scale = file_->find(scale_name);
+    if (scale != nullptr && scale->shape.size() == 2) {
+      ROTOR_TRY(open_group_scales(*scale, shape, source));
+      return source;
+    }
     const bool per_row = scale != nullptr && scale->shape == Shape{shape.rows} && shape.rows != 1;
     source.scale.granularity =
         per_row ? TernaryScale::Granularity::kRow : TernaryScale::Granularity::kTensor;
     ROTOR_ASSIGN(source.scale.values, read_vector(scale_name, per_row ? shape.rows : 1));
     return source;
+  }
+
+  // The shape tells the size of a group.
+  Status open_group_scales(const SafetensorsTensor& tensor, MatrixShape shape, LinearSource& out) {
+    const uint64_t groups = tensor.shape[1];
+    const size_t cols = groups <= shape.cols ? group_cols_of(shape.cols, groups).value_or(0) : 0;
+    const bool f16 = tensor.dtype == DType::kF16;
+    if (tensor.shape[0] != shape.rows || cols == 0 || (!f16 && tensor.dtype != DType::kF32)) {
+      return format_error(place(tensor) + ": expected F16 or F32 [" + std::to_string(shape.rows) +
+                          ", groups of 64, 128 or 256 of " + std::to_string(shape.cols) +
+                          " columns], got " + std::string(dtype_name(tensor.dtype)) + " " +
+                          shape_text(tensor.shape));
+    }
+    out.scale.granularity = TernaryScale::Granularity::kGroup;
+    out.scale.group = {cols, f16 ? GroupScaleType::kF16 : GroupScaleType::kF32};
+    out.group_scales = std::make_unique<RotorGroupScales>(file_, &tensor, out.scale.group.type);
+    return {};
   }
 
   Result<std::string> read_config() {

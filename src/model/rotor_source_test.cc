@@ -166,6 +166,67 @@ TEST_F(RotorSource, NamesTheByteThatIsNoTrits) {
               HasSubstr("tensor 'layers.1.v.weight', byte 200: expected 0..242, got 243"));
 }
 
+// As RotorSource, with f16 scales of groups of 64 columns.
+class RotorGroups : public RotorSource {
+ protected:
+  // The file with another type or shape, of as many bytes, for the scales of a matrix.
+  std::string with_scales(std::string_view tensor, std::string_view old,
+                          std::string_view other) const {
+    const std::string begin = "\"" + std::string(tensor) + "\":{\"dtype\":";
+    std::string content = groups_.content();
+    const size_t at = content.find(begin);
+    EXPECT_NE(at, std::string::npos);
+    const size_t value = content.find(old, at);
+    EXPECT_LT(value, at + 80) << old;
+    EXPECT_EQ(old.size(), other.size());
+    return content.replace(value, old.size(), other);
+  }
+
+  const test::RotorFile groups_{TestModelOptions{.scale = TernaryScale::Granularity::kGroup}};
+};
+
+TEST_F(RotorGroups, OpensWhatConvertWrote) {
+  const auto source = rotor_source(groups_.path("m.rotor"));
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  const LinearSource& down = source->layers[1].linear[6];
+  EXPECT_EQ(down.scale.group, (GroupShape{64, GroupScaleType::kF16}));
+  EXPECT_TRUE(down.scale.values.empty());
+  EXPECT_EQ(all_group_scales(down).size(), 40u * 4);
+  EXPECT_EQ(groups_.structure().find("layers.1.down.scale")->dtype, DType::kF16);
+  EXPECT_TRUE(load(groups_.content()).ok());
+}
+
+TEST_F(RotorGroups, RefusesShapesThatNoGroupsMake) {
+  EXPECT_THAT(refusal(with_scales("layers.1.down.scale", "[40,4]", "[80,2]")),
+              AllOf(HasSubstr("tensor 'layers.1.down.scale' at byte"),
+                    HasSubstr("expected F16 or F32 [40, groups of 64, 128 or 256 of 200 columns]"),
+                    HasSubstr("got F16 [80, 2]")));
+  EXPECT_THAT(refusal(with_scales("layers.1.down.scale", "[40,4]", "[4,40]")), HasSubstr("[4, 40]"));
+  EXPECT_THAT(refusal(with_scales("layers.1.down.scale", "[40,4]", "[160] ")),
+              HasSubstr("expected F32 [1], got F16 [160]"));
+  EXPECT_THAT(refusal(with_scales("layers.1.down.scale", "\"F16\",\"shape\":[40,4]",
+                                  "\"I16\",\"shape\":[40,4]")),
+              HasSubstr("got I16 [40, 4]"));
+}
+
+TEST_F(RotorGroups, NamesTheScaleThatIsNotFinite) {
+  std::string content = groups_.content();
+  const size_t at = groups_.structure().find("layers.0.down.scale")->offset;
+  const uint16_t infinity = 0x7c00;
+  std::memcpy(content.data() + at + 2 * 150, &infinity, 2);
+  const Status status = load(content);
+  EXPECT_EQ(status.code(), Code::kFormatError);
+  EXPECT_THAT(status.message(),
+              HasSubstr("tensor 'layers.0.down.scale', byte 300: expected a finite"));
+}
+
+TEST_F(RotorGroups, EveryCutIsRefused) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 200; ++i) {
+    refusal(std::string_view(groups_.content()).substr(0, random() % groups_.content().size()));
+  }
+}
+
 TEST_F(RotorSource, NamesTheConfig) {
   EXPECT_THAT(refusal(with(R"("hidden_size":40)", R"("hidden_size":4,)")),
               HasSubstr(": tensor 'config': not valid JSON"));

@@ -15,6 +15,7 @@ namespace {
 struct Shape {
   const char* name;
   ModelConfig config;
+  size_t group_cols = 0;  // a scale for each group of so many columns; 0: one a matrix
 };
 
 // Sizes in the order of a config.json. The blocks are those of 2B-4T: a tied head, norms before the
@@ -45,12 +46,16 @@ ModelConfig llama(ModelConfig config) {
 }
 
 std::vector<Shape> shapes() {
-  return {{"bitnet-2b-4t", bitnet(2560, 6912, 30, 20, 5, 4096, 128256)},
+  const ModelConfig big = bitnet(2560, 6912, 30, 20, 5, 4096, 128256);
+  const ModelConfig tiny = bitnet(256, 704, 4, 4, 2, 1024, 1024);
+  return {{"bitnet-2b-4t", big},
+          {"bitnet-2b-4t-g128", big, 128},
           {"llama3-8b", llama(bitnet(4096, 14336, 32, 32, 8, 8192, 128256))},
           {"falcon3-10b", llama(bitnet(3072, 23040, 40, 12, 4, 32768, 131072))},
           {"bitnet-70b", bitnet(8192, 28672, 80, 64, 8, 4096, 128256)},
           {"bitnet-100b", bitnet(8192, 45568, 72, 64, 64, 2048, 32002)},
-          {"tiny", bitnet(256, 704, 4, 4, 2, 1024, 1024)}};
+          {"tiny", tiny},
+          {"tiny-g128", tiny, 128}};
 }
 
 // SplitMix64 (Steele, Lea, Flood 2014) as a hash of a counter.
@@ -133,6 +138,26 @@ class SyntheticRows final : public FloatReader {
   uint64_t key_;
 };
 
+class SyntheticGroupScales final : public GroupScaleReader {
+ public:
+  SyntheticGroupScales(size_t rows, size_t groups, uint64_t key)
+      : rows_(rows), groups_(groups), key_(key) {}
+
+  Status read(size_t begin, size_t end, float* scales) const override {
+    for (size_t i = begin * kTileRows * groups_; i < end * kTileRows * groups_; ++i) {
+      // 0.75 to 1.25 times 2^-5, in ten bits.
+      const float factor = 0.75f + static_cast<float>(mix(key_ + i) & 255u) * 0x1p-9f;
+      *scales++ = i < rows_ * groups_ ? factor * 0x1p-5f : 0.0f;
+    }
+    return {};
+  }
+
+ private:
+  size_t rows_;
+  size_t groups_;
+  uint64_t key_;
+};
+
 }  // namespace
 
 std::vector<std::string> synthetic_names() {
@@ -146,10 +171,12 @@ std::vector<std::string> synthetic_names() {
 Result<ModelSource> synthetic_source(const std::string& name, uint64_t seed) {
   ModelSource source;
   std::string known;
+  size_t group_cols = 0;
   for (const Shape& shape : shapes()) {
     known += (known.empty() ? "" : ", ") + std::string(shape.name);
     if (name == shape.name) {
       source.config = shape.config;
+      group_cols = shape.group_cols;
     }
   }
   if (source.config.layers == 0) {
@@ -181,7 +208,14 @@ Result<ModelSource> synthetic_source(const std::string& name, uint64_t seed) {
                       std::string(linear_role_name(static_cast<LinearRole>(role)));
       linear.layout = "random";
       linear.trits = std::make_unique<SyntheticTrits>(shape.rows, shape.cols, next_key());
-      linear.scale.values = {0x1p-5f};
+      if (group_cols == 0) {
+        linear.scale.values = {0x1p-5f};
+        continue;
+      }
+      linear.scale.granularity = TernaryScale::Granularity::kGroup;
+      linear.scale.group = {group_cols, GroupScaleType::kF16};
+      linear.group_scales = std::make_unique<SyntheticGroupScales>(
+          shape.rows, linear.scale.group.groups(shape.cols), next_key());
     }
     source.layers.push_back(std::move(layer));
   }

@@ -15,7 +15,7 @@ namespace rotor {
 // Names that synthetic_source() knows: "bitnet-2b-4t" (BitNet b1.58 2B-4T); "llama3-8b" and
 // "falcon3-10b", of which ternary forms were published; "bitnet-70b" (the sizes of Llama 70B, as in the
 // paper on b1.58) and "bitnet-100b" (those of bitnet.cpp's 100B measurements), which nobody trained;
-// "tiny".
+// "tiny". "bitnet-2b-4t-g128" and "tiny-g128" have a scale for each 128 columns.
 std::vector<std::string> synthetic_names();
 
 // The same bytes for the same name and seed on every machine. kNotFound lists the known names.

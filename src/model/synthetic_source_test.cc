@@ -25,6 +25,22 @@ TEST(Synthetic, TheSameSeedGivesTheSameModel) {
   EXPECT_NE(block(a), block(c));
 }
 
+TEST(Synthetic, GroupsHaveScalesOfTheirOwn) {
+  const auto source = synthetic_source("tiny-g128", 3);
+  ASSERT_TRUE(source.ok());
+  const LinearSource& down = source->layers[2].linear[6];
+  EXPECT_EQ(down.scale.group, (GroupShape{128, GroupScaleType::kF16}));
+  const size_t groups = down.scale.group.groups(down.trits->cols());
+  std::vector<float> scales(2 * kTileRows * groups);
+  ASSERT_TRUE(down.group_scales->read(3, 5, scales.data()).ok());
+  std::vector<std::byte> packed(scales.size() * 2);
+  EXPECT_TRUE(store_group_scales(GroupScaleType::kF16, scales.data(), scales.size(), packed.data()));
+  EXPECT_NE(scales[0], scales[1]);
+  std::vector<float> second(kTileRows * groups);
+  ASSERT_TRUE(down.group_scales->read(4, 5, second.data()).ok());
+  EXPECT_TRUE(std::equal(second.begin(), second.end(), scales.begin() + kTileRows * groups));
+}
+
 // Half of the trits are zero, and the direct way to i2 gives what read() gives.
 TEST(Synthetic, PackingIsReadingAndPacking) {
   const auto source = synthetic_source("tiny", 0);
@@ -50,7 +66,8 @@ TEST(Synthetic, ShapesHaveTheSizesOfTheirModels) {
   const std::map<std::string, std::pair<uint64_t, uint64_t>> parameters = {
       {"bitnet-2b-4t", {2084044800, 328335360}},   {"llama3-8b", {6979321856, 2 * 525336576ull}},
       {"falcon3-10b", {9500098560, 2 * 402653184ull}}, {"bitnet-70b", {68451041280, 1050673152}},
-      {"bitnet-100b", {99958652928, 262160384}},   {"tiny", {2949120, 262144}}};
+      {"bitnet-100b", {99958652928, 262160384}},   {"tiny", {2949120, 262144}},
+      {"bitnet-2b-4t-g128", {2084044800, 328335360}}, {"tiny-g128", {2949120, 262144}}};
   ASSERT_EQ(synthetic_names().size(), parameters.size());
   for (const std::string& name : synthetic_names()) {
     const auto source = synthetic_source(name, 0);

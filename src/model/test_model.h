@@ -35,6 +35,35 @@ class VectorTrits final : public TritReader {
   std::vector<int8_t> trits_;
 };
 
+// Scales of groups that lie in memory, (rows, groups).
+class VectorGroupScales final : public GroupScaleReader {
+ public:
+  VectorGroupScales(size_t groups, std::vector<float> scales)
+      : groups_(groups), scales_(std::move(scales)) {}
+
+  Status read(size_t begin, size_t end, float* out) const override {
+    const size_t first = begin * kTileRows * groups_;
+    const size_t last = std::min(end * kTileRows * groups_, scales_.size());
+    std::fill_n(out, (end - begin) * kTileRows * groups_, 0.0f);
+    std::copy(scales_.data() + first, scales_.data() + last, out);
+    return {};
+  }
+
+ private:
+  size_t groups_;
+  std::vector<float> scales_;
+};
+
+// Every scale of a matrix with groups, (rows, groups).
+inline std::vector<float> all_group_scales(const LinearSource& linear) {
+  const size_t groups = linear.scale.group.groups(linear.trits->cols());
+  const size_t blocks = row_blocks(linear.trits->rows());
+  std::vector<float> scales(blocks * kTileRows * groups);
+  EXPECT_TRUE(linear.group_scales->read(0, blocks, scales.data()).ok());
+  scales.resize(linear.trits->rows() * groups);
+  return scales;
+}
+
 // Every trit of a matrix, row after row.
 inline std::vector<int8_t> all_trits(const TritReader& reader) {
   const size_t blocks = row_blocks(reader.rows());
@@ -81,8 +110,9 @@ class VectorRows final : public FloatReader {
 // How a test model departs from one bf16 embedding and one scale a matrix.
 struct TestModelOptions {
   FloatType embed = FloatType::kBf16;  // block types: hidden must be whole blocks
-  TernaryScale::Granularity scale = TernaryScale::Granularity::kTensor;  // or kRow
+  TernaryScale::Granularity scale = TernaryScale::Granularity::kTensor;
   uint32_t seed = 1;
+  GroupShape group = {64, GroupScaleType::kF16};  // for kGroup
 };
 
 // A shape that every matrix kernel has to pad: 2 layers, 97 tokens, no size a multiple of 16.
@@ -165,7 +195,8 @@ inline FloatSource random_rows(const char* name, FloatType type, size_t rows, si
 }
 
 inline LinearSource random_linear(const std::string& name, MatrixShape shape,
-                                  TernaryScale::Granularity granularity, std::mt19937& random) {
+                                  const TestModelOptions& options, std::mt19937& random) {
+  using Granularity = TernaryScale::Granularity;
   std::vector<int8_t> trits(shape.rows * shape.cols);
   for (int8_t& trit : trits) {
     trit = static_cast<int8_t>(static_cast<int>(random() % 3) - 1);
@@ -174,8 +205,18 @@ inline LinearSource random_linear(const std::string& name, MatrixShape shape,
   linear.tensor = name;
   linear.layout = "in memory";
   linear.trits = std::make_unique<VectorTrits>(shape.rows, shape.cols, std::move(trits));
-  linear.scale.granularity = granularity;
-  linear.scale.values.resize(granularity == TernaryScale::Granularity::kRow ? shape.rows : 1);
+  linear.scale.granularity = options.scale;
+  if (options.scale == Granularity::kGroup) {
+    linear.scale.group = options.group;
+    const size_t groups = options.group.groups(shape.cols);
+    std::vector<float> scales(shape.rows * groups);
+    for (float& value : scales) {  // with 10 significant bits: f16 holds them
+      value = 0x1p-5f + static_cast<float>(random() & 255u) * 0x1p-14f;
+    }
+    linear.group_scales = std::make_unique<VectorGroupScales>(groups, std::move(scales));
+    return linear;
+  }
+  linear.scale.values.resize(options.scale == Granularity::kRow ? shape.rows : 1);
   for (float& value : linear.scale.values) {
     value = 0.03f + static_cast<float>(random() & 255u) * 0x1p-14f;
   }
@@ -208,7 +249,7 @@ inline ModelSource test_source(const ModelConfig& config, const TestModelOptions
       const LinearRole role = static_cast<LinearRole>(r);
       layer.linear[r] =
           random_linear("layers." + std::to_string(i) + "." + std::string(linear_role_name(role)),
-                        linear_shape(config, role), options.scale, random);
+                        linear_shape(config, role), options, random);
     }
   }
   return source;

@@ -13,13 +13,15 @@
 
 namespace rotor::test {
 
-// A folder with "m.rotor", a model with everything such a file can hold but a tokenizer.
+// A folder with "m.rotor", a model with everything such a file can hold but a tokenizer. One with scales
+// of groups has more than one of 64 columns a row in `down`.
 class RotorFile : public TestFolder {
  public:
-  RotorFile() {
+  explicit RotorFile(const TestModelOptions& options = {.scale = TernaryScale::Granularity::kRow}) {
     ModelConfig config = test_config();
     config.tied_head = false;
-    ModelSource source = test_source(config, {.scale = TernaryScale::Granularity::kRow});
+    config.ffn = options.scale == TernaryScale::Granularity::kGroup ? 200 : config.ffn;
+    ModelSource source = test_source(config, options);
     source.chat_template = "{{ messages[0]['content'] }}";
     source.end_of_generation = {5};
     ThreadPool pool(1);

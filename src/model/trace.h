@@ -27,7 +27,7 @@ class TraceHook {
                          int8_t* q /* (rows, stride) */, size_t stride, float* scale /* (rows) */) {
     (void)layer, (void)input, (void)rows, (void)cols, (void)q, (void)stride, (void)scale;
   }
-  // The exact integer results of one matrix, before any scale.
+  // The exact integer results of one matrix, before any scale; over all groups where it has groups.
   virtual void accumulated(size_t layer, LinearRole role, size_t rows, size_t cols,
                            const int32_t* acc /* (rows, stride) */, size_t stride) {
     (void)layer, (void)role, (void)rows, (void)cols, (void)acc, (void)stride;

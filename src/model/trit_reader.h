@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TritReader: a ternary matrix as its file holds it. Loading, converting and inspecting all read
 // matrices through this, run of row blocks by run of row blocks, so no copy of a whole matrix in
-// another form is ever needed.
+// another form is ever needed. Scales of groups come through a GroupScaleReader beside it.
 #pragma once
 
 #include <rotor/status.h>

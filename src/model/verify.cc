@@ -123,6 +123,28 @@ Status check_finite(const FloatSource& source, const std::string& path) {
   return {};
 }
 
+// Every scale of groups: that it is read says that it is finite.
+Status check_group_scales(const ModelSource& source, ThreadPool& pool) {
+  std::vector<const LinearSource*> grouped;
+  for (const LayerSource& layer : source.layers) {
+    for (const LinearSource& linear : layer.linear) {
+      if (linear.scale.grouped()) {
+        grouped.push_back(&linear);
+      }
+    }
+  }
+  const auto check = [&](size_t i) -> Status {
+    const LinearSource& linear = *grouped[i];
+    const size_t groups = linear.scale.group.groups(linear.trits->cols());
+    std::vector<float> scales(kTileRows * groups);
+    for (size_t block = 0; block < row_blocks(linear.trits->rows()); ++block) {
+      ROTOR_TRY(linear.group_scales->read(block, block + 1, scales.data()));
+    }
+    return {};
+  };
+  return for_each_task(pool, grouped.size(), check, [](size_t) {});
+}
+
 }  // namespace
 
 Result<VerifyReport> verify_model(const std::string& path, const SourceOptions& options,
@@ -139,6 +161,8 @@ Result<VerifyReport> verify_model(const std::string& path, const SourceOptions& 
   if (source.head) {
     ROTOR_TRY(check_finite(*source.head, path));
   }
+  ROTOR_TRY(check_group_scales(source, pool));
+  report.scale_rule = scale_rule_text(source);
   ROTOR_ASSIGN(const TritStatistics trits, trit_statistics(source, pool, progress));
   if (source.container == "rotor") {
     ROTOR_TRY(check_trits(path, trits.sha256));

@@ -44,8 +44,26 @@ TEST_F(Verify, AnIntactFile) {
   EXPECT_EQ(report->container, "rotor");
   EXPECT_EQ(report->hashes_checked, tensors);
   EXPECT_EQ(report->matrices, 14u);
+  EXPECT_EQ(report->scale_rule, "one multiplier a row");
   EXPECT_EQ(report->trits_sha256, file_.structure().metadata().at("rotor.trits_sha256"));
   EXPECT_THAT(report->warnings, ElementsAre("the file holds no tokenizer"));
+}
+
+// Scales of groups that are not finite in the source, whose checksum is therefore right.
+TEST_F(Verify, ReadsEveryScaleOfAGroup) {
+  const TestModelOptions options = {.scale = TernaryScale::Granularity::kGroup,
+                                    .group = {128, GroupScaleType::kF32}};
+  ModelSource source = test_source(test_config(), options);
+  const auto report = verify(converted(source));
+  ASSERT_TRUE(report.ok()) << report.status().message();
+  EXPECT_EQ(report->scale_rule, "one multiplier for each 64 columns of a row (f32)");
+  std::vector<float> scales = all_group_scales(source.layers[1].linear[4]);
+  scales[30] = std::nanf("");
+  source.layers[1].linear[4].group_scales = std::make_unique<VectorGroupScales>(1, scales);
+  const Status status = verify(converted(source)).status();
+  EXPECT_EQ(status.code(), Code::kFormatError);
+  EXPECT_THAT(status.message(),
+              HasSubstr("tensor 'layers.1.gate.scale', byte 120: expected a finite"));
 }
 
 TEST_F(Verify, FindsOneFlippedBitInEveryTensor) {

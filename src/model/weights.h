@@ -81,13 +81,15 @@ struct LayerWeights {
 };
 
 struct Weights {
-  // All packed matrices one after the other: a single run of huge pages, none of them half used.
+  // All packed matrices one after the other, each with its group scales behind it: a single run of
+  // huge pages, none of them half used.
   Buffer packed;
   FloatMatrix embed;                 // (vocab, hidden)
   std::vector<LayerWeights> layers;
   std::vector<float> output_norm;    // (hidden)
   FloatMatrix head;                  // (vocab, hidden); no rows when tied to `embed`
   HeadPlane head_plane;              // of head_matrix(); no rows when every logit is computed
+  bool grouped = false;              // a matrix has scales of groups
 
   const FloatMatrix& head_matrix() const { return head.rows == 0 ? embed : head; }
 };

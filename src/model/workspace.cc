@@ -3,6 +3,7 @@
 #include "model/workspace.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "base/round_up.h"
@@ -48,6 +49,7 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
   w.max_batch = max_batch;
   w.widest = std::max({c.hidden, c.q_rows(), c.ffn});
   w.q8_stride = spread_rows(w.widest, std::lcm(kColumnPadding, size_t{64}));
+  w.q8_running_stride = round_up(w.widest, kGroupCols[std::size(kGroupCols) - 1]) / kRunningCols + 1;
   w.acc_stride = spread_rows(
       std::max({q_padded + 2 * kv_padded, round_up(c.hidden, kTileRows),
                 2 * round_up(c.ffn, kTileRows)}),
@@ -69,6 +71,7 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
     carver.carve(w.q8, max_batch, w.q8_stride);
     carver.carve(w.q8_scale, max_batch, 1);
     carver.carve(w.q8_sum, max_batch, 1);
+    carver.carve(w.q8_running, max_batch, w.q8_running_stride);
     carver.carve(w.acc, max_batch, w.acc_stride);
     carver.carve(w.thread_acc, threads, w.thread_acc_stride);
     carver.carve(w.thread_values, threads, w.thread_values_stride);

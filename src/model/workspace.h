@@ -32,6 +32,7 @@ struct Workspace {
   int8_t* q8 = nullptr;        // (B, q8_stride) quantised input of the current matrices
   float* q8_scale = nullptr;   // (B)
   int32_t* q8_sum = nullptr;   // (B)
+  int32_t* q8_running = nullptr;  // (B, q8_running_stride) GroupMatmulArgs::x_running
   int32_t* acc = nullptr;      // (B, acc_stride) integer results, matrix after matrix, where a trace
                                // wants them; otherwise parts of them:
   int32_t* thread_acc = nullptr;    // (threads, thread_acc_stride)
@@ -50,6 +51,7 @@ struct Workspace {
 
   size_t widest = 0;
   size_t q8_stride = 0;
+  size_t q8_running_stride = 0;
   size_t acc_stride = 0;
   size_t thread_acc_stride = 0;
   size_t thread_values_stride = 0;

@@ -42,6 +42,7 @@ TEST(Workspace, ArraysAreAlignedWritableAndApart) {
       {w->q8, batch * w->q8_stride},
       {w->q8_scale, batch * 4},
       {w->q8_sum, batch * 4},
+      {w->q8_running, batch * w->q8_running_stride * 4},
       {w->acc, batch * w->acc_stride * 4},
       {w->thread_acc, threads * w->thread_acc_stride * 4},
       {w->thread_values, threads * w->thread_values_stride * 4},

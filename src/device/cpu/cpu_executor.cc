@@ -2,6 +2,8 @@
 // Checks a batch at the door, then runs the decoder over the CPU verbs.
 #include "device/cpu/cpu_executor.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,8 +22,14 @@ Status check_linear(const Linear& linear, size_t layer, std::string_view role) {
     return unsupported("layer " + std::to_string(layer) + ", " + std::string(role) + ": " + what +
                        " is not computed by the CPU device");
   };
-  if (linear.matrix.scale.granularity == TernaryScale::Granularity::kGroup) {
-    return refuse("a scale per group of columns");
+  const TernaryScale& scale = linear.matrix.scale;
+  if (scale.grouped() && linear.matrix.format != TernaryFormat::kI2) {
+    return refuse("a scale for each group of columns in the layout " +
+                  std::string(format_info(linear.matrix.format).name));
+  }
+  const auto* known = std::find(std::begin(kGroupCols), std::end(kGroupCols), scale.group.cols);
+  if (scale.grouped() && known == std::end(kGroupCols)) {
+    return refuse("a scale for each " + std::to_string(scale.group.cols) + " columns");
   }
   if (!linear.input_norm.empty()) {
     return refuse("a norm of its own on a projection");

@@ -93,8 +93,16 @@ TEST(CpuExecutor, RefusesWhatItDoesNotCompute) {
   EXPECT_THAT(refusal([](Model& m) {
                 m.weights.layers[1].up.matrix.scale.granularity =
                     TernaryScale::Granularity::kGroup;
+                m.weights.layers[1].up.matrix.scale.group.cols = 128;
+                m.weights.layers[1].up.matrix.format = TernaryFormat::kDense243;
               }),
-              HasSubstr("layer 1, up: a scale per group"));
+              HasSubstr("layer 1, up: a scale for each group of columns in the layout dense243"));
+  EXPECT_THAT(refusal([](Model& m) {
+                m.weights.layers[1].up.matrix.scale.granularity =
+                    TernaryScale::Granularity::kGroup;
+                m.weights.layers[1].up.matrix.scale.group.cols = 32;
+              }),
+              HasSubstr("layer 1, up: a scale for each 32 columns"));
   EXPECT_THAT(refusal([](Model& m) { m.weights.layers[0].q.input_norm.assign(40, 1.0f); }),
               HasSubstr("layer 0, q: a norm"));
   EXPECT_THAT(refusal([](Model& m) { m.weights.layers[0].down.shard.axis = Shard::Axis::kCols; }),

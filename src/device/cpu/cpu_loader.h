@@ -13,7 +13,8 @@
 
 namespace rotor {
 
-// load_model() with the layout `weights`; nullopt: cpu_format(), for the level of `executor`. kOutOfMemory,
+// load_model() with the layout `weights`; nullopt: i2 for a model with scales of groups of columns, else
+// cpu_format(), for the level of `executor`. kOutOfMemory,
 // before anything large is taken, where the model and the executor's cache need more than the control
 // group of this process allows. Uses the whole pool.
 Result<std::shared_ptr<const Model>> load_for_cpu(ModelSource source, LoadOptions load,

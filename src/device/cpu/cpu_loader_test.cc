@@ -23,6 +23,20 @@ TEST(CpuLoader, TakesTheLayoutAskedFor) {
   }
 }
 
+TEST(CpuLoader, ScalesOfGroupsAreKeptInI2) {
+  ThreadPool pool(2);
+  const TestModelOptions groups = {.scale = TernaryScale::Granularity::kGroup};
+  const auto load = [&](std::optional<TernaryFormat> weights) {
+    return load_for_cpu(test_source(test_config(), groups), {}, weights, {}, pool);
+  };
+  for (const auto weights : {std::optional<TernaryFormat>(), std::optional(TernaryFormat::kI2)}) {
+    const auto model = load(weights);
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    EXPECT_EQ((*model)->weights.layers[0].q.matrix.format, TernaryFormat::kI2);
+  }
+  EXPECT_EQ(load(TernaryFormat::kDense243).status().code(), Code::kInvalidArgument);
+}
+
 TEST(CpuLoader, ASmallModelIsKeptInI2) { EXPECT_EQ(loaded_format(std::nullopt), TernaryFormat::kI2); }
 
 }  // namespace

@@ -67,9 +67,26 @@ void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const
         ws_.normed + b * ws_.widest, ws_.q8 + b * ws_.q8_stride, padded);
     ws_.q8_scale[b] = result.scale;
     ws_.q8_sum[b] = result.sum;
+    if (weights_.grouped) {
+      sum_columns(b, padded);
+    }
     if (!result.finite) {
       note_not_finite(layer, static_cast<size_t>(input), b);
     }
+  }
+}
+
+// Fills a row of q8_running from q8, which is zero from the matrix's columns to `padded`.
+void CpuOps::sum_columns(size_t b, size_t padded) {
+  const int8_t* q = ws_.q8 + b * ws_.q8_stride;
+  int32_t* running = ws_.q8_running + b * ws_.q8_running_stride;
+  running[0] = 0;
+  for (size_t i = 1; i < ws_.q8_running_stride; ++i) {
+    int32_t sum = 0;
+    for (size_t c = (i - 1) * kRunningCols; c < std::min(padded, i * kRunningCols); ++c) {
+      sum += q[c];
+    }
+    running[i] = running[i - 1] + sum;
   }
 }
 
@@ -93,11 +110,37 @@ void CpuOps::accumulate(const Product& product, Slice blocks, int32_t* acc, size
   kernels_.ternary_matmul[static_cast<size_t>(matrix.format)](args);
 }
 
+// Puts the scaled sums, floats, where a matrix with another scale has its integers.
+void CpuOps::accumulate_groups(const Product& product, Slice blocks, int32_t* acc, size_t stride) {
+  const TernaryMatrix& matrix = product.linear->matrix;
+  const GroupShape& group = matrix.scale.group;
+  if (blocks.begin == blocks.end) {
+    return;
+  }
+  GroupMatmulArgs args{};
+  args.weights = matrix.row_block(blocks.begin);
+  args.row_blocks = blocks.end - blocks.begin;
+  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
+  args.tiles = tiles_per_row_block(matrix.format, matrix.cols);
+  args.group_tiles = group.cols / format_info(matrix.format).tile_cols;
+  args.scales = matrix.group_scales + blocks.begin * group_scale_block_bytes(group, matrix.cols);
+  args.x = ws_.q8;
+  args.x_stride = ws_.q8_stride;
+  args.x_running = ws_.q8_running;
+  args.x_running_stride = ws_.q8_running_stride;
+  args.batch = rows();
+  args.out = reinterpret_cast<float*>(acc);
+  args.out_stride = stride;
+  kernels_.group_matmul[static_cast<size_t>(group.type)](args);
+}
+
 void CpuOps::scale(const Product& product, const int32_t* acc, size_t b, size_t begin, size_t end,
                    float* out) {
   const TernaryScale& scale = product.linear->matrix.scale;
   if (scale.granularity == TernaryScale::Granularity::kTensor) {
     kernels_.scale_tensor(acc, end - begin, scale.values[0] / ws_.q8_scale[b], out);
+  } else if (scale.grouped()) {
+    kernels_.divide_by(reinterpret_cast<const float*>(acc), ws_.q8_scale[b], end - begin, out);
   } else {
     kernels_.scale_rows(acc, scale.values.data() + begin, end - begin, 1.0f / ws_.q8_scale[b], out);
   }
@@ -112,6 +155,9 @@ void CpuOps::call_quantized_hook(size_t layer, LinearInput input, size_t cols) {
       sum += q[i];
     }
     ws_.q8_sum[b] = sum;
+    if (weights_.grouped) {
+      sum_columns(b, cols);
+    }
   }
 }
 
@@ -191,8 +237,11 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
   }
   const size_t spread = columns / kTileRows % 2 == 0 ? columns + kTileRows : columns;
   const size_t stride = whole ? ws_.acc_stride : spread;  // see spread_rows()
+  const auto grouped = [&](size_t i) { return products[i].linear->matrix.scale.grouped(); };
   for (size_t i = 0; i < products.size(); ++i) {
-    accumulate(products[i], pieces[i].blocks, pieces[i].acc, stride);
+    if (whole || !grouped(i)) {
+      accumulate(products[i], pieces[i].blocks, pieces[i].acc, stride);
+    }
   }
   if (whole) {
     pool_.barrier();
@@ -200,6 +249,11 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
       call_accumulated_hook(layer, products);
     }
     pool_.barrier();
+  }
+  for (size_t i = 0; i < products.size(); ++i) {
+    if (grouped(i)) {
+      accumulate_groups(products[i], pieces[i].blocks, pieces[i].acc, stride);
+    }
   }
   for (size_t b = 0; b < rows(); ++b) {
     for (size_t i = 0; i < products.size(); ++i) {

@@ -71,7 +71,7 @@ class CpuOps {
   struct Piece {
     Slice blocks;
     Slice rows;
-    int32_t* acc;        // (rows of the batch, stride) sums
+    int32_t* acc;        // (rows of the batch, stride) sums; with scales of groups, floats
   };
 
   // q8 = int8(norm(src)), then every product over its rows of the batch. finish(begin, end, b, values)
@@ -88,6 +88,8 @@ class CpuOps {
   void quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src, size_t cols,
                      const std::vector<float>& norm);
   void accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride);
+  void accumulate_groups(const Product& product, Slice blocks, int32_t* acc, size_t stride);
+  void sum_columns(size_t batch_row, size_t padded);
   void scale(const Product& product, const int32_t* acc, size_t batch_row, size_t begin, size_t end,
              float* out);
   void call_quantized_hook(size_t layer, LinearInput input, size_t cols);

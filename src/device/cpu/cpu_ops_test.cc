@@ -43,6 +43,7 @@ struct Fixture {
   static ModelConfig config_with(Activation activation) {
     ModelConfig config = test_config();
     config.activation = activation;
+    config.ffn = 200;  // groups of 64, 64, 64 and 8 columns
     return config;
   }
 
@@ -51,15 +52,19 @@ struct Fixture {
     const LinearSource& linear = t.source.layers[kLayer].linear[static_cast<size_t>(role)];
     const std::vector<int8_t> trits = all_trits(*linear.trits);
     const size_t cols = linear.trits->cols();
+    const size_t groups = linear.scale.grouped() ? linear.scale.group.groups(cols) : 1;
+    const std::vector<float> scales =
+        linear.scale.grouped() ? all_group_scales(linear) : linear.scale.values;
     std::vector<double> out;
     for (size_t row = 0; row < kRows; ++row) {
       for (size_t r = 0; r < linear.trits->rows(); ++r) {
-        int sum = 0;
+        double sum = 0;
         for (size_t i = 0; i < cols; ++i) {
-          sum += trits[r * cols + i] * hook.inputs[row][i];
+          const size_t g = groups == 1 ? 0 : i / linear.scale.group.cols;
+          const size_t scale = scales.size() == 1 ? 0 : r * groups + g;
+          sum += trits[r * cols + i] * hook.inputs[row][i] * double{scales[scale]};
         }
-        const size_t scale = linear.scale.values.size() == 1 ? 0 : r;
-        out.push_back(sum * double{linear.scale.values[scale]} / double{hook.scales[row]});
+        out.push_back(sum / double{hook.scales[row]});
       }
     }
     return out;
@@ -144,7 +149,8 @@ void check(TernaryScale::Granularity granularity, Activation activation, size_t 
 
 TEST(CpuOps, ComputesTheFormulas) {
   using Granularity = TernaryScale::Granularity;
-  for (const Granularity granularity : {Granularity::kTensor, Granularity::kRow}) {
+  for (const Granularity granularity :
+       {Granularity::kTensor, Granularity::kRow, Granularity::kGroup}) {
     for (const Activation activation : {Activation::kRelu2, Activation::kSilu}) {
       for (const size_t threads : {1, 3}) {
         SCOPED_TRACE(testing::Message() << int(granularity) << int(activation) << threads);

@@ -6,6 +6,10 @@
 
 #include <cstdlib>
 
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
 namespace rotor {
 namespace {
 
@@ -47,6 +51,19 @@ TEST(CpuFeatures, AgreesWithTheCompilerRuntime) {
   EXPECT_EQ(cpu_features().supports(IsaLevel::kAvx512Vnni),
             __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
+}
+#elif defined(__aarch64__)
+// The operating system answers reads of the feature registers where HWCAP_CPUID says so.
+TEST(CpuFeatures, AgreesWithTheFeatureRegisters) {
+  if ((getauxval(AT_HWCAP) & 1ul << 11) == 0) {
+    GTEST_SKIP() << "no HWCAP_CPUID";
+  }
+  uint64_t isar0 = 0;
+  uint64_t isar1 = 0;
+  __asm__("mrs %0, ID_AA64ISAR0_EL1" : "=r"(isar0));
+  __asm__("mrs %0, ID_AA64ISAR1_EL1" : "=r"(isar1));
+  EXPECT_EQ(cpu_features().supports(IsaLevel::kDotprod), (isar0 >> 44 & 15) != 0);
+  EXPECT_EQ(cpu_features().supports(IsaLevel::kI8mm), (isar1 >> 52 & 15) != 0);
 }
 #endif
 

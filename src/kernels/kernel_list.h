@@ -15,6 +15,7 @@ inline constexpr IsaLevel avx512vbmi = IsaLevel::kAvx512Vbmi;
 inline constexpr IsaLevel amx = IsaLevel::kAmx;
 inline constexpr IsaLevel neon = IsaLevel::kNeon;
 inline constexpr IsaLevel dotprod = IsaLevel::kDotprod;
+inline constexpr IsaLevel i8mm = IsaLevel::kI8mm;
 }  // namespace isa
 
 template <typename Pointer>

@@ -50,7 +50,7 @@ compare opencl "$native/numerics_opencl" "$here/reductions.cl"
 
 if build "$arm" -DCMAKE_TOOLCHAIN_FILE="$root/cmake/aarch64-linux-gnu.cmake"; then
   qemu=(qemu-aarch64-static -cpu max -L /usr/aarch64-linux-gnu)
-  for level in scalar neon dotprod; do
+  for level in scalar neon dotprod i8mm; do
     compare "aarch64-$level" "${qemu[@]}" "$arm/numerics_cpu" "$level"
   done
 else

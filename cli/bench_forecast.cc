@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "base/control_group.h"
 #include "base/cpu_features.h"
 #include "bench_model.h"
 #include "integer_peak.h"
@@ -50,8 +49,7 @@ Result<Machine> examine(const BenchOptions& options) {
   ROTOR_ASSIGN(const IsaLevel isa, selected_isa());
   machine.threads = *std::max_element(options.threads.begin(), options.threads.end());
   machine.isa = isa_name(isa);
-  machine.memory_bytes =
-      std::min(available_memory(), control_group_memory("/").value_or(UINT64_MAX));
+  machine.memory_bytes = available_memory();
   ROTOR_ASSIGN(machine.bytes_per_second, measure_read_bandwidth(machine.threads, kProbeRepeats));
   machine.operations_per_second = measure_integer_peak(machine.threads, isa, kProbeRepeats);
   return machine;
@@ -91,7 +89,8 @@ Result<std::vector<Forecast>> forecasts(const BenchOptions& options, const std::
   for (const std::string& head : options.heads) {
     for (size_t i = 0; i < kTernaryFormats; ++i) {
       const auto format = static_cast<TernaryFormat>(i);
-      if (!asked || *asked == format) {
+      const bool usable = !has_group_scales(source) || format == TernaryFormat::kI2;
+      if (usable && (!asked || *asked == format)) {
         all.push_back(forecast(source, machine, format, head_mode(head), widest_kv(options.kv),
                                tests));
         all.back().model = source.path;

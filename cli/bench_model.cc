@@ -9,7 +9,6 @@
 
 #include "base/thread_pool.h"
 #include "bench_cost.h"
-#include "device/cpu/cpu_format.h"
 #include "device/cpu/cpu_loader.h"
 #include "machine.h"
 #include "terminal.h"
@@ -24,8 +23,9 @@ std::string shown_name(const std::string& path) {
   return path.starts_with(kSynthetic) ? path.substr(std::string(kSynthetic).size()) : path;
 }
 
-Status check_available(const ModelSource& source, const MemoryPlan& plan, size_t positions) {
-  const uint64_t free = available_memory();
+// load_for_cpu() knows the limit of the control group; here, what other programs have left.
+Status check_free(const ModelSource& source, const MemoryPlan& plan, size_t positions) {
+  const uint64_t free = free_memory();
   const uint64_t needed = plan.total(positions);
   if (needed <= free) {
     return {};
@@ -36,22 +36,6 @@ Status check_available(const ModelSource& source, const MemoryPlan& plan, size_t
       source.path, format_bytes(needed), format_bytes(plan.ternary_bytes),
       format_bytes(plan.embedding_bytes), positions,
       format_bytes(positions * plan.kv_bytes_per_position), format_bytes(free)));
-}
-
-// The layout asked for or the fastest, if it fits.
-Result<TernaryFormat> choose_format(const BenchOptions& options, const ModelSource& source,
-                                    HeadMode head, size_t positions, IsaLevel isa,
-                                    ThreadPool& pool) {
-  const auto plan = [&](TernaryFormat format) {
-    return plan_memory(source, format, widest_kv(options.kv), head);
-  };
-  std::optional<TernaryFormat> format = parse_format(options.model.weights);
-  if (!format) {  // the measurement takes memory as well: first the smallest layout
-    ROTOR_TRY(check_available(source, plan(TernaryFormat::kDense243), positions));
-    format = cpu_format(plan(TernaryFormat::kI2).ternary_bytes, isa, pool, cpu_format_cache());
-  }
-  ROTOR_TRY(check_available(source, plan(*format), positions));
-  return *format;
 }
 
 BenchModel describe(const Model& model, const std::string& path, IsaLevel isa) {
@@ -122,11 +106,13 @@ Result<BenchLoad> load_for_bench(const BenchOptions& options, const std::string&
   ROTOR_ASSIGN(executor.isa, selected_isa());
   ThreadPool pool(options.threads.front());
   ROTOR_ASSIGN(ModelSource source, open_model_source(path, load_options.source));
-  ROTOR_ASSIGN(const TernaryFormat format, choose_format(options, source, load_options.head,
-                                                         positions, executor.isa, pool));
+  const std::optional<TernaryFormat> weights = parse_format(options.model.weights);
+  const MemoryPlan least = plan_memory(source, weights.value_or(TernaryFormat::kDense243),
+                                       executor.kv_type, load_options.head);
+  ROTOR_TRY(check_free(source, least, positions));
   BenchLoad loaded;
   ROTOR_ASSIGN(loaded.model,
-               load_for_cpu(std::move(source), load_options, format, executor, pool));
+               load_for_cpu(std::move(source), load_options, weights, executor, pool));
   for (const std::string& warning : loaded.model->warnings) {
     fmt::print(stderr, "rotor: warning: {}\n", warning);
   }

@@ -392,9 +392,15 @@ def tl2(file: Gguf) -> None:
     file.tensors[G_UP] = GgufTensor((256, rows), gguf_writer.TL2, data)
 
 
-def tq1_0(file: Gguf) -> None:
-    """Stores one matrix of 256 columns as TQ1_0."""
-    file.tensors[G_UP] = GgufTensor((256, WIDE.ffn), gguf_writer.TQ1_0, bytes(54 * WIDE.ffn))
+def q5_0(file: Gguf) -> None:
+    """Stores one matrix of 256 columns in a type that is not ternary."""
+    file.tensors[G_UP] = GgufTensor((256, WIDE.ffn), 6, bytes(256 // 32 * 22 * WIDE.ffn))
+
+
+def tq1_0_code(file: Gguf) -> None:
+    """Stores one matrix of 256 columns as TQ1_0, with a byte that is no number of five digits."""
+    block = bytes([1]) + bytes(51) + np.float16(1).tobytes()
+    file.tensors[G_UP] = GgufTensor((256, WIDE.ffn), gguf_writer.TQ1_0, block * WIDE.ffn)
 
 
 GGUF_CASES = [
@@ -404,7 +410,8 @@ GGUF_CASES = [
     gguf("no-architecture", "general.architecture", change=unset("general.architecture")),
     gguf("tl1", "TL1", G_UP, change=tensor(G_UP, type_id=gguf_writer.TL1)),
     gguf("tl2", "TL2", change=tl2, recipe=WIDE),
-    gguf("tq1_0", "TQ1_0", G_UP, change=tq1_0, recipe=WIDE),
+    gguf("q5_0", "Q5_0", G_UP, change=q5_0, recipe=WIDE),
+    gguf("tq1_0-code", "0x01", "TQ1_0", G_UP, change=tq1_0_code, recipe=WIDE),
     gguf("unknown-type", G_UP, "200", change=tensor(G_UP, type_id=200)),
     gguf("missing-weight", G_UP, change=forget(G_UP)),
     gguf("missing-norm", G_NORM, change=forget(G_NORM)),

@@ -8,6 +8,7 @@
 
 #include "io/gguf.h"
 #include "io/i2s.h"
+#include "io/ternary_blocks.h"
 #include "io/test_bytes.h"
 #include "io/test_hostile_files.h"
 
@@ -204,6 +205,23 @@ TEST(Gguf, HostileFiles) {
                             [](const auto& path) { return GgufFile::open(path); });
 }
 
+// Whether the trits of a tensor can be read, if it has any.
+bool trits_are_readable(const GgufFile& file, const GgufTensor& tensor) {
+  std::vector<int8_t> trits(tensor.elements);
+  if (tensor.type == kGgufI2S) {
+    const auto reader = I2sTensor::open(file, tensor, I2sLayout::k128);
+    return reader.ok() && reader->read_rows(0, reader->rows(), trits.data(), reader->cols()).ok();
+  }
+  if (const auto block = find_ternary_block(file, tensor)) {
+    const auto reader = TernaryBlockTensor::open(file, tensor, *block);
+    std::vector<float> scales(tensor.elements / ternary_block_info(*block).elements);
+    return reader.ok() &&
+           reader->read_rows(0, reader->rows(), trits.data(), reader->cols()).ok() &&
+           reader->read_scales(0, reader->rows(), scales.data()).ok();
+  }
+  return true;
+}
+
 // The seeds of gguf_fuzz say in their names what they are.
 TEST(Gguf, OwnCorpus) {
   size_t files = 0;
@@ -211,13 +229,7 @@ TEST(Gguf, OwnCorpus) {
     const auto file = GgufFile::open(entry.path());
     bool accepted = file.ok();
     for (size_t i = 0; accepted && i < file->tensors().size(); ++i) {
-      const GgufTensor& tensor = file->tensors()[i];
-      if (tensor.type == kGgufI2S) {
-        const auto reader = I2sTensor::open(*file, tensor, I2sLayout::k128);
-        std::vector<int8_t> trits(tensor.elements);
-        accepted =
-            reader.ok() && reader->read_rows(0, reader->rows(), trits.data(), reader->cols()).ok();
-      }
+      accepted = trits_are_readable(*file, file->tensors()[i]);
     }
     const std::string name = entry.path().filename();
     EXPECT_EQ(accepted, name.starts_with("ok_")) << name << ": " << file.status().message();

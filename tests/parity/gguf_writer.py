@@ -38,7 +38,7 @@ WRONG_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}{{ 'Human: ' + "
     "message['content'] + '\\n\\nBITNETAssistant: ' + eos_token }}{% endif %}{% endfor %}"
 )
-_LINEARS = {
+LINEARS = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
@@ -218,7 +218,7 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
         for norm, name in _NORMS.items():
             gains = weights.norms[f"{source}{norm}.weight"]
             file.tensors[f"{target}{name}.weight"] = float_tensor(gains, "F32")
-        for projection, name in _LINEARS.items():
+        for projection, name in LINEARS.items():
             full = source + projection
             linear = linear_tensor(weights.trits[full], weights.multiplier(full, recipe), form)
             file.tensors[f"{target}{name}.weight"] = linear

@@ -144,6 +144,33 @@ def test_ternary_blocks(kind: str, engine: Engine, tmp_path: Path) -> None:
     engine.check("verify", file)
 
 
+@pytest.mark.parametrize("kind", ["Q2_0", "Q2_0_128", "TQ2_0"])
+def test_scales_of_groups(kind: str, engine: Engine, tmp_path: Path) -> None:
+    """Each block has its scale: the logits of the formula, from the GGUF and from the .rotor file."""
+    recipe = replace(RECIPES["wide-256"], ffn=512, dtype="F16")
+    weights = tiny_models.make_weights(recipe)
+    oracle = numpy_bitnet.load_hf(hf_writer.write_model(tmp_path / "dir", recipe, weights))
+    gguf = gguf_writer.build(recipe, weights, Form(linears=kind))
+    random = np.random.RandomState(8)
+    elements = packing.BLOCK_TYPES[kind][0]
+    for index, layer in enumerate(oracle.layers):
+        for short, linear in layer.linears.items():
+            shape = (linear.trits.shape[0], linear.trits.shape[1] // elements)
+            scales = (linear.multiplier * (0.5 + random.random_sample(shape))).astype(np.float16)
+            layer.linears[short] = replace(linear, groups=scales)
+            name = gguf_writer.LINEARS[numpy_bitnet.HF_NAMES[short]]
+            data = packing.pack_blocks(linear.trits, scales, kind).tobytes()
+            name = f"blk.{index}.{name}.weight"
+            gguf.tensors[name] = replace(gguf.tensors[name], data=data)
+    file = tmp_path / "m.gguf"
+    file.write_bytes(gguf.encode())
+    tokens = golden.load("wide-256").sequences[1].tokens
+    got = engine.logits(file, tokens)
+    assert checks.kl_per_token(numpy_bitnet.forward(oracle, tokens), got) < checks.MAX_KL
+    engine.check("convert", file, tmp_path / "m.rotor")
+    np.testing.assert_array_equal(engine.logits(tmp_path / "m.rotor", tokens), got)
+
+
 @pytest.mark.parametrize("kind", ["Q4_0", "Q4_K", "Q6_K", "Q8_0"])
 def test_quantised_embedding(kind: str, engine: Engine, tmp_path: Path) -> None:
     """The same as the float32 model whose embedding is what the blocks stand for."""

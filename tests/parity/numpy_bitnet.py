@@ -25,7 +25,7 @@ SITES = {
     "gate_up": ("gate", "up"),
     "down": ("down",),
 }
-_HF_NAMES = {
+HF_NAMES = {
     "q": "self_attn.q_proj",
     "k": "self_attn.k_proj",
     "v": "self_attn.v_proj",
@@ -46,10 +46,26 @@ Trace = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Linear:
-    """trits int8 (rows, cols); multiplier float32, applied to the dequantised integer sums."""
+    """trits int8 (rows, cols); multiplier float32, applied to the dequantised integer sums.
+
+    groups: multipliers (rows, groups) of equal runs of columns, in place of the one.
+    """
 
     trits: np.ndarray
     multiplier: np.float32
+    groups: np.ndarray | None = None
+
+    def scaled(self, codes: np.ndarray, sums: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """The integer sums (tokens, rows) of codes (tokens, cols) times the multipliers."""
+        if self.groups is None:
+            return sums.astype(dtype) * dtype.type(self.multiplier)
+        cols = self.trits.shape[1] // self.groups.shape[1]
+        total = np.zeros(sums.shape, dtype=dtype)
+        for g, scales in enumerate(self.groups.T):
+            part = slice(g * cols, (g + 1) * cols)
+            sums = codes[:, part].astype(np.int64) @ self.trits[:, part].astype(np.int64).T
+            total += sums.astype(dtype) * scales.astype(dtype)
+        return total
 
 
 @dataclass(frozen=True)
@@ -94,10 +110,10 @@ def load_hf(folder: Path) -> Model:
     }
 
     def linear(prefix: str, short: str) -> Linear:
-        weight = stored[f"{prefix}{_HF_NAMES[short]}.weight"]
+        weight = stored[f"{prefix}{HF_NAMES[short]}.weight"]
         if weight.dtype != "U8":
             return Linear(*ternarise(weight.floats()))
-        scale = stored[f"{prefix}{_HF_NAMES[short]}.weight_scale"].floats()[0]
+        scale = stored[f"{prefix}{HF_NAMES[short]}.weight_scale"].floats()[0]
         multiplier = np.float32(1) / scale if divides else scale
         return Linear(unpack_hf(weight.array, rows[short]), multiplier)
 
@@ -106,7 +122,7 @@ def load_hf(folder: Path) -> Model:
         prefix = f"model.layers.{index}."
         layers.append(
             Layer(
-                linears={short: linear(prefix, short) for short in _HF_NAMES},
+                linears={short: linear(prefix, short) for short in HF_NAMES},
                 norms={
                     short: stored[f"{prefix}{name}.weight"].floats()
                     for short, name in _HF_NORMS.items()
@@ -245,5 +261,5 @@ def _project(layer: Layer, site: str, value: np.ndarray, tap: Tap) -> list[np.nd
         sums = codes.astype(np.int64) @ linear.trits.astype(np.int64).T
         tap.trace[f"{tap.prefix}{short}.acc"] = sums.astype(np.int32)
         steps = scale.astype(value.dtype)[:, None]
-        outputs.append(sums.astype(value.dtype) / steps * value.dtype.type(linear.multiplier))
+        outputs.append(linear.scaled(codes, sums, value.dtype) / steps)
     return outputs

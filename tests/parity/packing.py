@@ -100,8 +100,8 @@ BLOCK_TYPES = {
 }
 
 
-def pack_blocks(trits: np.ndarray, scale: float, kind: str) -> np.ndarray:
-    """Trits (rows, cols) as one of BLOCK_TYPES, every block with the float16 ``scale``."""
+def pack_blocks(trits: np.ndarray, scale: float | np.ndarray, kind: str) -> np.ndarray:
+    """Trits (rows, cols) as one of BLOCK_TYPES; a float16 scale, or (rows, blocks) of them."""
     elements, scale_first = BLOCK_TYPES[kind]
     codes = (trits + 1).astype(np.uint8).reshape(-1, elements)
     if kind == "TQ1_0":
@@ -115,7 +115,9 @@ def pack_blocks(trits: np.ndarray, scale: float, kind: str) -> np.ndarray:
     else:
         shifts = np.arange(0, 8, 2, dtype=np.uint8)
         data = np.bitwise_or.reduce(codes.reshape(len(codes), -1, 4) << shifts, axis=2)
-    d = np.full((len(codes), 1), scale, dtype=np.float16).view(np.uint8)
+    d = np.empty((len(codes), 1), dtype=np.float16)
+    d[:, 0] = np.ravel(scale)
+    d = d.view(np.uint8)
     parts = [d, data] if scale_first else [data, d]
     return np.concatenate(parts, axis=1).reshape(trits.shape[0], -1)
 

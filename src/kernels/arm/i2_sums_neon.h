@@ -15,18 +15,6 @@ namespace {
 constexpr size_t kFlushTiles = 32;
 constexpr size_t kTileCols = 16;
 
-// Rows 0 and 1 of the quarter in `low`, rows 2 and 3 in `high`, four 16-bit lanes each.
-struct Sums16 {
-  int16x8_t low = vdupq_n_s16(0);
-  int16x8_t high = vdupq_n_s16(0);
-
-  void add(uint8x16_t codes, int8x16_t x) {
-    const int8x16_t w = vreinterpretq_s8_u8(codes);
-    low = vmlal_s8(low, vget_low_s8(w), vget_low_s8(x));
-    high = vmlal_high_s8(high, w, x);
-  }
-};
-
 // sums += codes times x over tiles [begin, end), at most kFlushTiles, of the quarter at `weights`.
 template <size_t kBatch>
 inline void add_quarter(const uint8_t* weights, size_t begin, size_t end, const int8_t* x,

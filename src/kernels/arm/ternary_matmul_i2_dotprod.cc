@@ -1,41 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// i2 product for AArch64 with SDOT. Codes times x are within 2 * 128 K <= 2^32 - 256 in magnitude for
-// K <= 2^24 - 1: lanes may wrap, and the result, which fits, is right modulo 2^32.
+// i2 product for AArch64 with SDOT.
 #include "kernels/arm/i2_tiles_dotprod.h"
-#include "kernels/kernel_types.h"
-#include "kernels/vector_tiles.h"
+#include "kernels/arm/ternary_matmul_dotprod.h"
 
 namespace rotor::kernels {
 namespace {
 
-// kBatch vectors times one row block; each of the 4 quarters has its accumulator.
-template <size_t kBatch>
-inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
-  int32x4_t sums[kBatch][4];
-  for (size_t b = 0; b < kBatch; ++b) {  // codes are trits + 1: take sum(x) off again
-    for (size_t quarter = 0; quarter < 4; ++quarter) {
-      sums[b][quarter] = vdupq_n_s32(-args.x_sum[b0 + b]);
-    }
+struct I2 {
+  template <size_t kBatch>
+  static void add(const uint8_t* weights, size_t begin, size_t end, const int8_t* x,
+                  size_t x_stride, int32x4_t (&sums)[kBatch][4]) {
+    add_tiles(weights, begin, end, x, x_stride, sums);
   }
-  add_tiles(args.weights + block * args.row_block_stride, args.tile_begin, args.tile_end,
-            args.x + b0 * args.x_stride, args.x_stride, sums);
-  for (size_t b = 0; b < kBatch; ++b) {
-    for (size_t quarter = 0; quarter < 4; ++quarter) {
-      vst1q_s32(args.out + (b0 + b) * args.out_stride + 16 * block + 4 * quarter,
-                sums[b][quarter]);
-    }
-  }
-}
+};
 
 }  // namespace
 
 void ternary_matmul_i2_dotprod(const TernaryMatmulArgs& args) {
-  constexpr size_t kBatchTile = 4;
-  for (size_t block = 0; block < args.row_blocks; ++block) {
-    vector_tiles<kBatchTile>(args.batch, [&]<size_t kBatch>(size_t first) {
-      row_block<kBatch>(args, block, first);
-    });
-  }
+  ternary_matmul_quarters<I2>(args);
 }
 
 }  // namespace rotor::kernels

@@ -1,55 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// i2 product for baseline AArch64. The 32-bit lanes hold codes times x, at most 2 * 128 K, below 2^31
-// for every K that TernaryMatmulArgs allows for half of a row's columns.
+// i2 product for baseline AArch64.
 #include "kernels/arm/i2_sums_neon.h"
-#include "kernels/kernel_types.h"
-#include "kernels/vector_tiles.h"
+#include "kernels/arm/ternary_matmul_neon.h"
 
 namespace rotor::kernels {
 namespace {
 
-template <size_t kBatch>
-inline void quarter_block(const TernaryMatmulArgs& args, size_t block, size_t quarter, size_t b0) {
-  const uint8_t* weights = args.weights + block * args.row_block_stride + 16 * quarter;
-  const int8_t* x = args.x + b0 * args.x_stride;
-  int32x4_t low[kBatch];
-  int32x4_t high[kBatch];
-  for (size_t b = 0; b < kBatch; ++b) {
-    low[b] = high[b] = vdupq_n_s32(0);
-  }
-  for (size_t begin = args.tile_begin; begin < args.tile_end; begin += kFlushTiles) {
-    const size_t left = args.tile_end - begin;
-    Sums16 sums[kBatch];
-    add_quarter(weights, begin, begin + (left < kFlushTiles ? left : kFlushTiles), x, args.x_stride,
-                sums);
-    for (size_t b = 0; b < kBatch; ++b) {
-      low[b] = vpadalq_s16(low[b], sums[b].low);
-      high[b] = vpadalq_s16(high[b], sums[b].high);
-    }
-  }
-  for (size_t b = 0; b < kBatch; ++b) {  // codes are trits + 1: take sum(x) off again
-    const int32x4_t rows =
-        vsubq_s32(vpaddq_s32(low[b], high[b]), vdupq_n_s32(args.x_sum[b0 + b]));
-    vst1q_s32(args.out + (b0 + b) * args.out_stride + 16 * block + 4 * quarter, rows);
-  }
-}
+struct I2 {
+  static constexpr size_t kFlushTiles = kernels::kFlushTiles;
 
-template <size_t kBatch>
-inline void row_block(const TernaryMatmulArgs& args, size_t block, size_t b0) {
-  for (size_t quarter = 0; quarter < 4; ++quarter) {
-    quarter_block<kBatch>(args, block, quarter, b0);
+  template <size_t kBatch>
+  static void add(const uint8_t* weights, size_t begin, size_t end, const int8_t* x,
+                  size_t x_stride, Sums16 (&sums)[kBatch]) {
+    add_quarter(weights, begin, end, x, x_stride, sums);
   }
-}
+};
 
 }  // namespace
 
-void ternary_matmul_i2_neon(const TernaryMatmulArgs& args) {
-  constexpr size_t kBatchTile = 4;
-  for (size_t block = 0; block < args.row_blocks; ++block) {
-    vector_tiles<kBatchTile>(args.batch, [&]<size_t kBatch>(size_t first) {
-      row_block<kBatch>(args, block, first);
-    });
-  }
-}
+void ternary_matmul_i2_neon(const TernaryMatmulArgs& args) { ternary_matmul_quarters<I2>(args); }
 
 }  // namespace rotor::kernels

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "base/buffer.h"
@@ -17,6 +18,7 @@ static_assert(kProbeWeights == double{kCols} * kBlocks * kTileRows);
 constexpr size_t kVectors = 64;
 constexpr size_t kManyBlocks = kBlocks / kVectors;  // times kVectors: as much work as all with one
 constexpr size_t kRounds = 3;
+constexpr double kAsGood = 1.1;
 constexpr uint8_t kWeightByte = 0x55;  // zeros in i2, a valid byte in the others
 
 class Probe {
@@ -112,10 +114,17 @@ Result<std::vector<FormatTime>> time_formats(const KernelTable& kernels, ThreadP
 
 TernaryFormat fastest_format(std::span<const FormatTime> times) {
   const auto cost = [](const FormatTime& time) { return time.one + 2 * time.many; };
-  const auto best = std::min_element(
-      times.begin(), times.end(),
-      [&](const FormatTime& a, const FormatTime& b) { return cost(a) < cost(b); });
-  return best == times.end() ? TernaryFormat::kI2 : best->format;
+  double least = INFINITY;
+  for (const FormatTime& time : times) {
+    least = std::min(least, cost(time));
+  }
+  const FormatTime* best = nullptr;
+  for (const FormatTime& time : times) {
+    if (cost(time) <= kAsGood * least && (best == nullptr || time.one < best->one)) {
+      best = &time;
+    }
+  }
+  return best == nullptr ? TernaryFormat::kI2 : best->format;
 }
 
 }  // namespace rotor

@@ -31,7 +31,9 @@ std::vector<TernaryFormat> formats_with_kernels(const KernelTable& kernels);
 // Times each of them. Takes about 100 MB of memory meanwhile. Uses the whole pool. kOutOfMemory.
 Result<std::vector<FormatTime>> time_formats(const KernelTable& kernels, ThreadPool& pool);
 
-// The layout for a conversation that reads two tokens for each one it writes; without `times`, i2.
+// The layout for a conversation that reads two tokens for each one it writes: of those that take at most
+// a tenth longer than the best, which is what such a measurement is off, the one that writes fastest, since
+// writing is what one waits for. Without `times`, i2.
 TernaryFormat fastest_format(std::span<const FormatTime> times);
 
 }  // namespace rotor

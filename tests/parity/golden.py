@@ -139,14 +139,15 @@ def _greedy_text(network: object, recipe: Recipe) -> list[int]:
 def _sure_choices(oracle: numpy_bitnet.Model, tokens: list[int], logits: np.ndarray) -> np.ndarray:
     """Where the best of the last 200 logits but one keeps half of its lead in eight noisy passes.
 
-    The noise of 1e-6 flips a few int8 codes at rounding boundaries, as other orders of sums do.
-    bool (200,).
+    The noise of 1e-6 flips a few int8 codes at rounding boundaries, as other orders of sums do. In
+    float64, where the order of NumPy's own sums, another for each processor, flips none. bool (200,).
     """
     best = logits[-GREEDY - 1 : -1].argmax(axis=1)
     lead = _leads(logits, best)
     sure = np.ones(GREEDY, dtype=bool)
     for seed in range(8):
-        noisy = numpy_bitnet.forward(oracle, tokens, jitter=np.random.RandomState(seed))
+        jitter = np.random.RandomState(seed)
+        noisy = numpy_bitnet.forward(oracle, tokens, dtype=np.float64, jitter=jitter)
         sure &= _leads(noisy, best) > lead / 2
     return sure
 

@@ -157,9 +157,13 @@ def quantise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rotary(tokens: int, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
-    """cos and sin, float64 (tokens, head_dim / 2), of the reference's float32 angles."""
+    """cos and sin, float64 (tokens, head_dim / 2), of the reference's float32 angles.
+
+    NumPy's float32 power has other last bits on other processors: float64's is rounded.
+    """
     exponent = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
-    inverse = np.float32(1) / (np.float32(theta) ** exponent)
+    base = np.float64(theta) ** exponent.astype(np.float64)
+    inverse = np.float32(1) / base.astype(np.float32)
     angles = np.arange(tokens, dtype=np.float32)[:, None] * inverse[None, :]
     return np.cos(angles.astype(np.float64)), np.sin(angles.astype(np.float64))
 

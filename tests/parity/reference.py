@@ -10,6 +10,10 @@ import os
 
 # The integration compiles its quantisers; uncompiled code keeps the order of operations as written.
 os.environ["TORCHDYNAMO_DISABLE"] = "1"
+# One order of float32 sums whatever the processor: without these, MKL and ATen choose kernels by its
+# maker and vector width, and the same model gives other last bits on another machine.
+os.environ["MKL_CBWR"] = "COMPATIBLE"
+os.environ["ATEN_CPU_CAPABILITY"] = "default"
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +36,8 @@ from transformers.utils.quantization_config import BitNetQuantConfig
 from numpy_bitnet import Model
 
 torch.set_num_threads(1)
+if torch.backends.cpu.get_cpu_capability() != "DEFAULT":
+    raise ImportError("import reference before anything computes with torch")
 
 _SHORT = {
     "q_proj": ("qkv", "q"),

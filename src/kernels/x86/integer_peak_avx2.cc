@@ -2,6 +2,7 @@
 // vpmaddubsw and a 16-bit addition, as the products of this level. A 16-bit lane gains 2 a product and
 // 512 * 2 = 1024 a round, after which it is widened; a 32-bit lane gains 12 * 2048 a round, which 2^12
 // rounds may do.
+#include "kernels/x86/bytes_avx2.h"
 #include "kernels/x86/integer_peak_sums.h"
 
 namespace rotor::kernels {
@@ -18,9 +19,11 @@ uint64_t integer_peak_avx2(uint64_t rounds) {
     }
     __m256i codes = ones;
     for (size_t step = 0; step < kSteps; ++step) {
+#pragma GCC unroll 12
       for (__m256i& sum : sums) {
         __asm__ volatile("" : "+x"(codes));  // unknown to the compiler: every product is computed
         sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes, ones));
+        update_in_place(sum);
       }
     }
     for (const __m256i& sum : sums) {

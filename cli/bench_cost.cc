@@ -10,18 +10,22 @@ const Buffer& head_memory(const Weights& weights) {
 
 double size_of(const Buffer& buffer) { return static_cast<double>(buffer.size()); }
 
-double packed_bytes_of(const Linear& linear) {
+// What a product reads of a matrix; the few scales of a tensor or of rows are not counted.
+double bytes_of(const Linear& linear) {
   const TernaryMatrix& matrix = linear.matrix;
-  return static_cast<double>(packed_bytes(matrix.format, matrix.rows, matrix.cols));
+  const size_t scales = matrix.scale.grouped()
+                            ? group_scale_bytes(matrix.scale.group, matrix.rows, matrix.cols)
+                            : 0;
+  return static_cast<double>(matrix.bytes() + scales);
 }
 
 double matrix_bytes(const LayerWeights& layer, Verb verb) {
   switch (verb) {
     case Verb::kQkv:
-      return packed_bytes_of(layer.q) + packed_bytes_of(layer.k) + packed_bytes_of(layer.v);
-    case Verb::kAttnOut: return packed_bytes_of(layer.o);
-    case Verb::kFfnGateUp: return packed_bytes_of(layer.gate) + packed_bytes_of(layer.up);
-    case Verb::kFfnDown: return packed_bytes_of(layer.down);
+      return bytes_of(layer.q) + bytes_of(layer.k) + bytes_of(layer.v);
+    case Verb::kAttnOut: return bytes_of(layer.o);
+    case Verb::kFfnGateUp: return bytes_of(layer.gate) + bytes_of(layer.up);
+    case Verb::kFfnDown: return bytes_of(layer.down);
     default: return 0;
   }
 }

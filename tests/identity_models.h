@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models for the tests that nothing but the weights decides what is computed, with their hashes.
+#pragma once
+
+#include <ostream>
+#include <random>
+#include <vector>
+
+#include "model/test_model.h"
+
+namespace rotor {
+
+using Tokens = std::vector<TokenId>;
+
+inline constexpr size_t kTokens = 301;  // crosses the page border at 256
+
+inline Tokens random_tokens(size_t count, size_t vocab, uint32_t seed) {
+  std::mt19937 random(seed);
+  Tokens tokens(count);
+  for (TokenId& token : tokens) {
+    token = static_cast<TokenId>(random() % vocab);
+  }
+  return tokens;
+}
+
+struct IdentityModel {
+  const char* name;
+  size_t turn;  // of the ways that it is computed in
+  ModelConfig config;
+  TestModelOptions options;
+  KvType kv;
+  const char* sha256;  // of the logits of all positions, (kTokens, vocab) binary32
+};
+
+// The model's name in what a failing test prints.
+inline void PrintTo(const IdentityModel& model, std::ostream* out) { *out << model.name; }
+
+inline ModelConfig shape(size_t hidden, size_t ffn, size_t heads, size_t kv_heads, size_t head_dim) {
+  ModelConfig c = test_config();
+  c.hidden = hidden;
+  c.ffn = ffn;
+  c.heads = heads;
+  c.kv_heads = kv_heads;
+  c.head_dim = head_dim;
+  return c;
+}
+
+inline std::vector<IdentityModel> identity_models() {
+  using Scale = TernaryScale::Granularity;
+  const ModelConfig narrow = shape(40, 56, 2, 2, 16);
+  const ModelConfig middle = shape(128, 200, 4, 2, 64);
+  ModelConfig four = shape(72, 90, 4, 1, 128);
+  four.layers = 1;
+  four.attention_window = 100;
+  ModelConfig five = shape(160, 300, 5, 1, 128);
+  five.tied_head = false;
+  const TestModelOptions f32{FloatType::kF32, Scale::kTensor, 1};
+  const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
+  const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
+  const TestModelOptions q8{FloatType::kQ8_0, Scale::kTensor, 4};
+  const TestModelOptions groups{FloatType::kBf16, Scale::kGroup, 5, {128, GroupScaleType::kF16}};
+  const TestModelOptions wide{FloatType::kBf16, Scale::kGroup, 6, {256, GroupScaleType::kF32}};
+  return {
+      {"narrow_f16", 0, narrow, f32, KvType::kF16,
+       "2340e6d875d96b624b8f21d4fd1317e05203103e937d4ea1f77c04c838e01e8b"},
+      {"groups_of_two_f16", 1, middle, bf16, KvType::kF16,
+       "d3f0304e6f097f80c5653a0e81fd1d8f7cb7b2109e0da1acbda19e615b6209ab"},
+      {"groups_of_two_f32", 2, middle, bf16, KvType::kF32,
+       "4941af0edb744bb09ee88c0e51c0e951f892e09288c005aca5e4848880226146"},
+      {"groups_of_four_window_f16", 3, four, f16, KvType::kF16,
+       "e539ce278f0e70d9c32db83833c9f431b38db9b35e6805c01d2ede7b27aa4912"},
+      {"groups_of_four_window_int8", 2, four, f16, KvType::kInt8,
+       "a510f5a35a5a63f280b128d19bdde9a831d34d69f34cf69a3de2432887aea373"},
+      {"groups_of_two_bf16", 3, middle, bf16, KvType::kBf16,
+       "b119e471f28b4c6b4f72849cfe23c3a3957c80011fced8c64c3565f6524cde1b"},
+      {"groups_of_five_f16", 4, five, q8, KvType::kF16,
+       "a51be2a833237d6e65283476196db647a482d5cc1047e2d41c60566d65ae0acd"},
+      {"groups_of_five_f32", 5, five, q8, KvType::kF32,
+       "c94d91bcbf0fa060e5906b67c6cc5304019ba2b2758438fafd731d312dc445e2"},
+      {"scales_of_groups_f16", 6, five, groups, KvType::kF16,
+       "2367cb5fffefd1252a376a1aa6db721fe3d2bcc56f781e2be19ac609af70b51a"},
+      {"scales_of_wide_groups_f32", 7, five, wide, KvType::kF32,
+       "4cd06f309836e7845cef5c3e4189132f95f3caf2506c9e58a7fefcdfacbc112c"},
+  };
+}
+
+}  // namespace rotor

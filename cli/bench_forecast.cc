@@ -85,12 +85,14 @@ Result<std::vector<Forecast>> forecasts(const BenchOptions& options, const std::
   ROTOR_ASSIGN(const SourceOptions source_of, source_options(options.model));
   ROTOR_ASSIGN(const ModelSource source, open_model_source(path, source_of));
   const std::optional<TernaryFormat> asked = parse_format(options.model.weights);
+  if (asked) {
+    ROTOR_TRY(check_format(source, *asked));
+  }
   std::vector<Forecast> all;
   for (const std::string& head : options.heads) {
     for (size_t i = 0; i < kTernaryFormats; ++i) {
       const auto format = static_cast<TernaryFormat>(i);
-      const bool usable = !has_group_scales(source) || format == TernaryFormat::kI2;
-      if (usable && (!asked || *asked == format)) {
+      if (asked ? *asked == format : check_format(source, format).ok()) {
         all.push_back(forecast(source, machine, format, head_mode(head), widest_kv(options.kv),
                                tests));
         all.back().model = source.path;

@@ -194,12 +194,8 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
 
 Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
                     std::vector<Task>& tasks) {
+  ROTOR_TRY(check_format(source, format));
   weights.grouped = has_group_scales(source);
-  if (weights.grouped && format != TernaryFormat::kI2) {
-    return invalid_argument(source.path + ": its matrices have " + scale_rule_text(source) +
-                            ", which is computed in the layout i2 alone; asked for was " +
-                            std::string(format_info(format).name));
-  }
   weights.output_norm = std::move(source.output_norm);
   weights.layers.resize(source.layers.size());
   for (size_t i = 0; i < source.layers.size(); ++i) {

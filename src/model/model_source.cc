@@ -113,6 +113,15 @@ bool has_group_scales(const ModelSource& source) {
   });
 }
 
+Status check_format(const ModelSource& source, TernaryFormat format) {
+  if (format != TernaryFormat::kI2 && has_group_scales(source)) {
+    return invalid_argument(source.path + ": its matrices have " + scale_rule_text(source) +
+                            ", which is computed in the layout i2 alone; asked for was " +
+                            std::string(format_info(format).name));
+  }
+  return {};
+}
+
 std::string scale_rule_text(const TernaryScale& scale) {
   switch (scale.granularity) {
     case TernaryScale::Granularity::kTensor: return "one multiplier a matrix";

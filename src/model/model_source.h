@@ -80,6 +80,8 @@ struct ModelSource {
 
 // Whether a matrix has scales of groups of columns: such a model is computed in the layout i2 alone.
 bool has_group_scales(const ModelSource& source);
+// kInvalidArgument when the matrices cannot be computed in `format`.
+Status check_format(const ModelSource& source, TernaryFormat format);
 
 // "one multiplier for each 128 columns of a row (f16)"
 std::string scale_rule_text(const TernaryScale& scale);

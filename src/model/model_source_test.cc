@@ -108,6 +108,8 @@ TEST(ModelSource, NamesEveryRuleOfItsScalesOnce) {
   source.layers[1].linear[6].scale.granularity = Granularity::kGroup;
   source.layers[1].linear[6].scale.group = {256, GroupScaleType::kF32};
   EXPECT_TRUE(has_group_scales(source));
+  EXPECT_TRUE(check_format(source, TernaryFormat::kI2).ok());
+  EXPECT_EQ(check_format(source, TernaryFormat::kPlanes2).code(), Code::kInvalidArgument);
   EXPECT_EQ(scale_rule_text(source), "one multiplier a matrix; one multiplier a row; "
                                      "one multiplier for each 256 columns of a row (f32)");
 }

@@ -258,6 +258,8 @@ def test_plan(engine: Engine) -> None:
     table = engine.check(*command, memory=1024 * MIB).stdout
     assert table.count("| synthetic:bitnet-100b | 99.96B |") == 8
     assert engine.run(*command, "-o", "sql").status == 2
+    grouped = engine.run("bench", "--synthetic", "tiny-g128", "--plan", "--weights", "dense243")
+    assert grouped.status == 2 and "in the layout i2 alone" in grouped.stderr
 
 
 def test_energy_that_cannot_be_read_is_not_measured(engine: Engine) -> None:

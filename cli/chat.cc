@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "commands.h"
 #include "conversation.h"
+#include "engine/chat_prompt.h"
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "exit_code.h"

@@ -11,18 +11,8 @@
 
 #include "model/model.h"
 #include "model_options.h"
-#include "text/chat_template.h"
 
 namespace rotor::cli {
-
-// The variables a template may print as special tokens: what the tokenizer calls begin and end of
-// text. `tokenizer` may be null.
-RenderOptions trusted_variables(const Tokenizer* tokenizer);
-
-// The conversation rendered by the model's chat template, ready for the model's answer. Bytes of the
-// messages never become special tokens. kUnsupported when the model has no usable template.
-Result<std::vector<TokenId>> encode_messages(const Model& model,
-                                             const std::vector<ChatMessage>& messages);
 
 // One user message after an optional system message.
 Result<std::vector<TokenId>> encode_chat(const Model& model, const std::string& system,

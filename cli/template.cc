@@ -7,11 +7,11 @@
 
 #include "base/json.h"
 #include "commands.h"
+#include "engine/chat_prompt.h"
 #include "exit_code.h"
 #include "model/text_source.h"
 #include "model_options.h"
 #include "output.h"
-#include "prompt.h"
 #include "text_input.h"
 
 namespace rotor::cli {

@@ -5,6 +5,7 @@
 // output and depth. Every byte of the result says whether the template or the input wrote it.
 #pragma once
 
+#include <rotor/chat.h>
 #include <rotor/status.h>
 
 #include <ctime>
@@ -25,11 +26,6 @@ namespace jinja {
 struct Program;
 class Dict;
 }  // namespace jinja
-
-struct ChatMessage {
-  std::string role;
-  std::string content;
-};
 
 struct RenderOptions {
   RenderLimits limits;

@@ -3,11 +3,13 @@
 // encode() a prompt, generate().
 #pragma once
 
+#include <rotor/chat.h>
 #include <rotor/generation.h>
 #include <rotor/status.h>
 #include <rotor/token.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,10 +22,16 @@ struct OpenOptions {
   size_t threads = 0;    // 0: what the affinity mask and the control group allow
   size_t context = 0;    // most positions of prompt and answer; 0: the model's own, at most 4096
   size_t sequences = 1;  // room for so many answers at once; beam search needs two a beam
+  // Keep the whole head in memory: quicker where every logit is asked for (logits(), beam search,
+  // log-probabilities), at the cost of its bytes.
+  bool every_logit = false;
 };
 
+// The logits (vocabulary) of the token after the i-th one; valid in the call.
+using LogitsCallback = std::function<void(size_t i, std::span<const float> logits)>;
+
 // Owns the weights, the cache and a team of threads. Objects are independent of each other; one object
-// is used by one thread at a time. A model whose file has no tokenizer generates tokens without text.
+// is used by one thread at a time, but for cancel(). A model whose file has no tokenizer generates tokens without text.
 class LanguageModel {
  public:
   // Opens a Hugging Face directory, a .safetensors, .gguf or .rotor file. kNotFound, kIoError,
@@ -43,6 +51,9 @@ class LanguageModel {
 
   // The text as tokens, begin-of-text first if the model wants it. Text never becomes a special token.
   Result<std::vector<TokenId>> encode(std::string_view text) const;
+  // The conversation by the model's chat template, up to where the answer begins. Bytes of the messages
+  // never become special tokens. kUnsupported when the file has no usable template.
+  Result<std::vector<TokenId>> encode_chat(std::span<const ChatMessage> messages) const;
   // The bytes of the tokens joined, special tokens left out; need not be UTF-8.
   Result<std::string> decode(std::span<const TokenId> tokens) const;
 
@@ -51,6 +62,14 @@ class LanguageModel {
   // kOutOfPages when `sequences` was too small; kNotFinite.
   Result<GenerationResult> generate(const GenerationRequest& request,
                                     const GenerationCallback& on_event = {});
+
+  // Computes `tokens` (1 .. context()) and calls `on_logits` once a token, in order. What generate()
+  // had cached is forgotten. kInvalidArgument, kNotFinite, kCancelled.
+  Status logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits);
+
+  // Ends the generate() or logits() that runs, within a layer's time: answers end with kCancelled and
+  // what they have. From any thread or from a callback; nothing happens when nothing runs.
+  void cancel();
 
  private:
   struct Parts;

@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "device/cpu/cpu_executor.h"
 #include "device/cpu/cpu_loader.h"
+#include "engine/chat_prompt.h"
 #include "engine/session.h"
 #include "model/loader.h"
 #include "model/model.h"
@@ -37,11 +38,52 @@ struct LanguageModel::Parts {
         session(*executor, {model->config.vocab, positions, model->tokenizer}),
         context(positions) {}
 
+  // A call of `work` that cancel() ends, whatever it did before.
+  template <typename Work>
+  auto cancellable(const Work& work) {
+    cancel.reset();
+    return without_exceptions(work);
+  }
+
+  Status logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits);
+
   std::shared_ptr<const Model> model;
   std::unique_ptr<Executor> executor;
   Session session;  // refers to the executor
   size_t context;
+  CancelFlag cancel;
 };
+
+Status LanguageModel::Parts::logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits) {
+  if (tokens.empty() || tokens.size() > context) {
+    return invalid_argument("tokens: expected 1 to " + std::to_string(context) +
+                            " (the context), got " + std::to_string(tokens.size()));
+  }
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] < 0 || static_cast<size_t>(tokens[i]) >= model->config.vocab) {
+      return invalid_argument("token " + std::to_string(i) + ": expected 0 to " +
+                              std::to_string(model->config.vocab - 1) + ", got " +
+                              std::to_string(tokens[i]));
+    }
+  }
+  session.truncate(0);
+  KvSequence sequence(&executor->kv_pool());
+  Batch batch;
+  while (sequence.length() < tokens.size()) {
+    const size_t begin = sequence.length();
+    const size_t rows = std::min(executor->max_batch(), tokens.size() - begin);
+    ROTOR_TRY(sequence.extend(rows));
+    batch.rows.clear();
+    for (size_t i = begin; i < begin + rows; ++i) {
+      batch.rows.push_back({&sequence, i, tokens[i], true});
+    }
+    ROTOR_TRY(executor->forward(batch, &cancel));
+    for (size_t i = 0; i < rows && !cancel.cancelled(); ++i) {
+      on_logits(begin + i, executor->logits(i).all);
+    }
+  }
+  return cancel.cancelled() ? Status(Code::kCancelled, "cancelled") : Status();
+}
 
 LanguageModel::LanguageModel(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 LanguageModel::LanguageModel(LanguageModel&&) noexcept = default;
@@ -57,6 +99,7 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOpt
     {
       ThreadPool pool(executor_options.threads);
       LoadOptions load;
+      load.head = options.every_logit ? HeadMode::kFull : HeadMode::kAuto;
       ROTOR_ASSIGN(ModelSource source, open_model_source(path, load.source));
       executor_options.kv_positions =
           options.context != 0 ? options.context : std::min(source.config.context, kDefaultContext);
@@ -87,6 +130,11 @@ Result<std::vector<TokenId>> LanguageModel::encode(std::string_view text) const 
   return without_exceptions([&] { return parts_->model->tokenizer->encode(text); });
 }
 
+Result<std::vector<TokenId>> LanguageModel::encode_chat(
+    std::span<const ChatMessage> messages) const {
+  return without_exceptions([&] { return encode_messages(*parts_->model, messages); });
+}
+
 Result<std::string> LanguageModel::decode(std::span<const TokenId> tokens) const {
   if (parts_->model->tokenizer == nullptr) {
     return unsupported(parts_->model->path + ": holds no tokenizer");
@@ -96,7 +144,14 @@ Result<std::string> LanguageModel::decode(std::span<const TokenId> tokens) const
 
 Result<GenerationResult> LanguageModel::generate(const GenerationRequest& request,
                                                  const GenerationCallback& on_event) {
-  return without_exceptions([&] { return parts_->session.generate(request, on_event); });
+  return parts_->cancellable(
+      [&] { return parts_->session.generate(request, on_event, &parts_->cancel); });
 }
+
+Status LanguageModel::logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits) {
+  return parts_->cancellable([&] { return parts_->logits(tokens, on_logits); });
+}
+
+void LanguageModel::cancel() { parts_->cancel.cancel(); }
 
 }  // namespace rotor

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace rotor {
 namespace {
@@ -52,6 +54,44 @@ TEST(LanguageModel, ContextIsTheLimit) {
   ASSERT_TRUE(model.ok()) << model.status().message();
   EXPECT_EQ(model->context(), 4u);
   EXPECT_EQ(model->generate(greedy({1, 2, 3, 4, 5}, 1)).status().code(), Code::kInvalidArgument);
+}
+
+TEST(LanguageModel, LogitsAreThoseOfTheTokensItWrites) {
+  Result<LanguageModel> model =
+      LanguageModel::open("synthetic:tiny", {.threads = 2, .every_logit = true});
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  std::vector<TokenId> tokens = {1, 2, 3};
+  const Result<GenerationResult> result = model->generate(greedy(tokens, 200));
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  const std::vector<TokenId>& written = result->answers[0].tokens;
+  tokens.insert(tokens.end(), written.begin(), written.end() - 1);
+  std::vector<TokenId> best;
+  const Status status = model->logits(tokens, [&](size_t i, std::span<const float> row) {
+    EXPECT_EQ(i, best.size());
+    EXPECT_EQ(row.size(), model->vocabulary());
+    best.push_back(static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin()));
+  });
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_TRUE(std::equal(written.begin(), written.end(), best.begin() + 2, best.end()));
+}
+
+TEST(LanguageModel, LogitsEndWhenCancelled) {
+  Result<LanguageModel> model = LanguageModel::open("synthetic:tiny", {.threads = 1});
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::vector<TokenId> tokens(300, 5);
+  size_t calls = 0;
+  const LogitsCallback stop = [&](size_t, std::span<const float>) {
+    if (++calls == 3) {
+      model->cancel();
+    }
+  };
+  EXPECT_EQ(model->logits(tokens, stop).code(), Code::kCancelled);
+  EXPECT_EQ(calls, 3u);
+  EXPECT_EQ(model->logits({}, stop).code(), Code::kInvalidArgument);
+  const TokenId outside[] = {static_cast<TokenId>(model->vocabulary())};
+  EXPECT_EQ(model->logits(outside, stop).code(), Code::kInvalidArgument);
+  model->cancel();  // nothing runs, so nothing ends
+  EXPECT_EQ(model->generate(greedy({5}, 2))->answers[0].finish_reason, FinishReason::kLength);
 }
 
 TEST(LanguageModel, TellsWhatIsMissing) {

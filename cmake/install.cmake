@@ -27,6 +27,6 @@ install(EXPORT rotorTargets NAMESPACE rotor:: DESTINATION ${package} FILE rotorC
 write_basic_package_version_file(rotorConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/rotorConfigVersion.cmake DESTINATION ${package})
 install(DIRECTORY include/rotor DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rotor
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rotor COMPONENT models
   FILES_MATCHING PATTERN "*.rotor" PATTERN "*.md")
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

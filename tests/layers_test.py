@@ -28,7 +28,7 @@ LAYERS = {
     "cli": 6,
     "server": 6,
     "capi": 6,
-    "python": 6,
+    "python/bindings": 6,
 }
 
 # Public headers (include/rotor/) by the layer that may first include them.

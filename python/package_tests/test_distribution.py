@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package as it is installed: program, models, types, the README's example."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import rotor
+from conftest import ROOT
+
+
+def test_versions_agree(program: Callable[..., str]) -> None:
+    assert rotor.__version__ == importlib.metadata.version("rotor-llm")
+    assert rotor.__version__ in program("--version")
+
+
+def test_the_program_finds_its_model(program: Callable[..., str]) -> None:
+    assert program("run", "-p", "Once upon a time", "-n", 8)
+
+
+def test_the_example_of_the_readme_runs(capfd: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    subprocess.run([sys.executable, "-c", example], check=True, timeout=120)
+    assert len(capfd.readouterr().out) > 40
+
+
+def test_the_stub_is_what_the_module_has(tmp_path: Path) -> None:
+    made = tmp_path / "_core.pyi"
+    command = [sys.executable, "-m", "nanobind.stubgen", "-q", "-m", "rotor._core", "-o", str(made)]
+    subprocess.run(command, check=True)
+    assert made.read_text() == (ROOT / "python" / "rotor" / "_core.pyi").read_text()
+    installed = Path(rotor.__file__).parent
+    assert (installed / "py.typed").is_file() and (installed / "_core.pyi").is_file()
+
+
+def test_types_are_strict(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import rotor\n"
+        "model = rotor.Model.from_pretrained('stories', threads=1)\n"
+        "text: str = model.generate('Once', max_new_tokens=3, temperature=0.5).text\n"
+        "for chunk in model.stream([1, 2]):\n"
+        "    token: int | None = chunk.token\n"
+        "params = rotor.SamplingParams(top_k=3)\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
+    for names in (["-m", "rotor", "-m", "rotor.model", "-m", "rotor.errors"], [str(program)]):
+        done = subprocess.run(
+            [*command, *names], capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert done.returncode == 0, done.stdout

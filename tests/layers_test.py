@@ -21,6 +21,7 @@ LAYERS = {
     "src/kernels": 2,
     "src/io": 2,
     "src/text": 2,
+    "src/hub": 2,
     "src/model": 3,
     "src/vsa": 3,
     "src/device": 4,

@@ -40,7 +40,10 @@ Status convert(const ConvertOptions& options) {
   ROTOR_TRY(check_output(options.model.model, options.output));  // the graver reason first
   ROTOR_TRY(check_name(options));
   ROTOR_ASSIGN(const SourceOptions source_opts, source_options(options.model));
-  ROTOR_ASSIGN(const ModelSource source, open_model_source(options.model.model, source_opts));
+  ROTOR_ASSIGN(const std::string path, resolve_model(options.model.model, Purpose::kText,
+                                                     options.model.quiet));
+  ROTOR_TRY(check_output(path, options.output));  // of a name, in the cache
+  ROTOR_ASSIGN(const ModelSource source, open_model_source(path, source_opts));
   ThreadPool pool(options.model.threads != 0 ? options.model.threads : default_thread_count());
   for (const std::string& note : source.notes) {
     fmt::print(stderr, "rotor: note: {}\n", note);
@@ -66,7 +69,7 @@ Status convert(const ConvertOptions& options) {
 void add_convert_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* command = app.add_subcommand("convert", "write a model as a .rotor file");
-  command->add_option("SRC", options->model.model, "model to read; or synthetic:NAME")->required();
+  command->add_option("SRC", options->model.model, "model to read: path, org/name or alias; or synthetic:NAME")->required();
   command->add_option("DST", options->output, "file to write")->required();
   command
       ->add_option("--to", options->format,

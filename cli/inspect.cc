@@ -40,7 +40,8 @@ struct Findings {
 };
 
 Result<Findings> examine(const InspectOptions& options) {
-  ROTOR_ASSIGN(const std::string path, resolve_model(options.model.model));
+  ROTOR_ASSIGN(const std::string path, resolve_model(options.model.model, Purpose::kText,
+                                                     options.model.quiet));
   ROTOR_ASSIGN(const SourceOptions source, source_options(options.model));
   Findings f;
   ROTOR_ASSIGN(f.source, open_model_source(path, source));

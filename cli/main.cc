@@ -59,6 +59,9 @@ int parse_and_run(int argc, char** argv) {
   rotor::cli::add_bench_command(app, exit_code);
   rotor::cli::add_ppl_command(app, exit_code);
   rotor::cli::add_doctor_command(app, exit_code);
+  rotor::cli::add_pull_command(app, exit_code);
+  rotor::cli::add_ls_command(app, exit_code);
+  rotor::cli::add_rm_command(app, exit_code);
   if (const char* word = unknown_command(app, argc, argv)) {
     fmt::print(stderr, "rotor: no command '{}'; rotor --help lists the commands\n", word);
     return rotor::cli::kExitUsage;

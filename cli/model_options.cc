@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "device/cpu/cpu_loader.h"
+#include "hub_model.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -49,8 +50,9 @@ std::vector<fs::path> models_in(const fs::path& folder) {
 
 void add_model_argument(CLI::App& app, ModelOptions& options) {
   app.add_option("MODEL,-m,--model", options.model,
-                 "Hugging Face directory, .safetensors, .gguf or .rotor file, or synthetic:NAME; "
-                 "left out: the model that ships with rotor")
+                 "Hugging Face directory, .safetensors, .gguf or .rotor file; org/name[@revision][:file] "
+                 "or an alias of rotor pull --list, downloaded when it is not in the cache; or "
+                 "synthetic:NAME; left out: the model that ships with rotor")
       ->envname("ROTOR_MODEL");
   app.add_option("--i2s-layout", options.i2s_layout, "layout of I2_S tensors in a GGUF file")
       ->check(CLI::IsMember({"128", "64", "1x4"}))
@@ -92,9 +94,9 @@ void add_compute_options(CLI::App& app, ModelOptions& options) {
   app.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes, no statistics");
 }
 
-Result<std::string> resolve_model(const std::string& given, Purpose purpose) {
+Result<std::string> resolve_model(const std::string& given, Purpose purpose, bool quiet) {
   if (!given.empty()) {
-    return given;
+    return means_hub_model(given) ? hub_model_path(given, quiet) : given;
   }
   for (const fs::path& folder : model_folders()) {
     const std::vector<fs::path> files = models_in(folder);
@@ -128,7 +130,8 @@ HeadMode head_mode(const std::string& name) {
 
 Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t max_batch) {
   const auto start = std::chrono::steady_clock::now();
-  ROTOR_ASSIGN(const std::string path, resolve_model(options.model, options.purpose));
+  ROTOR_ASSIGN(const std::string path, resolve_model(options.model, options.purpose,
+                                                     options.quiet));
   LoadOptions load_options;
   ROTOR_ASSIGN(load_options.source, source_options(options));
   load_options.head = options.every_logit && options.head == "auto" ? HeadMode::kFull

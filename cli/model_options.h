@@ -18,7 +18,7 @@ namespace rotor::cli {
 enum class Purpose : uint8_t { kText, kChat };
 
 struct ModelOptions {
-  std::string model;             // path; empty: the model that ships with the program
+  std::string model;             // path or name; empty: the model that ships with the program
   Purpose purpose = Purpose::kText;
   size_t threads = 0;            // 0: what the machine allows
   size_t context = 0;            // 0: the model's own, at most kDefaultContext
@@ -38,8 +38,10 @@ void add_weights_option(CLI::App& app, ModelOptions& options);
 // -t, -c, --kv, --weights, --head and --quiet: for commands that compute.
 void add_compute_options(CLI::App& app, ModelOptions& options);
 
-// The path to use: the one given, or the shipped model of the purpose. kNotFound when there is none.
-Result<std::string> resolve_model(const std::string& given, Purpose purpose = Purpose::kText);
+// The path to use: the one given; of a name (hub_model.h) that in the cache, downloaded if need be; or
+// the shipped model of the purpose. kNotFound when there is none.
+Result<std::string> resolve_model(const std::string& given, Purpose purpose = Purpose::kText,
+                                  bool quiet = false);
 
 Result<SourceOptions> source_options(const ModelOptions& options);
 

@@ -57,7 +57,8 @@ void add_verify_command(CLI::App& app, int& exit_code) {
   command->footer("Example:\n  rotor verify\nExit code 3: damaged; 6: a checksum differs.");
   command->callback([options, &exit_code] {
     const auto run = [&]() -> Status {
-      ROTOR_ASSIGN(const std::string path, resolve_model(options->model.model));
+      ROTOR_ASSIGN(const std::string path, resolve_model(options->model.model, Purpose::kText,
+                                                         options->model.quiet));
       ROTOR_ASSIGN(const SourceOptions source, source_options(options->model));
       ThreadPool pool(options->model.threads != 0 ? options->model.threads
                                                   : default_thread_count());

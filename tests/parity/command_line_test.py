@@ -21,7 +21,7 @@ from tiny_models import RECIPES, Recipe
 
 COMMANDS = (
     *("run", "chat", "tokenize", "detokenize", "template", "logits", "inspect", "convert"),
-    *("verify", "bench", "ppl", "doctor", "pull", "ls", "rm"),
+    *("verify", "bench", "ppl", "eval", "doctor", "pull", "ls", "rm"),
 )
 RECIPE = RECIPES["packed-multiply"]
 RECOMMENDED = {"do_sample": True, "temperature": 0.6, "top_p": 0.9}  # what hf_writer writes

@@ -161,9 +161,7 @@ void add_models(CLI::App& command, BenchOptions& options) {
             "as for rotor run, also ROTOR_MODEL; several are measured one after the other");
   add_names(command, "--synthetic", options.synthetic, "random weights in a published shape",
             synthetic_names());
-  command.add_option("--i2s-layout", options.model.i2s_layout, "layout of I2_S tensors in a GGUF file")
-      ->check(CLI::IsMember({"128", "64", "1x4"}))
-      ->capture_default_str();
+  add_source_options(command, options.model);
   command
       .add_option("--weights", options.model.weights,
                   "layout of the ternary matrices in memory; auto: the fastest here")

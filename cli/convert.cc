@@ -75,10 +75,7 @@ void add_convert_command(CLI::App& app, int& exit_code) {
       ->add_option("--to", options->format,
                    "format to write, whatever DST is called; only rotor can be written")
       ->check(CLI::IsMember({"rotor"}));
-  command->add_option("--i2s-layout", options->model.i2s_layout,
-                      "layout of I2_S tensors in a GGUF file")
-      ->check(CLI::IsMember({"128", "64", "1x4"}))
-      ->capture_default_str();
+  add_source_options(*command, options->model);
   command->add_option("-t,--threads", options->model.threads, "threads; 0: what the machine allows")
       ->envname("ROTOR_THREADS")
       ->check(CLI::Range(0, 1024));

@@ -11,6 +11,7 @@
 
 #include "device/cpu/cpu_loader.h"
 #include "hub_model.h"
+#include "repeated_option.h"
 #include "terminal.h"
 
 namespace rotor::cli {
@@ -48,15 +49,23 @@ std::vector<fs::path> models_in(const fs::path& folder) {
 
 }  // namespace
 
+void add_source_options(CLI::App& app, ModelOptions& options) {
+  app.add_option("--i2s-layout", options.i2s_layout, "layout of I2_S tensors in a GGUF file")
+      ->check(CLI::IsMember({"128", "64", "1x4"}))
+      ->capture_default_str();
+  add_texts(app, "--override-kv", options.overrides,
+            "metadata that holds in place of a GGUF file's: KEY=TYPE:VALUE with a type of int, "
+            "float, bool or str; may be repeated")
+      ->type_name("KEY=TYPE:VALUE");
+}
+
 void add_model_argument(CLI::App& app, ModelOptions& options) {
   app.add_option("MODEL,-m,--model", options.model,
                  "Hugging Face directory, .safetensors, .gguf or .rotor file; org/name[@revision][:file] "
                  "or an alias of rotor pull --list, downloaded when it is not in the cache; or "
                  "synthetic:NAME; left out: the model that ships with rotor")
       ->envname("ROTOR_MODEL");
-  app.add_option("--i2s-layout", options.i2s_layout, "layout of I2_S tensors in a GGUF file")
-      ->check(CLI::IsMember({"128", "64", "1x4"}))
-      ->capture_default_str();
+  add_source_options(app, options);
 }
 
 void add_weights_option(CLI::App& app, ModelOptions& options) {
@@ -118,6 +127,10 @@ Result<SourceOptions> source_options(const ModelOptions& options) {
     return invalid_argument("--i2s-layout: expected 128, 64 or 1x4, got " + options.i2s_layout);
   }
   source.i2s_layout = *layout;
+  for (const std::string& text : options.overrides) {
+    ROTOR_ASSIGN(GgufOverride override, parse_gguf_override(text));
+    source.overrides.push_back(std::move(override));
+  }
   return source;
 }
 

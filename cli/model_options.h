@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "device/cpu/cpu_executor.h"
 #include "model/loader.h"
@@ -27,11 +28,14 @@ struct ModelOptions {
   std::string head = "auto";     // auto, full or two-stage: how the head is kept
   bool every_logit = false;      // what follows needs them all: "auto" means "full"
   std::string i2s_layout = "128";
+  std::vector<std::string> overrides;  // KEY=TYPE:VALUE
   bool quiet = false;
 };
 inline constexpr size_t kDefaultContext = 4096;
 
-// MODEL, -m and --i2s-layout; nothing else.
+// --i2s-layout and --override-kv: how to read a GGUF file.
+void add_source_options(CLI::App& app, ModelOptions& options);
+// MODEL, -m and the source options; nothing else.
 void add_model_argument(CLI::App& app, ModelOptions& options);
 // --weights and --head.
 void add_weights_option(CLI::App& app, ModelOptions& options);

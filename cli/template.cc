@@ -42,7 +42,8 @@ Result<TemplateSource> open_template(const TemplateOptions& options) {
     return out;
   }
   ROTOR_ASSIGN(out.name, resolve_model(options.model.model, Purpose::kChat));
-  ROTOR_ASSIGN(TextSource text, open_text_source(out.name));
+  ROTOR_ASSIGN(const SourceOptions source, source_options(options.model));
+  ROTOR_ASSIGN(TextSource text, open_text_source(out.name, source.overrides));
   if (text.chat_template.empty()) {
     return format_error(out.name + ": holds no chat template");
   }

@@ -28,6 +28,22 @@ std::string type_text(const GgufValue& value) {
   return std::string(kValueNames[value.index()]);
 }
 
+// For a person: a number, a quoted string, "an array of 3 string".
+std::string value_text(const GgufValue& value) {
+  return std::visit(
+      [&](const auto& held) -> std::string {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_arithmetic_v<Held>) {
+          return fmt::format("{}", held);
+        } else if constexpr (std::is_same_v<Held, std::string>) {
+          return quote_name(held);
+        } else {
+          return type_text(value);
+        }
+      },
+      value);
+}
+
 template <typename T>
 constexpr bool kIsInteger = std::is_integral_v<T> && !std::is_same_v<T, bool>;
 
@@ -107,7 +123,43 @@ Result<GgufFile> GgufFile::open(const std::string& path) {
   return parse(std::move(file));
 }
 
+std::vector<std::string> GgufFile::replace(std::span<const GgufOverride> overrides) {
+  std::vector<std::string> said;
+  for (const GgufOverride& override : overrides) {
+    GgufEntry entry;
+    entry.key = override.key;
+    std::visit([&](const auto& value) { entry.value = value; }, override.value);
+    const GgufEntry* const stored = find_entry(override.key);
+    said.push_back(quote_name(override.key) + " is " + value_text(entry.value) +
+                   (stored == nullptr ? "; the file has no such key"
+                                      : " in place of the file's " + value_text(stored->value)));
+    replacements_.push_back(std::move(entry));
+  }
+  replacement_read_ = std::make_unique<std::atomic<bool>[]>(replacements_.size());
+  return said;
+}
+
+std::vector<std::string> GgufFile::unread_replacements() const {
+  std::vector<std::string> unread;
+  for (size_t i = 0; i < replacements_.size(); ++i) {
+    if (!replacement_read_[i]) {
+      unread.push_back(replacements_[i].key);
+    }
+  }
+  return unread;
+}
+
 const GgufEntry* GgufFile::find_entry(std::string_view key) const {
+  const GgufEntry* replacement = nullptr;
+  for (size_t i = 0; replacement_read_ != nullptr && i < replacements_.size(); ++i) {
+    if (replacements_[i].key == key) {
+      replacement = &replacements_[i];
+      replacement_read_[i] = true;
+    }
+  }
+  if (replacement != nullptr) {
+    return replacement;
+  }
   const auto found = std::lower_bound(
       keys_by_name_.begin(), keys_by_name_.end(), key,
       [&](uint32_t index, std::string_view wanted) { return metadata_[index].key < wanted; });
@@ -129,9 +181,10 @@ const GgufTensor* GgufFile::find_tensor(std::string_view name) const {
 }
 
 Status GgufFile::mismatch(const GgufEntry& entry, std::string_view expected) const {
-  return format_error(fmt::format("{}: value of {} at offset {}: expected {}, found {}",
-                                  file_.path(), quote_name(entry.key), entry.offset, expected,
-                                  type_text(entry.value)));
+  const std::string place =
+      entry.offset == 0 ? "which was overridden" : fmt::format("at offset {}", entry.offset);
+  return format_error(fmt::format("{}: value of {} {}: expected {}, found {}", file_.path(),
+                                  quote_name(entry.key), place, expected, type_text(entry.value)));
 }
 
 Result<std::optional<int64_t>> GgufFile::integer(std::string_view key) const {

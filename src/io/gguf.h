@@ -8,6 +8,7 @@
 #include <rotor/status.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "io/gguf_override.h"
 #include "io/gguf_types.h"
 
 namespace rotor {
@@ -84,6 +86,12 @@ class GgufFile {
   const GgufTensor* find_tensor(std::string_view name) const;  // nullptr when there is none
   const GgufValue* find_value(std::string_view key) const;
 
+  // From now on lookups of these keys find these values, whatever the file has; the last of one key
+  // holds. Says for each what it replaces. Not while other threads read; at most once.
+  std::vector<std::string> replace(std::span<const GgufOverride> overrides);
+  // The keys given to replace() that no lookup has asked for.
+  std::vector<std::string> unread_replacements() const;
+
   // Typed lookups. Absent keys give nullopt; a value of another type, or out of range, is an error
   // that says key, expected and found. Integers of every width convert where they fit.
   Result<std::optional<int64_t>> integer(std::string_view key) const;
@@ -108,6 +116,8 @@ class GgufFile {
   uint32_t alignment_ = 32;
   std::vector<GgufEntry> metadata_;
   std::vector<GgufTensor> tensors_;
+  std::vector<GgufEntry> replacements_;
+  std::unique_ptr<std::atomic<bool>[]> replacement_read_;  // one each
   std::vector<uint32_t> keys_by_name_;     // indices into metadata_, sorted by key
   std::vector<uint32_t> tensors_by_name_;  // indices into tensors_, sorted by name
 };

@@ -362,11 +362,17 @@ Result<ModelSource> gguf_source(const std::string& path, const SourceOptions& op
   source.path = path;
   ROTOR_ASSIGN(GgufFile file, GgufFile::open(path));
   source.container = "GGUF v" + std::to_string(file.version());
+  for (const std::string& said : file.replace(options.overrides)) {
+    source.notes.push_back("overridden: " + said);
+  }
   const auto shared = std::make_shared<const GgufFile>(std::move(file));
   Opener opener(shared, options);
   ROTOR_TRY(opener.open(source));
   ROTOR_ASSIGN(TextSource text, read_gguf_text(*shared));
   source.take_text(std::move(text));
+  for (const std::string& key : shared->unread_replacements()) {
+    source.warnings.push_back("nothing reads the overridden key '" + key + "'");
+  }
   return source;
 }
 

@@ -63,9 +63,13 @@ Status not_a_model(const std::string& path) {
 Result<ModelSource> open_container(const std::string& path, const SourceOptions& options) {
   constexpr std::string_view kSynthetic = "synthetic:";
   if (path.starts_with(kSynthetic)) {
+    ROTOR_TRY(refuse_overrides(path, options.overrides));
     return open_synthetic(path.substr(kSynthetic.size()));
   }
   ROTOR_ASSIGN(const Container container, identify_container(path));
+  if (container != Container::kGguf) {
+    ROTOR_TRY(refuse_overrides(path, options.overrides));
+  }
   switch (container) {
     case Container::kHuggingFace: return hf_source(path);
     case Container::kSafetensors: return hf_source(path);

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/gguf_override.h"
 #include "io/i2s.h"
 #include "model/config.h"
 #include "model/group_scale_reader.h"
@@ -123,11 +124,12 @@ class UnusedTensors {
 // How to read what a file does not say about itself.
 struct SourceOptions {
   I2sLayout i2s_layout = I2sLayout::k128;
+  std::vector<GgufOverride> overrides;  // hold in place of the metadata of a GGUF file
 };
 
 // Opens any model Rotor reads: a Hugging Face directory, .safetensors, .gguf or .rotor file, or
 // "synthetic:<name>[:seed]". kFormatError, kUnsupported, kNotFound or kIoError with file, tensor,
-// offset, expected and got.
+// offset, expected and got. kInvalidArgument for overrides of another container than GGUF.
 Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options);
 
 }  // namespace rotor

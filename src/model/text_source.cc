@@ -156,8 +156,20 @@ Result<TextSource> read_rotor_text(const SafetensorsFile& file) {
   return out;
 }
 
-Result<TextSource> open_text_source(const std::string& path) {
+Status refuse_overrides(const std::string& path, std::span<const GgufOverride> overrides) {
+  if (overrides.empty()) {
+    return {};
+  }
+  return invalid_argument(path + ": only the metadata of a GGUF file can be overridden ('" +
+                          overrides[0].key + "'); a Hugging Face folder has its config.json to edit");
+}
+
+Result<TextSource> open_text_source(const std::string& path,
+                                    std::span<const GgufOverride> overrides) {
   ROTOR_ASSIGN(const Container container, identify_container(path));
+  if (container != Container::kGguf) {
+    ROTOR_TRY(refuse_overrides(path, overrides));
+  }
   switch (container) {
     case Container::kHuggingFace: return read_hf_text(path);
     case Container::kSafetensors: return read_hf_text(fs::path(path).parent_path().string());
@@ -166,7 +178,8 @@ Result<TextSource> open_text_source(const std::string& path) {
       return read_rotor_text(file);
     }
     case Container::kGguf: {
-      ROTOR_ASSIGN(const GgufFile file, GgufFile::open(path));
+      ROTOR_ASSIGN(GgufFile file, GgufFile::open(path));
+      file.replace(overrides);
       return read_gguf_text(file);
     }
     case Container::kTiktoken:

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <span>
 #include <vector>
 
 #include "io/gguf.h"
@@ -22,8 +23,13 @@ struct TextSource {
 };
 
 // `path`: any model, a folder with tokenizer files only, a tokenizer.json, a tiktoken
-// tokenizer.model, or a GGUF file that holds only a vocabulary.
-Result<TextSource> open_text_source(const std::string& path);
+// tokenizer.model, or a GGUF file that holds only a vocabulary. `overrides` hold in place of the
+// metadata of a GGUF file; kInvalidArgument for another.
+Result<TextSource> open_text_source(const std::string& path,
+                                    std::span<const GgufOverride> overrides = {});
+
+// kInvalidArgument unless `overrides` is empty: `path` is no GGUF file.
+Status refuse_overrides(const std::string& path, std::span<const GgufOverride> overrides);
 
 // The same for containers that are open already; `folder` is a Hugging Face directory.
 Result<TextSource> read_hf_text(const std::string& folder);

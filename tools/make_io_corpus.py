@@ -77,6 +77,10 @@ def gguf_seeds():
                tensor("pq2", [128], 142, 608), tensor("ptq1", [128], 143, 672)]
     yield "ok_ternary_blocks", gguf(small, ternary, bytes(672 + 28))
     yield "bad_ternary_blocks", gguf(small, ternary, b"\xff" * (672 + 28))
+    iq_bn = [tensor("iq1", [64, 4], 134, 0), tensor("iq2", [64, 4], 135, 64),
+             tensor("iq2_r4", [64, 4], 335, 160)]
+    yield "ok_iq_bn", gguf(small, iq_bn, bytes(160 + 80))
+    yield "bad_iq_bn", gguf(small, iq_bn, b"\xff" * (160 + 80))
     yield "ok_unsized_types", gguf(small, [tensor("t", [64, 4], 38, 0), tensor("u", [64], 42, 32)],
                                    bytes(64))
     yield "ok_alignment_64", gguf([scalar("general.alignment", 4, "I", 64)], [f32], bytes(32),

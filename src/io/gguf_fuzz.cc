@@ -6,6 +6,7 @@
 
 #include "io/gguf.h"
 #include "io/i2s.h"
+#include "io/iq_bn.h"
 #include "io/quant_blocks.h"
 #include "io/ternary_blocks.h"
 
@@ -61,6 +62,21 @@ void read_blocks(const GgufFile& file, const GgufTensor& tensor) {
   (void)reader->read_scales(0, reader->rows(), scales.data());
 }
 
+void read_iq_bn(const GgufFile& file, const GgufTensor& tensor) {
+  const auto kind = find_iq_bn(tensor);
+  if (!kind) {
+    return;
+  }
+  const auto reader = IqBnTensor::open(file, tensor, *kind);
+  if (!reader.ok()) {
+    return;
+  }
+  std::vector<int8_t> trits(tensor.elements);
+  std::vector<float> scales(reader->rows());
+  (void)reader->read_rows(reader->rows() / 3, reader->rows(), trits.data(), reader->cols());
+  (void)reader->read_scales(0, reader->rows(), scales.data());
+}
+
 // The first row of an embedding.
 void read_row(const GgufFile& file, const GgufTensor& tensor) {
   const size_t cols = tensor.dims[0];
@@ -106,6 +122,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     read_trits(*file, tensor);
     read_blocks(*file, tensor);
+    read_iq_bn(*file, tensor);
     read_row(*file, tensor);
   }
   return 0;

@@ -27,8 +27,11 @@ enum GgufType : uint32_t {
   kGgufTL2 = 39,
   kGgufQ1_0 = 41,
   kGgufQ2_0 = 42,
+  kGgufIQ1BN = 134,
+  kGgufIQ2BN = 135,
   kGgufPQ2_0 = 142,
   kGgufPTQ1_0 = 143,
+  kGgufIQ2BNR4 = 335,
 };
 
 struct GgufTypeInfo {

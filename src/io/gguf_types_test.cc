@@ -28,7 +28,7 @@ TEST(GgufTypes, NamesAndUnknownIds) {
   EXPECT_EQ(gguf_type_name(kGgufI2S), "I2_S");
   EXPECT_EQ(gguf_type_name(kGgufTL2), "MXFP4 or TL2");
   EXPECT_EQ(gguf_type_name(77), "type 77");
-  for (const uint32_t id : {4u, 5u, 46u, 133u, 255u, 0xffffffffu}) {
+  for (const uint32_t id : {4u, 5u, 48u, 133u, 255u, 0xffffffffu}) {
     EXPECT_EQ(gguf_type_info(id), nullptr) << id;
   }
   for (const uint32_t id : {0u, 36u, 42u, 135u, 142u, 335u}) {

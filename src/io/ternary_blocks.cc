@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <iterator>
@@ -16,6 +15,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "io/base3.h"
 #include "io/checked.h"
 #include "io/codes.h"
 #include "io/quote_name.h"
@@ -30,22 +30,6 @@ constexpr TernaryBlockInfo kBlocks[] = {
     {"PTQ1_0", kGgufPTQ1_0, 128, 28, 26},
 };
 
-// Whether a byte is a number of five digits, 0 to 242, as a fraction of 256; and one whose last digit,
-// which stands for nothing, is 0.
-struct Base3Bytes {
-  std::array<bool, 256> five = {};
-  std::array<bool, 256> four = {};
-
-  constexpr Base3Bytes() {
-    for (unsigned number = 0; number < 243; ++number) {
-      const unsigned byte = (number * 256 + 242) / 243;
-      five[byte] = true;
-      four[byte] = number % 3 == 0;
-    }
-  }
-};
-constexpr Base3Bytes kBase3Bytes;
-
 // `count` bytes of `digits` digits: digit n of byte m is element n * count + m.
 struct Run {
   size_t count;
@@ -57,17 +41,16 @@ template <size_t kRuns>
 size_t decode_base3(const uint8_t* bytes, const Run (&runs)[kRuns], int8_t* trits) {
   size_t at = 0;
   for (const Run& run : runs) {
-    const std::array<bool, 256>& known = run.digits == 5 ? kBase3Bytes.five : kBase3Bytes.four;
     for (size_t m = 0; m < run.count; ++m) {
-      if (!known[bytes[at + m]]) {
+      const uint8_t number = kBase3Numbers[bytes[at + m]];
+      // The last digit of a byte of four stands for nothing and is 0.
+      if (number == kNoBase3Number || (run.digits == 4 && number % 3 != 0)) {
         return at + m;
       }
     }
-    uint8_t power = 1;
-    for (size_t n = 0; n < run.digits; ++n, power = static_cast<uint8_t>(power * 3)) {
+    for (size_t n = 0; n < run.digits; ++n) {
       for (size_t m = 0; m < run.count; ++m) {
-        const auto rest = static_cast<uint8_t>(bytes[at + m] * power);
-        *trits++ = static_cast<int8_t>(((rest * 3) >> 8) - 1);
+        *trits++ = base3_trit(bytes[at + m], n);
       }
     }
     at += run.count;

@@ -11,6 +11,7 @@
 
 #include "base/half.h"
 #include "io/i2s.h"
+#include "io/iq_bn.h"
 #include "io/ternary_blocks.h"
 #include "io/test_bytes.h"
 
@@ -104,6 +105,46 @@ inline std::string block_bytes(TernaryBlock block, const std::vector<int8_t>& tr
     const uint16_t scale = float_to_f16(scales[begin / info.elements]);
     std::memcpy(one.data() + info.scale_at, &scale, sizeof(scale));
     bytes += one;
+  }
+  return bytes;
+}
+
+// Rows of ik_llama.cpp's types (io/iq_bn.h), row r with scale scales[r]. REQUIRES: whole blocks and groups.
+inline std::string iq_bn_bytes(IqBn kind, const std::vector<int8_t>& trits, size_t cols,
+                               const std::vector<float>& scales) {
+  const size_t rows = scales.size();
+  const size_t group = kind == IqBn::kIQ2_BN_R4 ? 4 : 1;
+  std::string bytes;
+  for (size_t first = 0; first < rows; first += group) {
+    for (size_t row = first; row < first + group; ++row) {
+      if (kind == IqBn::kIQ1_BN) {
+        put(bytes, float_to_f16(scales[row]));
+      } else {
+        put(bytes, scales[row]);
+      }
+    }
+    for (size_t begin = 0; begin < cols; begin += 64) {
+      std::string block((kind == IqBn::kIQ1_BN ? 13 : 16) * group, '\0');
+      std::vector<unsigned> numbers(13, 0);
+      for (size_t row = 0; row < group; ++row) {
+        for (size_t i = 0; i < 64; ++i) {
+          const int8_t trit = trits[(first + row) * cols + begin + i];
+          if (kind == IqBn::kIQ1_BN) {
+            constexpr unsigned kWeight[] = {1, 3, 9, 27, 81};
+            const size_t within = i % 16;
+            const size_t byte = within == 15 ? 12 : i / 16 * 3 + within / 5;
+            numbers[byte] +=
+                static_cast<unsigned>(trit + 1) * kWeight[within == 15 ? i / 16 : within % 5];
+            block[byte] = static_cast<char>((numbers[byte] * 256 + 242) / 243);
+          } else if (kind == IqBn::kIQ2_BN) {
+            put_code(block, i % 16, trit, i / 16 * 2);
+          } else {
+            put_code(block, i / 16 * 16 + 4 * row + i % 4, trit, i % 16 / 4 * 2);
+          }
+        }
+      }
+      bytes += block;
+    }
   }
   return bytes;
 }

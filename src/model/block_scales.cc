@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace rotor {
@@ -31,10 +32,6 @@ Result<TernaryScale> scale_of_blocks(const TernaryBlockTensor& tensor) try {
   std::vector<float> scales(tensor.rows() * blocks);
   ROTOR_TRY(tensor.read_scales(0, tensor.rows(), scales.data()));
   TernaryScale result;
-  if (const std::optional<float> one = common(scales)) {
-    result.values = {*one};
-    return result;
-  }
   std::vector<float> of_rows;
   for (size_t row = 0; row < tensor.rows(); ++row) {
     const std::optional<float> one = common(std::span(scales).subspan(row * blocks, blocks));
@@ -45,11 +42,18 @@ Result<TernaryScale> scale_of_blocks(const TernaryBlockTensor& tensor) try {
     }
     of_rows.push_back(*one);
   }
-  result.granularity = TernaryScale::Granularity::kRow;
-  result.values = std::move(of_rows);
-  return result;
+  return scale_of_rows(std::move(of_rows));
 } catch (const std::bad_alloc&) {
   return out_of_memory("no memory for the scales of a tensor");
+}
+
+TernaryScale scale_of_rows(std::vector<float> scales) {
+  TernaryScale result;
+  const std::optional<float> one = common(scales);
+  result.granularity =
+      one ? TernaryScale::Granularity::kTensor : TernaryScale::Granularity::kRow;
+  result.values = one ? std::vector<float>{*one} : std::move(scales);
+  return result;
 }
 
 Status BlockGroupScales::read(size_t begin, size_t end, float* scales) const {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Maps the tensor names of bitnet GGUF files to roles. Types are decided by id and size; a matrix
-// that is no ternary type is accepted only when its values are exactly {-d, 0, +d}.
+// Maps the tensor names of bitnet GGUF files to roles.
 #include "model/gguf_source.h"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -13,12 +11,8 @@
 
 #include "io/gguf.h"
 #include "io/gguf_types.h"
-#include "io/i2s.h"
-#include "io/quant_blocks.h"
-#include "io/ternary_blocks.h"
-#include "model/block_scales.h"
 #include "model/gguf_config.h"
-#include "model/master_reader.h"
+#include "model/gguf_linear.h"
 #include "model/text_source.h"
 
 namespace rotor {
@@ -28,19 +22,6 @@ using SharedFile = std::shared_ptr<const GgufFile>;
 
 constexpr std::array<const char*, kLinearRoles> kLinearNames = {
     "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
-
-std::optional<FloatType> float_type(uint32_t type) {
-  switch (type) {
-    case kGgufF32: return FloatType::kF32;
-    case kGgufF16: return FloatType::kF16;
-    case kGgufBF16: return FloatType::kBf16;
-    case kGgufQ8_0: return FloatType::kQ8_0;
-    case kGgufQ6K: return FloatType::kQ6K;
-    case kGgufQ4_0: return FloatType::kQ4_0;
-    case kGgufQ4K: return FloatType::kQ4K;
-    default: return std::nullopt;
-  }
-}
 
 class GgufRows final : public FloatReader {
  public:
@@ -80,9 +61,7 @@ class Opener {
 
  private:
   const std::string& path() const { return file_->file().path(); }
-  std::string place(const GgufTensor& tensor) const {
-    return path() + ": tensor '" + tensor.name + "' at byte " + std::to_string(tensor.offset);
-  }
+  std::string place(const GgufTensor& tensor) const { return gguf_place(*file_, tensor); }
 
   // The tensor with dimensions (rows, cols), or (cols) when rows is 0.
   Result<const GgufTensor*> find(const std::string& name, size_t rows, size_t cols) {
@@ -104,31 +83,12 @@ class Opener {
 
   Result<std::vector<float>> read_vector(const std::string& name, size_t size) {
     ROTOR_ASSIGN(const GgufTensor* tensor, find(name, 0, size));
-    const std::optional<FloatType> type = float_type(tensor->type);
-    if (!type || !is_plain_float(*type)) {
-      return unsupported(place(*tensor) + ": expected F32, F16 or BF16, got " +
-                         gguf_type_name(tensor->type));
-    }
-    std::vector<std::byte> bytes(float_row_bytes(*type, size));
-    ROTOR_TRY(file_->read(*tensor, 0, bytes));
-    std::vector<float> values(size);
-    switch (*type) {
-      case FloatType::kF16: decode_f16_row(bytes.data(), size, values.data()); break;
-      case FloatType::kBf16: decode_bf16_row(bytes.data(), size, values.data()); break;
-      default: std::memcpy(values.data(), bytes.data(), bytes.size()); break;
-    }
-    const auto bad = std::find_if(values.begin(), values.end(),
-                                  [](float value) { return !std::isfinite(value); });
-    if (bad != values.end()) {
-      return format_error(place(*tensor) + ": value " + std::to_string(bad - values.begin()) +
-                          ": expected a finite number, got infinity or NaN");
-    }
-    return values;
+    return read_gguf_floats(*file_, *tensor);
   }
 
   Result<FloatSource> open_rows(const std::string& name, const ModelConfig& c) {
     ROTOR_ASSIGN(const GgufTensor* tensor, find(name, c.vocab, c.hidden));
-    const std::optional<FloatType> type = float_type(tensor->type);
+    const std::optional<FloatType> type = gguf_float_type(tensor->type);
     if (!type || float_row_bytes(*type, c.hidden) == 0) {
       return unsupported(place(*tensor) + ": expected an embedding in F32, F16, BF16, Q8_0, Q6_K, "
                          "Q4_0 or Q4_K, got " + gguf_type_name(tensor->type));
@@ -194,131 +154,9 @@ class Opener {
     if (file_->find_tensor(name + ".bias") != nullptr) {
       return unsupported(place(*tensor) + ": a linear layer with a bias is not supported");
     }
-    if (tensor->type == kGgufI2S) {
-      return open_i2s(name, *tensor);
-    }
-    const std::optional<FloatType> type = float_type(tensor->type);
-    if (type && is_plain_float(*type)) {
-      return open_float(name, *tensor, *type, shape);
-    }
-    if (const auto block = find_ternary_block(*file_, *tensor)) {
-      return open_blocks(name, *tensor, *block);
-    }
-    const bool tl = tensor->type == kGgufTL1 || tensor->type == kGgufTL2;
-    return unsupported(place(*tensor) + ": type " + gguf_type_name(tensor->type) +
-                       (tl ? " is tiled for one build of one program and does not say how; export "
-                             "the model again as I2_S or from safetensors"
-                           : " is not read; expected I2_S, a ternary type in blocks (TQ1_0, TQ2_0, "
-                             "Q2_0, ...), or F32, F16 or BF16 holding only {-d, 0, +d}"));
-  }
-
-  Result<LinearSource> open_i2s(const std::string& name, const GgufTensor& tensor) {
-    ++i2s_tensors_;
-    ROTOR_ASSIGN(I2sTensor opened, I2sTensor::open(*file_, tensor, options_.i2s_layout));
-    if (!(opened.multiplier() >= 0.0f)) {  // 0 is what a matrix of zeros gets; loading warns of it
-      return format_error(place(tensor) + ": expected a scale of at least zero, got " +
-                          std::to_string(opened.multiplier()));
-    }
-    if (opened.multiplier() == 0.0f) {
-      ROTOR_TRY(check_all_zero(tensor, opened));
-    }
-    ROTOR_TRY(check_repeated_scale(name, opened.multiplier()));
-    LinearSource source{tensor.name, "i2_s " + std::string(i2s_layout_name(options_.i2s_layout)),
-                        nullptr, {}};
-    source.scale.values = {opened.multiplier()};
-    source.trits =
-        std::make_unique<TensorTrits<I2sTensor, GgufFile>>(std::move(opened), file_);
-    return source;
-  }
-
-  // Some converters repeat an I2_S tensor's scale in a tensor of its own, perhaps rounded to 16 bits.
-  // Another value would mean that programs which multiply by it, and those which do not, disagree.
-  Status check_repeated_scale(const std::string& name, float embedded) {
-    constexpr float kHalfUnitOfBf16 = 0x1p-8f;
-    if (file_->find_tensor(name + ".scale") == nullptr) {
-      return {};
-    }
-    ROTOR_ASSIGN(const std::vector<float> repeated, read_vector(name + ".scale", 1));
-    if (!(std::abs(repeated[0] - embedded) <= kHalfUnitOfBf16 * embedded)) {
-      return format_error(path() + ": tensor '" + name + ".scale' is " +
-                          std::to_string(repeated[0]) + ", but the scale in tensor '" + name +
-                          ".weight' is " + std::to_string(embedded));
-    }
-    return {};
-  }
-
-  // A scale of 0 belongs to a matrix of zeros alone; beside other trits the scale is missing.
-  Status check_all_zero(const GgufTensor& tensor, const I2sTensor& opened) const {
-    std::vector<int8_t> row(opened.cols());
-    for (uint64_t r = 0; r < opened.rows(); ++r) {
-      ROTOR_TRY(opened.read_rows(r, r + 1, row.data(), row.size()));
-      if (std::any_of(row.begin(), row.end(), [](int8_t trit) { return trit != 0; })) {
-        return format_error(place(tensor) + ": expected a scale above zero, got 0 for a matrix "
-                            "that is not zero");
-      }
-    }
-    return {};
-  }
-
-  Result<LinearSource> open_float(const std::string& name, const GgufTensor& tensor, FloatType type,
-                                  MatrixShape shape) {
-    const SharedFile file = file_;
-    const GgufTensor* from = &tensor;
-    ROTOR_ASSIGN(MasterMatrix matrix,
-                 open_exact_ternary(place(tensor), type, shape.rows, shape.cols,
-                                    [file, from](uint64_t offset, std::span<std::byte> out) {
-                                      return file->read(*from, offset, out);
-                                    }));
-    ROTOR_TRY(multiply_scale(name, matrix.scale));
-    LinearSource source{tensor.name, gguf_type_name(tensor.type) + " holding trits", nullptr, {}};
-    source.trits = std::move(matrix.trits);
-    source.scale = std::move(matrix.scale);
-    return source;
-  }
-
-  Result<LinearSource> open_blocks(const std::string& name, const GgufTensor& tensor,
-                                   TernaryBlock block) {
-    ROTOR_ASSIGN(TernaryBlockTensor opened, TernaryBlockTensor::open(*file_, tensor, block));
-    LinearSource source{tensor.name, std::string(opened.info().name), nullptr, {}};
-    ROTOR_ASSIGN(source.scale, scale_of_blocks(opened));
-    if (source.scale.grouped()) {
-      ROTOR_ASSIGN(const float factor, scale_factor(name));
-      if (factor != 1.0f) {  // binary16 may not hold the products
-        source.scale.group.type = GroupScaleType::kF32;
-      }
-      source.group_scales = std::make_unique<BlockGroupScales>(opened, factor, file_);
-    }
-    ROTOR_TRY(multiply_scale(name, source.scale));
-    source.trits =
-        std::make_unique<TensorTrits<TernaryBlockTensor, GgufFile>>(std::move(opened), file_);
-    return source;
-  }
-
-  // A scale that the file keeps in a tensor of its own, beside what the matrix has.
-  Status multiply_scale(const std::string& name, TernaryScale& scale) {
-    ROTOR_ASSIGN(const float factor, scale_factor(name));
-    for (float& value : scale.values) {
-      const bool zero = value == 0.0f;  // of a row or matrix of zeros
-      value *= factor;
-      if (!std::isfinite(value) || (value == 0.0f && !zero)) {
-        return bad_factor(name, factor);
-      }
-    }
-    return {};
-  }
-
-  // 1 where there is none.
-  Result<float> scale_factor(const std::string& name) {
-    if (file_->find_tensor(name + ".scale") == nullptr) {
-      return 1.0f;
-    }
-    ROTOR_ASSIGN(const std::vector<float> factor, read_vector(name + ".scale", 1));
-    return factor[0] > 0.0f ? Result<float>(factor[0]) : bad_factor(name, factor[0]);
-  }
-
-  Status bad_factor(const std::string& name, float factor) const {
-    return format_error(path() + ": tensor '" + name + ".scale': expected a finite scale above zero, "
-                        "got " + std::to_string(factor));
+    used_.insert(name + ".scale");
+    i2s_tensors_ += tensor->type == kGgufI2S ? 1 : 0;
+    return open_gguf_linear(file_, name, *tensor, options_.i2s_layout);
   }
 
   // rope_freqs.weight divides the rotary frequencies; the decoder divides by 1.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes of five ternary digits as ggml and its forks keep them: of the number q, 0 to 242, the byte is
-// ceil(256 q / 243), so that its digits come off the top by multiplying with 3.
+// Bytes of five ternary digits as ggml and its forks keep them: of the number q, 0 to 242, the byte
+// is ceil(256 q / 243), so that its digits come off the top by multiplying with 3.
 #pragma once
 
 #include <array>

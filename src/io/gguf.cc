@@ -8,9 +8,12 @@
 #include <cmath>
 #include <cstring>
 #include <iterator>
+#include <numeric>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include "io/gguf_split.h"
 #include "io/quote_name.h"
 
 namespace rotor {
@@ -120,7 +123,9 @@ const GgufArray* as_array(const GgufEntry& entry) {
 
 Result<GgufFile> GgufFile::open(const std::string& path) {
   ROTOR_ASSIGN(File file, File::open(path));
-  return parse(std::move(file));
+  ROTOR_ASSIGN(GgufFile opened, parse(std::move(file)));
+  ROTOR_ASSIGN(const uint32_t parts, gguf_part_count(opened));
+  return parts == 1 ? Result<GgufFile>(std::move(opened)) : open_gguf_parts(std::move(opened));
 }
 
 std::vector<std::string> GgufFile::replace(std::span<const GgufOverride> overrides) {
@@ -178,6 +183,25 @@ const GgufTensor* GgufFile::find_tensor(std::string_view name) const {
       [&](uint32_t index, std::string_view wanted) { return tensors_[index].name < wanted; });
   return found != tensors_by_name_.end() && tensors_[*found].name == name ? &tensors_[*found]
                                                                           : nullptr;
+}
+
+Status GgufFile::index_tensors() {
+  tensors_by_name_.resize(tensors_.size());
+  std::iota(tensors_by_name_.begin(), tensors_by_name_.end(), 0u);
+  std::sort(tensors_by_name_.begin(), tensors_by_name_.end(), [&](uint32_t a, uint32_t b) {
+    return std::tie(tensors_[a].name, a) < std::tie(tensors_[b].name, b);
+  });
+  const auto same = std::adjacent_find(
+      tensors_by_name_.begin(), tensors_by_name_.end(),
+      [&](uint32_t a, uint32_t b) { return tensors_[a].name == tensors_[b].name; });
+  if (same == tensors_by_name_.end()) {
+    return {};
+  }
+  const GgufTensor& once = tensors_[*same];
+  const GgufTensor& twice = tensors_[*(same + 1)];
+  return format_error(fmt::format("{}: tensor {} at offset {}: the name occurs twice{}",
+                                  file_of(twice).path(), quote_name(twice.name), twice.offset,
+                                  once.part == twice.part ? "" : ", also in " + file_of(once).path()));
 }
 
 Status GgufFile::mismatch(const GgufEntry& entry, std::string_view expected) const {
@@ -270,11 +294,11 @@ Result<std::optional<std::vector<float>>> GgufFile::floats(std::string_view key)
 Status GgufFile::read(const GgufTensor& tensor, uint64_t byte_offset,
                       std::span<std::byte> out) const {
   if (out.size() > tensor.span || byte_offset > tensor.span - out.size()) {
-    return invalid_argument(fmt::format("{}: tensor {}: {} bytes at {} leave its {}", file_.path(),
-                                        quote_name(tensor.name), out.size(), byte_offset,
-                                        tensor.span));
+    return invalid_argument(fmt::format("{}: tensor {}: {} bytes at {} leave its {}",
+                                        file_of(tensor).path(), quote_name(tensor.name), out.size(),
+                                        byte_offset, tensor.span));
   }
-  return file_.read(tensor.offset + byte_offset, out);
+  return file_of(tensor).read(tensor.offset + byte_offset, out);
 }
 
 }  // namespace rotor

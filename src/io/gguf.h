@@ -2,7 +2,8 @@
 // Reading GGUF, versions 2 and 3: typed metadata and the places of the tensors. Everything
 // structural is checked when the file is opened: names are unique, tensors lie inside the file,
 // aligned, without overlap or holes, with the bytes their type asks for. What the metadata means is
-// the loader's business. docs/formats/gguf.md has the rules.
+// the loader's business. A model split over several files is one GgufFile. docs/formats/gguf.md has
+// the rules.
 #pragma once
 
 #include <rotor/status.h>
@@ -65,23 +66,30 @@ struct GgufTensor {
   uint32_t rank = 0;                            // 0 to 4
   std::array<uint64_t, 4> dims = {1, 1, 1, 1};  // ne0, along which elements follow, first
   uint64_t elements = 0;                        // product of dims, below 2^48
-  uint64_t offset = 0;                          // of the data, from the start of the file
+  uint64_t offset = 0;                          // of the data, from the start of its file
   uint64_t span = 0;                            // bytes to the next tensor or the file's end
+  uint32_t part = 0;                            // which file of a split model
+  uint32_t alignment = 32;                      // of that file: spans are padded to it
 };
 
 // Immutable once opened; readable from several threads.
 class GgufFile {
  public:
   // kFormatError names the file, the field and the offset; kUnsupported for version 1 and for
-  // big-endian files.
+  // big-endian files. open() finds the other parts of a split model beside the one it is given; parse()
+  // reads one file, whatever it says of others; join() makes one of all parts, in order.
   static Result<GgufFile> open(const std::string& path);
   static Result<GgufFile> parse(File file);
+  static Result<GgufFile> join(std::vector<GgufFile> parts);
 
   uint32_t version() const { return version_; }
-  uint32_t alignment() const { return alignment_; }
   const std::vector<GgufEntry>& metadata() const { return metadata_; }  // in file order
-  const std::vector<GgufTensor>& tensors() const { return tensors_; }   // by offset
-  const File& file() const { return file_; }
+  const std::vector<GgufTensor>& tensors() const { return tensors_; }   // by part and offset
+  const File& file() const { return file_; }                            // the first part
+  const File& file_of(const GgufTensor& tensor) const {
+    return tensor.part == 0 ? file_ : more_files_[tensor.part - 1];
+  }
+  size_t parts() const { return 1 + more_files_.size(); }
 
   const GgufTensor* find_tensor(std::string_view name) const;  // nullptr when there is none
   const GgufValue* find_value(std::string_view key) const;
@@ -110,10 +118,11 @@ class GgufFile {
   friend class GgufParser;
   const GgufEntry* find_entry(std::string_view key) const;
   Status mismatch(const GgufEntry& entry, std::string_view expected) const;
+  Status index_tensors();  // kFormatError for a name that occurs twice
 
   File file_;
+  std::vector<File> more_files_;
   uint32_t version_ = 0;
-  uint32_t alignment_ = 32;
   std::vector<GgufEntry> metadata_;
   std::vector<GgufTensor> tensors_;
   std::vector<GgufEntry> replacements_;

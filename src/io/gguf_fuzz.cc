@@ -48,7 +48,7 @@ void read_trits(const GgufFile& file, const GgufTensor& tensor) {
 }
 
 void read_blocks(const GgufFile& file, const GgufTensor& tensor) {
-  const auto block = find_ternary_block(file, tensor);
+  const auto block = find_ternary_block(tensor);
   if (!block) {
     return;
   }

@@ -83,7 +83,6 @@ class GgufParser {
   Status place_tensors();
   Status check_span(const GgufTensor& tensor, bool last) const;
   Status index_keys();
-  Status index_tensors();
   Status tensor_error(const GgufTensor& tensor, std::string_view message) const {
     return format_error(fmt::format("{}: tensor {} at offset {}: {}", result_.file_.path(),
                                     quote_name(tensor.name), tensor.offset, message));
@@ -93,6 +92,7 @@ class GgufParser {
   ByteReader reader_;
   uint64_t entries_ = 0;
   uint64_t tensors_ = 0;
+  uint32_t alignment_ = 32;
 };
 
 Status GgufParser::parse() {
@@ -108,7 +108,7 @@ Status GgufParser::parse() {
   ROTOR_TRY(index_keys());
   ROTOR_TRY(alignment());
   ROTOR_TRY(place_tensors());
-  return index_tensors();
+  return result_.index_tensors();
 }
 
 Status GgufParser::header() {
@@ -258,7 +258,7 @@ Status GgufParser::alignment() {
                          fmt::format("expected a power of two from {} to {}, found {}",
                                      kMinAlignment, kMaxAlignment, *alignment));
   }
-  result_.alignment_ = *alignment;
+  alignment_ = *alignment;
   return Status();
 }
 
@@ -312,14 +312,14 @@ Status GgufParser::tensor() {
 Status GgufParser::place_tensors() {
   const uint64_t file_bytes = result_.file_.size();
   // The header has at most kMaxHeaderBytes: no overflow.
-  const uint64_t begin = *checked_align_up(reader_.offset(), result_.alignment_);
+  const uint64_t begin = *checked_align_up(reader_.offset(), alignment_);
   for (GgufTensor& tensor : result_.tensors_) {
     const uint64_t relative = tensor.offset;
     const auto offset = checked_add(begin, relative);
-    if (relative % result_.alignment_ != 0) {
+    if (relative % alignment_ != 0) {
       return tensor_error(tensor, fmt::format("the offset, counted from the data at {}, is no "
                                               "multiple of the alignment {}",
-                                              begin, result_.alignment_));
+                                              begin, alignment_));
     }
     if (!offset || *offset >= file_bytes) {
       return tensor_error(tensor, fmt::format("starts past the end of the file: data start at {} "
@@ -327,6 +327,7 @@ Status GgufParser::place_tensors() {
                                               begin, file_bytes));
     }
     tensor.offset = *offset;
+    tensor.alignment = alignment_;
   }
   std::vector<GgufTensor>& tensors = result_.tensors_;
   std::stable_sort(tensors.begin(), tensors.end(),
@@ -358,7 +359,7 @@ Status GgufParser::check_span(const GgufTensor& tensor, bool last) const {
                             type.name, bytes, last ? "the file ends" : "the next tensor starts",
                             tensor.offset + tensor.span));
   }
-  if (!last && *checked_align_up(bytes, result_.alignment_) != tensor.span) {
+  if (!last && *checked_align_up(bytes, alignment_) != tensor.span) {
     return tensor_error(tensor, fmt::format("has {} bytes, but the next tensor starts {} bytes "
                                             "later: bytes in between belong to no tensor",
                                             bytes, tensor.span));
@@ -372,12 +373,6 @@ Status GgufParser::index_keys() {
   return twice == nullptr ? Status()
                           : reader_.error("value of " + quote_name(twice->key), twice->offset,
                                           "the key occurs twice");
-}
-
-Status GgufParser::index_tensors() {
-  const GgufTensor* twice;
-  result_.tensors_by_name_ = sorted_by(result_.tensors_, &GgufTensor::name, twice);
-  return twice == nullptr ? Status() : tensor_error(*twice, "the name occurs twice");
 }
 
 Result<GgufFile> GgufFile::parse(File file) try {

@@ -8,6 +8,7 @@
 
 #include "io/gguf.h"
 #include "io/i2s.h"
+#include "io/iq_bn.h"
 #include "io/ternary_blocks.h"
 #include "io/test_bytes.h"
 #include "io/test_hostile_files.h"
@@ -212,9 +213,16 @@ bool trits_are_readable(const GgufFile& file, const GgufTensor& tensor) {
     const auto reader = I2sTensor::open(file, tensor, I2sLayout::k128);
     return reader.ok() && reader->read_rows(0, reader->rows(), trits.data(), reader->cols()).ok();
   }
-  if (const auto block = find_ternary_block(file, tensor)) {
+  if (const auto block = find_ternary_block(tensor)) {
     const auto reader = TernaryBlockTensor::open(file, tensor, *block);
     std::vector<float> scales(tensor.elements / ternary_block_info(*block).elements);
+    return reader.ok() &&
+           reader->read_rows(0, reader->rows(), trits.data(), reader->cols()).ok() &&
+           reader->read_scales(0, reader->rows(), scales.data()).ok();
+  }
+  if (const auto kind = find_iq_bn(tensor)) {
+    const auto reader = IqBnTensor::open(file, tensor, *kind);
+    std::vector<float> scales(tensor.dims[1]);
     return reader.ok() &&
            reader->read_rows(0, reader->rows(), trits.data(), reader->cols()).ok() &&
            reader->read_scales(0, reader->rows(), scales.data()).ok();

@@ -42,21 +42,21 @@ std::string_view i2s_layout_name(I2sLayout layout) { return kNames[static_cast<s
 
 Result<I2sTensor> I2sTensor::open(const GgufFile& file, const GgufTensor& tensor,
                                   I2sLayout layout) {
-  const std::string where = fmt::format("{}: tensor {} at offset {}", file.file().path(),
+  const std::string where = fmt::format("{}: tensor {} at offset {}", file.file_of(tensor).path(),
                                         quote_name(tensor.name), tensor.offset);
   if (tensor.type != kGgufI2S || tensor.rank > 2) {
     return format_error(fmt::format("{}: expected a matrix of type I2_S, found {} dimensions of {}",
                                     where, tensor.rank, gguf_type_name(tensor.type)));
   }
   I2sTensor result;
-  result.file_ = &file.file();
+  result.file_ = &file.file_of(tensor);
   result.name_ = tensor.name;
   result.offset_ = tensor.offset;
   result.cols_ = tensor.dims[0];
   result.rows_ = tensor.dims[1];
   result.layout_ = layout;
   const uint64_t bytes = tensor.elements / 4 + kTailBytes;
-  const uint64_t padded = *checked_align_up(bytes, file.alignment());  // elements < 2^48
+  const uint64_t padded = *checked_align_up(bytes, tensor.alignment);  // elements < 2^48
   if (tensor.elements % 4 != 0 || tensor.span < bytes || tensor.span > padded) {
     return format_error(
         fmt::format("{}: I2_S of {} elements has {} bytes, {} with padding, but "

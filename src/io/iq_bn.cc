@@ -31,8 +31,8 @@ constexpr Kind kKinds[] = {
     {"IQ1_BN", kGgufIQ1BN, 13}, {"IQ2_BN", kGgufIQ2BN, 16}, {"IQ2_BN_R4", kGgufIQ2BNR4, 16}};
 const Kind& kind_of(IqBn kind) { return kKinds[static_cast<size_t>(kind)]; }
 
-// 13 bytes: of each 16 elements 15 in three bytes, the first of five in the lowest digit; the 16th of each
-// in the last byte, whose highest digit is 0. The first byte that is no such number, or 13.
+// 13 bytes: of each 16 elements 15 in three bytes, the first of five in the lowest digit; the 16th
+// of each in the last byte, whose highest digit is 0. The first byte that is no such number, or 13.
 size_t decode_iq1_block(const uint8_t* bytes, int8_t* trits) {
   constexpr size_t kLast = 12;
   for (size_t i = 0; i <= kLast; ++i) {
@@ -67,13 +67,13 @@ uint64_t IqBnTensor::group_bytes() const {
 
 Result<IqBnTensor> IqBnTensor::open(const GgufFile& file, const GgufTensor& tensor, IqBn kind) {
   IqBnTensor result;
-  result.file_ = &file.file();
+  result.file_ = &file.file_of(tensor);
   result.name_ = tensor.name;
   result.offset_ = tensor.offset;
   result.cols_ = tensor.dims[0];
   result.rows_ = tensor.dims[1];
   result.kind_ = kind;
-  const std::string where = fmt::format("{}: tensor {} at offset {}", file.file().path(),
+  const std::string where = fmt::format("{}: tensor {} at offset {}", file.file_of(tensor).path(),
                                         quote_name(tensor.name), tensor.offset);
   if (tensor.rank > 2 || result.cols_ % kBlock != 0 || result.rows_ % result.group_rows() != 0) {
     return format_error(fmt::format("{}: expected a matrix of {} whose rows are whole blocks of {}{}, "
@@ -84,7 +84,7 @@ Result<IqBnTensor> IqBnTensor::open(const GgufFile& file, const GgufTensor& tens
   }
   // elements < 2^48, rows <= elements: below 2^52
   const uint64_t bytes = result.rows_ / result.group_rows() * result.group_bytes();
-  if (tensor.span < bytes || tensor.span > *checked_align_up(bytes, file.alignment())) {
+  if (tensor.span < bytes || tensor.span > *checked_align_up(bytes, tensor.alignment)) {
     return format_error(fmt::format("{}: {} of {} rows and {} columns with a scale for each row has {} "
                                     "bytes, but this tensor takes {}",
                                     where, iq_bn_name(kind), result.rows_, result.cols_, bytes,

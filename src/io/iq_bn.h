@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decoding the ternary types of ik_llama.cpp: IQ1_BN, IQ2_BN and IQ2_BN_R4, rows of blocks of 64 with one
-// scale a row. docs/formats/gguf.md has them byte by byte.
+// Decoding the ternary types of ik_llama.cpp: IQ1_BN, IQ2_BN and IQ2_BN_R4, rows of blocks of 64
+// with one scale a row. docs/formats/gguf.md has them byte by byte.
 #pragma once
 
 #include <rotor/status.h>
@@ -23,17 +23,18 @@ std::optional<IqBn> find_iq_bn(const GgufTensor& tensor);  // by its type
 // One tensor of an open file. Immutable; reading may go on in several threads at once.
 class IqBnTensor {
  public:
-  // `tensor` is one of `file`, which must outlive the result. kFormatError when it is no matrix of whole
-  // blocks and row groups, or takes other bytes than they need: files from before the types had scales.
+  // `tensor` is one of `file`, which must outlive the result. kFormatError when it is no matrix of
+  // whole blocks and row groups, or takes other bytes than they need: files from before the types
+  // had scales.
   static Result<IqBnTensor> open(const GgufFile& file, const GgufTensor& tensor, IqBn kind);
 
   uint64_t rows() const { return rows_; }
   uint64_t cols() const { return cols_; }
   IqBn kind() const { return kind_; }
 
-  // Writes row r of [row_begin, row_end) to trits + (r - row_begin) * stride, `cols` values each; a row
-  // whose scale is 0 has zeros. kFormatError, with the byte's offset in the file, for a byte that holds
-  // no trits. REQUIRES: row_end <= rows(), stride >= cols().
+  // Writes row r of [row_begin, row_end) to trits + (r - row_begin) * stride, `cols` values each; a
+  // row whose scale is 0 has zeros. kFormatError, with the byte's offset in the file, for a byte
+  // that holds no trits. REQUIRES: row_end <= rows(), stride >= cols().
   Status read_rows(uint64_t row_begin, uint64_t row_end, int8_t* trits, size_t stride) const;
 
   // scales (row_end - row_begin). kFormatError for one that is negative or not finite.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// IqBnTensor against plain packers, for every type and range of rows, and each way a tensor can be wrong.
+// IqBnTensor against plain packers, for every type and range of rows, and each way a tensor can be
+// wrong.
 #include "io/iq_bn.h"
 
 #include <gmock/gmock.h>

@@ -119,7 +119,7 @@ const TernaryBlockInfo& ternary_block_info(TernaryBlock block) {
   return kBlocks[static_cast<size_t>(block)];
 }
 
-std::optional<TernaryBlock> find_ternary_block(const GgufFile& file, const GgufTensor& tensor) {
+std::optional<TernaryBlock> find_ternary_block(const GgufTensor& tensor) {
   std::optional<TernaryBlock> found;
   for (size_t i = 0; i < std::size(kBlocks); ++i) {
     const TernaryBlockInfo& info = kBlocks[i];
@@ -127,7 +127,7 @@ std::optional<TernaryBlock> find_ternary_block(const GgufFile& file, const GgufT
       continue;
     }
     const uint64_t bytes = tensor.elements / info.elements * info.bytes;  // elements < 2^48
-    if (tensor.span >= bytes && tensor.span <= *checked_align_up(bytes, file.alignment())) {
+    if (tensor.span >= bytes && tensor.span <= *checked_align_up(bytes, tensor.alignment)) {
       if (found) {
         return std::nullopt;
       }
@@ -140,7 +140,7 @@ std::optional<TernaryBlock> find_ternary_block(const GgufFile& file, const GgufT
 Result<TernaryBlockTensor> TernaryBlockTensor::open(const GgufFile& file, const GgufTensor& tensor,
                                                     TernaryBlock block) {
   TernaryBlockTensor result;
-  result.file_ = &file.file();
+  result.file_ = &file.file_of(tensor);
   result.name_ = tensor.name;
   result.offset_ = tensor.offset;
   result.cols_ = tensor.dims[0];
@@ -151,7 +151,7 @@ Result<TernaryBlockTensor> TernaryBlockTensor::open(const GgufFile& file, const 
   if (tensor.rank > 2 || result.cols_ % info.elements != 0 || tensor.span < bytes) {
     return format_error(fmt::format("{}: tensor {} at offset {}: expected a matrix of {} whose rows "
                                     "are whole blocks of {}, found {} dimensions, {} columns, {} bytes",
-                                    file.file().path(), quote_name(tensor.name), tensor.offset,
+                                    file.file_of(tensor).path(), quote_name(tensor.name), tensor.offset,
                                     info.name, info.elements, tensor.rank, result.cols_, tensor.span));
   }
   return result;

@@ -29,7 +29,7 @@ const TernaryBlockInfo& ternary_block_info(TernaryBlock block);
 
 // Which of them `tensor` is: by its id, and where that has several meanings by the bytes it takes. None
 // where these fit several: a tensor of a few blocks, hidden by the padding.
-std::optional<TernaryBlock> find_ternary_block(const GgufFile& file, const GgufTensor& tensor);
+std::optional<TernaryBlock> find_ternary_block(const GgufTensor& tensor);
 
 // One tensor of an open file. Immutable; reading may go on in several threads at once.
 class TernaryBlockTensor {

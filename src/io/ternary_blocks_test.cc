@@ -55,7 +55,7 @@ TEST(TernaryBlocks, ReadsEveryRangeOfRows) {
     const Example e = example(block, rows, cols);
     const GgufFile file = file_of(e.content, cols, rows, info.type);
     const GgufTensor& described = *file.find_tensor("w");
-    ASSERT_EQ(find_ternary_block(file, described), block) << info.name;
+    ASSERT_EQ(find_ternary_block(described), block) << info.name;
     const auto tensor = TernaryBlockTensor::open(file, described, block);
     ASSERT_TRUE(tensor.ok()) << tensor.status().message();
     EXPECT_EQ(tensor->rows(), rows);
@@ -151,16 +151,16 @@ TEST(TernaryBlocks, OneIdOfTwoMeanings) {
   for (const TernaryBlock block : {TernaryBlock::kQ2_0_64, TernaryBlock::kQ2_0_128}) {
     const Example e = example(block, 64, 256);
     const GgufFile file = file_of(e.content, 256, 64, kGgufQ2_0);
-    EXPECT_EQ(find_ternary_block(file, *file.find_tensor("w")), block);
+    EXPECT_EQ(find_ternary_block(*file.find_tensor("w")), block);
   }
   const GgufFile other = file_of(std::string(64 * 64 + 32, '\0'), 256, 64, kGgufQ2_0);
-  EXPECT_EQ(find_ternary_block(other, *other.find_tensor("w")), std::nullopt);
+  EXPECT_EQ(find_ternary_block(*other.find_tensor("w")), std::nullopt);
   test::GgufBytes small;
   small.add_tensor("a", {128, 1}, kGgufQ2_0, example(TernaryBlock::kQ2_0_128, 1, 128).content);
   small.add_tensor("b", {1, 1}, kGgufF32, std::string(4, '\0'));
   const auto file = GgufFile::parse(File::from_memory(small.bytes(), "t.gguf"));
   ASSERT_TRUE(file.ok()) << file.status().message();
-  EXPECT_EQ(find_ternary_block(*file, *file->find_tensor("a")), std::nullopt);
+  EXPECT_EQ(find_ternary_block(*file->find_tensor("a")), std::nullopt);
 }
 
 TEST(TernaryBlocks, RowsOfPartsOfBlocksAreRefused) {

@@ -32,7 +32,7 @@ class Opener {
     if (type && is_plain_float(*type)) {
       return open_float(*type);
     }
-    if (const auto block = find_ternary_block(*file_, tensor_)) {
+    if (const auto block = find_ternary_block(tensor_)) {
       return open_blocks(*block);
     }
     if (const auto kind = find_iq_bn(tensor_)) {
@@ -191,7 +191,7 @@ class Opener {
 }  // namespace
 
 std::string gguf_place(const GgufFile& file, const GgufTensor& tensor) {
-  return file.file().path() + ": tensor '" + tensor.name + "' at byte " +
+  return file.file_of(tensor).path() + ": tensor '" + tensor.name + "' at byte " +
          std::to_string(tensor.offset);
 }
 

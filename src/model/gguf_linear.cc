@@ -12,7 +12,7 @@
 #include "io/quant_blocks.h"
 #include "io/ternary_blocks.h"
 #include "model/block_scales.h"
-#include "model/master_reader.h"
+#include "model/exact_ternary.h"
 
 namespace rotor {
 namespace {
@@ -57,7 +57,7 @@ class Opener {
              "again as I2_S or TQ2_0, or from safetensors";
     }
     return " is not read; expected I2_S, a ternary type in blocks (TQ1_0, TQ2_0, Q2_0, ...), IQ1_BN or "
-           "IQ2_BN, or F32, F16 or BF16 holding only {-d, 0, +d}";
+           "IQ2_BN, or F32, F16 or BF16 that hold nothing but trits times their scales";
   }
 
   Result<LinearSource> open_i2s(I2sLayout layout) const {
@@ -77,8 +77,9 @@ class Opener {
     return source;
   }
 
-  // Some converters repeat an I2_S tensor's scale in a tensor of its own, perhaps rounded to 16 bits.
-  // Another value would mean that programs which multiply by it, and those which do not, disagree.
+  // Some converters repeat an I2_S tensor's scale in a tensor of its own, perhaps rounded to 16
+  // bits. Another value would mean that programs which multiply by it, and those which do not,
+  // disagree.
   Status check_repeated_scale(float embedded) const {
     constexpr float kHalfUnitOfBf16 = 0x1p-8f;
     ROTOR_ASSIGN(const std::optional<float> repeated, stored_scale());
@@ -106,15 +107,18 @@ class Opener {
   Result<LinearSource> open_float(FloatType type) const {
     const SharedFile file = file_;
     const GgufTensor* from = &tensor_;
-    ROTOR_ASSIGN(MasterMatrix matrix,
-                 open_exact_ternary(place(), type, tensor_.dims[1], tensor_.dims[0],
-                                    [file, from](uint64_t offset, std::span<std::byte> out) {
-                                      return file->read(*from, offset, out);
-                                    }));
-    ROTOR_TRY(multiply_scale(matrix.scale));
-    LinearSource source{tensor_.name, gguf_type_name(tensor_.type) + " holding trits", nullptr, {}};
-    source.trits = std::move(matrix.trits);
-    source.scale = std::move(matrix.scale);
+    ROTOR_ASSIGN(LinearSource source,
+                 exact_ternary_source(tensor_.name, gguf_type_name(tensor_.type), place(), type,
+                                      {tensor_.dims[1], tensor_.dims[0]},
+                                      [file, from](uint64_t offset, std::span<std::byte> out) {
+                                        return file->read(*from, offset, out);
+                                      }));
+    ROTOR_ASSIGN(const float factor, scale_factor());
+    if (source.scale.grouped() && factor != 1.0f) {
+      return unsupported(place() + ": a tensor '" + name_ + ".scale' beside floats with scales of groups "
+                         "is not supported");
+    }
+    ROTOR_TRY(multiply_scale(source.scale));
     return source;
   }
 

@@ -17,6 +17,7 @@
 #include "base/half.h"
 #include "io/hf_packed.h"
 #include "io/safetensors_set.h"
+#include "model/exact_ternary.h"
 #include "model/hf_config.h"
 #include "model/master_reader.h"
 #include "model/text_source.h"
@@ -227,28 +228,40 @@ class Opener {
   Result<LinearSource> open_master_linear(const Entry& entry, MatrixShape shape) {
     ROTOR_ASSIGN(const FloatType type, check_float(entry));
     ROTOR_TRY(check_shape(entry, {shape.rows, shape.cols}));
+    const auto set = set_;
+    const ReadBytes read = [set, entry](uint64_t offset, std::span<std::byte> out) {
+      return entry.file->read(*entry.tensor, offset, out);
+    };
+    const std::string type_name(dtype_name(entry.tensor->dtype));
     if (!config_.quantization.present) {
-      return unsupported(place(entry) + ": float weights without a quantization_config are not "
-                         "ternarised silently; if these are BitNet masters, add "
-                         "\"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": "
-                         "\"autobitlinear\", \"quantization_mode\": \"online\"} to config.json");
+      Result<LinearSource> exact =
+          exact_ternary_source(entry.tensor->name, type_name, place(entry), type, shape, read);
+      if (!exact.ok() && exact.status().code() == Code::kUnsupported) {
+        return ordinary_floats(exact.status());
+      }
+      return exact;
     }
     if (!config_.quantization.online) {
       return format_error(place(entry) + ": expected packed U8 weights, got " +
                           std::string(dtype_name(entry.tensor->dtype)) +
                           "; float masters need quantization_mode online in config.json");
     }
-    const auto set = set_;
     ROTOR_ASSIGN(MasterMatrix matrix,
-                 open_master(entry.tensor->name, type, shape.rows, shape.cols,
-                             [set, entry](uint64_t offset, std::span<std::byte> out) {
-                               return entry.file->read(*entry.tensor, offset, out);
-                             }));
-    LinearSource source{entry.tensor->name,
-                        std::string(dtype_name(entry.tensor->dtype)) + " master", nullptr, {}};
+                 open_master(entry.tensor->name, type, shape.rows, shape.cols, read));
+    LinearSource source{entry.tensor->name, type_name + " master", nullptr, {}};
     source.trits = std::move(matrix.trits);
     source.scale = std::move(matrix.scale);
     return source;
+  }
+
+  // Why floats are no trits, and what can be done.
+  static Status ordinary_floats(const Status& why) {
+    return unsupported(why.message() + ". config.json has no quantization_config. If these are BitNet "
+                       "masters, to be rounded as BitNet was trained, add \"quantization_config\": "
+                       "{\"quant_method\": \"bitnet\", \"linear_class\": \"autobitlinear\", "
+                       "\"quantization_mode\": \"online\"}; if another file of the model holds ternary "
+                       "weights, take that; if the model was not trained to be ternary, rounding would ruin "
+                       "it: use a program for float models");
   }
 
   Status report_unused(ModelSource& out) const {

@@ -225,13 +225,35 @@ TEST(HfSource, ScalesWhoseInverseIsInfiniteAreRefused) {
               AllOf(HasSubstr(kUp + ".weight_scale"), HasSubstr("finite")));
 }
 
+// Without a quantization_config floats are read where they hold trits times scales and nothing else.
+TEST(HfSource, FloatsThatHoldTritsExactly) {
+  const std::string expected = test::trit_hash(*open(test::hf_files()));
+  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16}) {
+    HfFiles files = test::hf_masters(type);
+    files.config.erase("quantization_config");
+    const auto source = open(files);
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_EQ(test::trit_hash(*source), expected);
+    const LinearSource& up = source->layers[1].linear[static_cast<size_t>(LinearRole::kUp)];
+    EXPECT_EQ(up.scale.values, std::vector<float>{test::file_scale(LinearRole::kUp)});
+    EXPECT_THAT(up.layout, HasSubstr("holding trits"));
+  }
+}
+
 TEST(HfSource, FloatsAreNeverTernarisedSilently) {
   HfFiles files = test::hf_masters(FloatType::kBf16);
   files.config.erase("quantization_config");
+  std::vector<float> ordinary(32 * 256);
+  for (size_t i = 0; i < ordinary.size(); ++i) {
+    ordinary[i] = std::sin(static_cast<float>(i));
+  }
+  files.put_floats(kUp + ".weight", {32, 256}, ordinary, FloatType::kBf16);
   const auto unannounced = open(files);
   EXPECT_EQ(unannounced.status().code(), Code::kUnsupported);
   EXPECT_THAT(unannounced.status().message(),
-              HasSubstr("float weights without a quantization_config are not ternarised silently"));
+              AllOf(HasSubstr(kUp), HasSubstr("ordinary float weights are not ternarised silently"),
+                    HasSubstr("in row 0, column 2"), HasSubstr("quantization_mode"),
+                    HasSubstr("use a program for float models")));
   files.config["quantization_config"] = R"({"quant_method":"bitnet"})";
   EXPECT_THAT(open(files).status().message(), HasSubstr("expected packed U8 weights, got BF16"));
   EXPECT_THAT(with([](HfFiles& f) {

@@ -45,29 +45,6 @@ class MasterReader final : public TritReader {
     return {};
   }
 
-  // The one magnitude d of values that are exactly {-d, 0, +d}; 1 when all are zero.
-  Status find_magnitude(const std::string& tensor) {
-    float magnitude = 0.0f;
-    ROTOR_TRY(for_each_row(tensor, [&](size_t r, const float* row) -> Status {
-      for (size_t c = 0; c < cols(); ++c) {
-        const float value = std::fabs(row[c]);
-        if (value != 0.0f && magnitude == 0.0f) {
-          magnitude = value;
-        }
-        if (value != 0.0f && value != magnitude) {
-          return unsupported(tensor + ": ordinary float weights are not ternarised silently; "
-                             "expected only 0 and +-" + std::to_string(magnitude) + ", got " +
-                             std::to_string(row[c]) + " in row " + std::to_string(r) +
-                             ", column " + std::to_string(c));
-        }
-      }
-      return {};
-    }));
-    multiplier_ = magnitude == 0.0f ? 1.0f : magnitude;
-    factor_ = 1.0f / multiplier_;
-    return {};
-  }
-
   float multiplier() const { return multiplier_; }
 
   Status read(size_t begin, size_t end, int8_t* trits) const override {
@@ -131,13 +108,6 @@ Result<MasterMatrix> open_master(const std::string& tensor, FloatType type, size
                                  size_t cols, ReadBytes read) {
   auto reader = std::make_unique<MasterReader>(type, rows, cols, std::move(read));
   ROTOR_TRY(reader->find_scale(tensor));
-  return take(std::move(reader));
-}
-
-Result<MasterMatrix> open_exact_ternary(const std::string& tensor, FloatType type, size_t rows,
-                                        size_t cols, ReadBytes read) {
-  auto reader = std::make_unique<MasterReader>(type, rows, cols, std::move(read));
-  ROTOR_TRY(reader->find_magnitude(tensor));
   return take(std::move(reader));
 }
 

@@ -31,9 +31,4 @@ struct MasterMatrix {
 Result<MasterMatrix> open_master(const std::string& tensor, FloatType type, size_t rows,
                                  size_t cols, ReadBytes read);
 
-// The same for a matrix whose values are already exactly {-d, 0, +d}: scale d, nothing is rounded.
-// kUnsupported when a value is anything else: ordinary floats are never ternarised silently.
-Result<MasterMatrix> open_exact_ternary(const std::string& tensor, FloatType type, size_t rows,
-                                        size_t cols, ReadBytes read);
-
 }  // namespace rotor

@@ -59,20 +59,5 @@ TEST(Master, RefusesWhatIsNotFinite) {
   }
 }
 
-TEST(ExactTernary, TakesTheMagnitudeAsScale) {
-  const auto exact =
-      open_exact_ternary("w", FloatType::kF32, 2, 2, reader_of({0.0f, -0.3f, 0.3f, -0.0f}));
-  ASSERT_TRUE(exact.ok());
-  EXPECT_THAT(exact->scale.values, ElementsAre(0.3f));
-  EXPECT_THAT(trits_of(*exact->trits), ElementsAre(0, -1, 1, 0));
-}
-
-TEST(ExactTernary, RefusesOrdinaryWeights) {
-  const auto exact =
-      open_exact_ternary("w", FloatType::kF32, 2, 2, reader_of({0.0f, -0.3f, 0.3f, 0.25f}));
-  EXPECT_EQ(exact.status().code(), Code::kUnsupported);
-  EXPECT_THAT(exact.status().message(), HasSubstr("row 1, column 1"));
-}
-
 }  // namespace
 }  // namespace rotor

@@ -110,6 +110,21 @@ void ModelSource::take_text(TextSource text) {
   warnings.insert(warnings.end(), text.warnings.begin(), text.warnings.end());
 }
 
+void ModelSource::warn_of_off_by_one() {
+  uint64_t weights = 0;
+  std::string first;
+  for (const LayerSource& layer : layers) {
+    for (const LinearSource& linear : layer.linear) {
+      first = weights == 0 ? linear.tensor : first;
+      weights += linear.off_by_one;
+    }
+  }
+  if (weights > 0) {
+    warnings.push_back(std::to_string(weights) + " weights are the floating-point number next to the one "
+                       "their scale gives and are read as that, the first in '" + first + "'");
+  }
+}
+
 bool has_group_scales(const ModelSource& source) {
   return std::any_of(source.layers.begin(), source.layers.end(), [](const LayerSource& layer) {
     return std::any_of(std::begin(layer.linear), std::end(layer.linear),
@@ -208,3 +223,4 @@ Result<ModelSource> open_model_source(const std::string& path, const SourceOptio
 }
 
 }  // namespace rotor
+  source.warn_of_off_by_one();

@@ -35,6 +35,8 @@ struct LinearSource {
   std::unique_ptr<TritReader> trits;   // (rows, cols)
   TernaryScale scale;
   std::unique_ptr<GroupScaleReader> group_scales = nullptr;  // kGroup, else null
+  // Weights of a float tensor whose magnitude is the number next to their scale's (model/exact_ternary.h).
+  uint64_t off_by_one = 0;
 };
 
 struct FloatSource {
@@ -77,6 +79,8 @@ struct ModelSource {
 
   // Moves tokenizer, template, notes and warnings here.
   void take_text(TextSource text);
+  // Warns of weights that their scale gives only nearly.
+  void warn_of_off_by_one();
 };
 
 // Whether a matrix has scales of groups of columns: such a model is computed in the layout i2 alone.

@@ -51,7 +51,7 @@ std::vector<fs::path> models_in(const fs::path& folder) {
 
 void add_source_options(CLI::App& app, ModelOptions& options) {
   app.add_option("--i2s-layout", options.i2s_layout, "layout of I2_S tensors in a GGUF file")
-      ->check(CLI::IsMember({"128", "64", "1x4"}))
+      ->check(CLI::IsMember({"auto", "128", "64", "1x4"}))
       ->capture_default_str();
   add_texts(app, "--override-kv", options.overrides,
             "metadata that holds in place of a GGUF file's: KEY=TYPE:VALUE with a type of int, "
@@ -122,11 +122,10 @@ Result<std::string> resolve_model(const std::string& given, Purpose purpose, boo
 
 Result<SourceOptions> source_options(const ModelOptions& options) {
   SourceOptions source;
-  const std::optional<I2sLayout> layout = parse_i2s_layout(options.i2s_layout);
-  if (!layout) {
-    return invalid_argument("--i2s-layout: expected 128, 64 or 1x4, got " + options.i2s_layout);
+  source.i2s_layout = parse_i2s_layout(options.i2s_layout);
+  if (!source.i2s_layout && options.i2s_layout != "auto") {
+    return invalid_argument("--i2s-layout: expected auto, 128, 64 or 1x4, got " + options.i2s_layout);
   }
-  source.i2s_layout = *layout;
   for (const std::string& text : options.overrides) {
     ROTOR_ASSIGN(GgufOverride override, parse_gguf_override(text));
     source.overrides.push_back(std::move(override));

@@ -27,7 +27,7 @@ struct ModelOptions {
   std::string weights = "auto";  // layout of the ternary matrices in memory
   std::string head = "auto";     // auto, full or two-stage: how the head is kept
   bool every_logit = false;      // what follows needs them all: "auto" means "full"
-  std::string i2s_layout = "128";
+  std::string i2s_layout = "auto";
   std::vector<std::string> overrides;  // KEY=TYPE:VALUE
   bool quiet = false;
 };

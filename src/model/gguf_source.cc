@@ -13,6 +13,7 @@
 #include "io/gguf_types.h"
 #include "model/gguf_config.h"
 #include "model/gguf_linear.h"
+#include "model/i2s_probe.h"
 #include "model/text_source.h"
 
 namespace rotor {
@@ -44,16 +45,13 @@ class Opener {
   Status open(ModelSource& out) {
     ROTOR_ASSIGN(out.config, parse_gguf_config(*file_, out.notes));
     ModelConfig& c = out.config;
+    ROTOR_TRY(choose_layout(out));
     ROTOR_ASSIGN(out.embed, open_rows("token_embd.weight", c));
     ROTOR_TRY(open_head(out));
     ROTOR_ASSIGN(out.output_norm, read_vector("output_norm.weight", c.hidden));
     for (size_t i = 0; i < c.layers; ++i) {
       ROTOR_ASSIGN(LayerSource layer, open_layer(c, i));
       out.layers.push_back(std::move(layer));
-    }
-    if (i2s_tensors_ > 0) {
-      out.notes.push_back("I2_S layout " + std::string(i2s_layout_name(options_.i2s_layout)) +
-                          " (nothing in the file says which; choose with --i2s-layout)");
     }
     ROTOR_TRY(check_rotary_factors(c));
     return report_unused(out);
@@ -62,6 +60,22 @@ class Opener {
  private:
   const std::string& path() const { return file_->file().path(); }
   std::string place(const GgufTensor& tensor) const { return gguf_place(*file_, tensor); }
+
+  // The layout of I2_S, where the file has that type.
+  Status choose_layout(ModelSource& out) {
+    const auto& tensors = file_->tensors();
+    if (std::none_of(tensors.begin(), tensors.end(),
+                     [](const GgufTensor& tensor) { return tensor.type == kGgufI2S; })) {
+      return {};
+    }
+    out.i2s = I2sChoice{options_.i2s_layout.value_or(I2sLayout::k128), I2sChoice::By::kOption, {}};
+    if (!options_.i2s_layout) {
+      ROTOR_ASSIGN(out.i2s, probe_i2s_layout(*file_, out.config.layers));
+    }
+    layout_ = out.i2s->layout;
+    out.notes.push_back(i2s_choice_text(*out.i2s));
+    return {};
+  }
 
   // The tensor with dimensions (rows, cols), or (cols) when rows is 0.
   Result<const GgufTensor*> find(const std::string& name, size_t rows, size_t cols) {
@@ -155,8 +169,7 @@ class Opener {
       return unsupported(place(*tensor) + ": a linear layer with a bias is not supported");
     }
     used_.insert(name + ".scale");
-    i2s_tensors_ += tensor->type == kGgufI2S ? 1 : 0;
-    return open_gguf_linear(file_, name, *tensor, options_.i2s_layout);
+    return open_gguf_linear(file_, name, *tensor, layout_);
   }
 
   // rope_freqs.weight divides the rotary frequencies; the decoder divides by 1.
@@ -190,7 +203,7 @@ class Opener {
   SharedFile file_;
   SourceOptions options_;
   std::set<std::string> used_;
-  size_t i2s_tensors_ = 0;
+  I2sLayout layout_ = I2sLayout::k128;
 };
 
 }  // namespace

@@ -27,7 +27,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 Result<ModelSource> open(const GgufFiles& files, I2sLayout layout = I2sLayout::k128) {
   const TestFolder folder;
-  return gguf_source(folder.put("m.gguf", files.bytes()), {layout});
+  return gguf_source(folder.put("m.gguf", files.bytes()), {layout, {}});
 }
 
 // What opening the model says after `change`.

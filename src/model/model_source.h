@@ -19,6 +19,7 @@
 #include "io/i2s.h"
 #include "model/config.h"
 #include "model/group_scale_reader.h"
+#include "model/i2s_probe.h"
 #include "model/model.h"
 #include "model/text_source.h"
 #include "model/trace.h"
@@ -74,6 +75,7 @@ struct ModelSource {
   std::string chat_template;           // source text; empty when there is none
   std::vector<TokenId> end_of_generation;
   GenerationDefaults generation_defaults;
+  std::optional<I2sChoice> i2s;        // where matrices are I2_S
   std::vector<std::string> notes;      // found, chosen, repaired
   std::vector<std::string> warnings;
 
@@ -127,7 +129,7 @@ class UnusedTensors {
 
 // How to read what a file does not say about itself.
 struct SourceOptions {
-  I2sLayout i2s_layout = I2sLayout::k128;
+  std::optional<I2sLayout> i2s_layout;  // none: what the weights show (model/i2s_probe.h)
   std::vector<GgufOverride> overrides;  // hold in place of the metadata of a GGUF file
 };
 

@@ -27,17 +27,18 @@ std::optional<float> common(std::span<const float> scales) {
 
 }  // namespace
 
-Result<TernaryScale> scale_of_blocks(const TernaryBlockTensor& tensor) try {
-  const size_t blocks = tensor.cols() / tensor.info().elements;
-  std::vector<float> scales(tensor.rows() * blocks);
-  ROTOR_TRY(tensor.read_scales(0, tensor.rows(), scales.data()));
+Result<TernaryScale> scale_of_groups(size_t rows, size_t cols, const GroupShape& group,
+                                     const ReadScales& read) try {
+  const size_t groups = group.groups(cols);
+  std::vector<float> scales(rows * groups);
+  ROTOR_TRY(read(0, rows, scales.data()));
   TernaryScale result;
   std::vector<float> of_rows;
-  for (size_t row = 0; row < tensor.rows(); ++row) {
-    const std::optional<float> one = common(std::span(scales).subspan(row * blocks, blocks));
+  for (size_t row = 0; row < rows; ++row) {
+    const std::optional<float> one = common(std::span(scales).subspan(row * groups, groups));
     if (!one) {
       result.granularity = TernaryScale::Granularity::kGroup;
-      result.group = {tensor.info().elements, GroupScaleType::kF16};
+      result.group = group;
       return result;
     }
     of_rows.push_back(*one);
@@ -56,18 +57,17 @@ TernaryScale scale_of_rows(std::vector<float> scales) {
   return result;
 }
 
-Status BlockGroupScales::read(size_t begin, size_t end, float* scales) const {
-  const size_t groups = tensor_.cols() / tensor_.info().elements;
+Status FileGroupScales::read(size_t begin, size_t end, float* scales) const {
   const size_t first = begin * kTileRows;
-  const size_t last = std::min<size_t>(end * kTileRows, tensor_.rows());
-  ROTOR_TRY(tensor_.read_scales(first, last, scales));
-  float* const read_end = scales + (last - first) * groups;
-  std::fill(read_end, scales + (end - begin) * kTileRows * groups, 0.0f);
+  const size_t last = std::min(end * kTileRows, rows_);
+  ROTOR_TRY(read_(first, last, scales));
+  float* const read_end = scales + (last - first) * groups_;
+  std::fill(read_end, scales + (end - begin) * kTileRows * groups_, 0.0f);
   for (float* scale = scales; scale != read_end; ++scale) {
     *scale *= factor_;
     if (!std::isfinite(*scale)) {
-      return format_error(file_->file().path() + ": a scale of a group times " +
-                          std::to_string(factor_) + " is not finite");
+      return format_error(path_ + ": a scale of a group times " + std::to_string(factor_) +
+                          " is not finite");
     }
   }
   return {};

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 
+#include "io/ternary_blocks.h"
 #include "io/test_tensors.h"
 
 namespace rotor {
@@ -26,9 +28,16 @@ TernaryBlockTensor tensor_of(const GgufFile& file) {
   return *TernaryBlockTensor::open(file, *file.find_tensor("w"), TernaryBlock::kQ2_0_64);
 }
 
+ReadScales reader_of(const std::shared_ptr<const GgufFile>& file) {
+  return [file, tensor = tensor_of(*file)](size_t begin, size_t end, float* scales) {
+    return tensor.read_scales(begin, end, scales);
+  };
+}
+
 TernaryScale scale_with(const std::vector<float>& scales) {
   const auto file = file_with(scales);
-  const auto scale = scale_of_blocks(tensor_of(*file));
+  const auto scale = scale_of_groups(scales.size() / 2, 128, {64, GroupScaleType::kF16},
+                                     reader_of(file));
   EXPECT_TRUE(scale.ok()) << scale.status().message();
   return *scale;
 }
@@ -69,7 +78,7 @@ TEST(BlockScales, ThoseOfGroupsAreReadByRowBlocks) {
     scales[i] = 0.25f * static_cast<float>(1 + i);
   }
   const auto file = file_with(scales);
-  const BlockGroupScales reader(tensor_of(*file), 4.0f, file);
+  const FileGroupScales reader(18, 2, 4.0f, reader_of(file), "t.gguf");
   std::vector<float> expected(2 * 32, 0.0f);
   std::transform(scales.begin(), scales.end(), expected.begin(), [](float s) { return 4 * s; });
   std::vector<float> out(2 * 32, 9.0f);
@@ -77,7 +86,7 @@ TEST(BlockScales, ThoseOfGroupsAreReadByRowBlocks) {
   EXPECT_EQ(out, expected);
   ASSERT_TRUE(reader.read(1, 2, out.data()).ok());
   EXPECT_TRUE(std::equal(out.begin(), out.begin() + 32, expected.begin() + 32));
-  const BlockGroupScales huge(tensor_of(*file), 3e38f, file);
+  const FileGroupScales huge(18, 2, 3e38f, reader_of(file), "t.gguf");
   EXPECT_EQ(huge.read(0, 2, out.data()).code(), Code::kFormatError);
 }
 

@@ -13,6 +13,7 @@
 #include "io/ternary_blocks.h"
 #include "model/block_scales.h"
 #include "model/exact_ternary.h"
+#include "model/ternary_rows.h"
 
 namespace rotor {
 namespace {
@@ -125,13 +126,19 @@ class Opener {
   Result<LinearSource> open_blocks(TernaryBlock block) const {
     ROTOR_ASSIGN(TernaryBlockTensor opened, TernaryBlockTensor::open(*file_, tensor_, block));
     LinearSource source{tensor_.name, std::string(opened.info().name), nullptr, {}};
-    ROTOR_ASSIGN(source.scale, scale_of_blocks(opened));
+    const ReadScales read = [file = file_, opened](size_t begin, size_t end, float* scales) {
+      return opened.read_scales(begin, end, scales);
+    };
+    ROTOR_ASSIGN(source.scale, scale_of_groups(opened.rows(), opened.cols(),
+                                               {opened.info().elements, GroupScaleType::kF16}, read));
     if (source.scale.grouped()) {
       ROTOR_ASSIGN(const float factor, scale_factor());
       if (factor != 1.0f) {  // binary16 may not hold the products
         source.scale.group.type = GroupScaleType::kF32;
       }
-      source.group_scales = std::make_unique<BlockGroupScales>(opened, factor, file_);
+      source.group_scales = std::make_unique<FileGroupScales>(
+          opened.rows(), opened.cols() / opened.info().elements, factor, read,
+          file_->file_of(tensor_).path());
     }
     ROTOR_TRY(multiply_scale(source.scale));
     source.trits =
@@ -241,6 +248,23 @@ Result<LinearSource> open_gguf_linear(const std::shared_ptr<const GgufFile>& fil
                                       const std::string& name, const GgufTensor& tensor,
                                       I2sLayout layout) {
   return Opener(file, name, tensor).open(layout);
+}
+
+Result<std::unique_ptr<FloatReader>> open_gguf_ternary_rows(
+    const std::shared_ptr<const GgufFile>& file, const GgufTensor& tensor) {
+  const auto block = find_ternary_block(tensor);
+  if (!block) {
+    return std::unique_ptr<FloatReader>();
+  }
+  ROTOR_ASSIGN(const TernaryBlockTensor opened, TernaryBlockTensor::open(*file, tensor, *block));
+  const auto read_rows = [file, opened](size_t begin, size_t end, int8_t* trits) {
+    return opened.read_rows(begin, end, trits, opened.cols());
+  };
+  const auto read_scales = [file, opened](size_t begin, size_t end, float* scales) {
+    return opened.read_scales(begin, end, scales);
+  };
+  return std::unique_ptr<FloatReader>(std::make_unique<TernaryRows>(
+      FloatType::kF16, opened.cols(), opened.info().elements, read_rows, read_scales));
 }
 
 }  // namespace rotor

@@ -35,4 +35,9 @@ Result<LinearSource> open_gguf_linear(const std::shared_ptr<const GgufFile>& fil
                                       const std::string& name, const GgufTensor& tensor,
                                       I2sLayout layout);
 
+// The rows of an embedding or head of a ternary type in blocks, as binary16, which holds trit times scale
+// exactly; null for a tensor of another type.
+Result<std::unique_ptr<FloatReader>> open_gguf_ternary_rows(
+    const std::shared_ptr<const GgufFile>& file, const GgufTensor& tensor);
+
 }  // namespace rotor

@@ -102,10 +102,14 @@ class Opener {
 
   Result<FloatSource> open_rows(const std::string& name, const ModelConfig& c) {
     ROTOR_ASSIGN(const GgufTensor* tensor, find(name, c.vocab, c.hidden));
+    ROTOR_ASSIGN(std::unique_ptr<FloatReader> ternary, open_gguf_ternary_rows(file_, *tensor));
+    if (ternary != nullptr) {
+      return FloatSource{name, FloatType::kF16, c.vocab, c.hidden, std::move(ternary)};
+    }
     const std::optional<FloatType> type = gguf_float_type(tensor->type);
     if (!type || float_row_bytes(*type, c.hidden) == 0) {
       return unsupported(place(*tensor) + ": expected an embedding in F32, F16, BF16, Q8_0, Q6_K, "
-                         "Q4_0 or Q4_K, got " + gguf_type_name(tensor->type));
+                         "Q4_0, Q4_K or a ternary type in blocks, got " + gguf_type_name(tensor->type));
     }
     FloatSource source{name, *type, c.vocab, c.hidden, nullptr};
     source.reader =

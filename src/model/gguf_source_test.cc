@@ -185,7 +185,32 @@ TEST(GgufSource, EmbeddingsOfEveryType) {
   EXPECT_THAT(with([](GgufFiles& f) {
                 f.tensors["token_embd.weight"] = {{256, 6}, 6, std::string(1056, '\0')};  // Q5_0
               }),
-              HasSubstr("expected an embedding in F32, F16, BF16, Q8_0, Q6_K, Q4_0 or Q4_K, got Q5_0"));
+              HasSubstr("Q6_K, Q4_0, Q4_K or a ternary type in blocks, got Q5_0"));
+}
+
+// As Ternary-Bonsai has them: binary16 holds trit times scale.
+TEST(GgufSource, EmbeddingsOfTernaryTypes) {
+  const std::vector<int8_t> trits = test::random_trits(6 * 256);
+  for (const TernaryBlock block : {TernaryBlock::kQ2_0_128, TernaryBlock::kTQ1_0}) {
+    GgufFiles files = test::gguf_files();
+    const size_t elements = ternary_block_info(block).elements;
+    std::vector<float> scales;
+    std::vector<float> values;
+    for (size_t i = 0; i < trits.size(); ++i) {
+      if (i % elements == 0) {
+        scales.push_back(0.5f + 0.125f * static_cast<float>(i / elements));
+      }
+      values.push_back(static_cast<float>(trits[i]) * scales.back());
+    }
+    files.tensors["token_embd.weight"] = {
+        {256, 6}, ternary_block_info(block).type, test::block_bytes(block, trits, scales)};
+    const auto source = open(files);
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_EQ(source->embed.type, FloatType::kF16);
+    std::string rows(2 * 512, '\xff');
+    ASSERT_TRUE(source->embed.reader->read(3, 5, reinterpret_cast<std::byte*>(rows.data())).ok());
+    EXPECT_EQ(rows, test::float_bytes(FloatType::kF16, values).substr(3 * 512, rows.size()));
+  }
 }
 
 TEST(GgufSource, HeadsThatRepeatTheEmbeddingAreNotLoaded) {

@@ -2,9 +2,12 @@
 // Reads config.json, generation_config.json and tokenizer_config.json.
 #include "model/hf_config.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "base/json.h"
+#include "ternary/group_scales.h"
 
 namespace rotor {
 namespace {
@@ -116,7 +119,34 @@ Status check_computed(JsonValue root, const std::string& name, size_t context) {
   return {};
 }
 
+// What MLX writes: {"group_size": 128, "bits": 2}, and for a layer that differs its name.
+Status read_mlx_quantization(JsonValue quantization, const std::string& name, HfQuantization& out) {
+  ROTOR_ASSIGN(const std::optional<int64_t> bits, json_integer(quantization, "bits", name));
+  ROTOR_ASSIGN(const std::optional<int64_t> group, json_integer(quantization, "group_size", name));
+  ROTOR_ASSIGN(const std::optional<std::string> mode, json_string(quantization, "mode", name));
+  const auto* const known = std::find(std::begin(kGroupCols), std::end(kGroupCols), group.value_or(0));
+  if (bits != 2 || known == std::end(kGroupCols) || mode.value_or("affine") != "affine") {
+    return unsupported(name + ": quantization: expected 2 bits in groups of 64, 128 or 256, which may be "
+                       "ternary, got " + std::to_string(bits.value_or(0)) + " bits in groups of " +
+                       std::to_string(group.value_or(0)) + ", mode '" + mode.value_or("affine") + "'");
+  }
+  JsonObject members;
+  if (quantization.get_object().get(members) == simdjson::SUCCESS) {
+    for (const auto& [key, value] : members) {
+      if (value.is_object() || value.is_bool()) {
+        return unsupported(name + ": quantization: '" + std::string(key) + "' has a setting of its own, "
+                           "which is not supported");
+      }
+    }
+  }
+  out.mlx_group = static_cast<size_t>(*group);
+  return {};
+}
+
 Status read_quantization(JsonValue root, const std::string& name, HfQuantization& out) {
+  if (const std::optional<JsonValue> mlx = json_member(root, "quantization")) {
+    return read_mlx_quantization(*mlx, name, out);
+  }
   const std::optional<JsonValue> config = json_member(root, "quantization_config");
   if (!config) {
     return {};

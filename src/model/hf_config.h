@@ -13,13 +13,14 @@
 
 namespace rotor {
 
-// What quantization_config says about the linear layers.
+// What quantization_config, or MLX's quantization, says about the linear layers.
 struct HfQuantization {
   bool present = false;
   // "autobitlinear": y = acc * weight_scale; "bitlinear" or absent: y = acc / weight_scale
   // (transformers, integrations/bitnet.py).
   bool scale_multiplies = false;
   bool online = false;       // float masters, ternarised when loaded
+  size_t mlx_group = 0;      // columns of a group of MLX's 2-bit matrices; 0: they are not MLX's
 };
 
 struct HfConfig {

@@ -221,5 +221,28 @@ TEST(ChatTemplateOfHf, IsTextOrTheDefaultOfAList) {
               HasSubstr("key \"template\": expected a string"));
 }
 
+// MLX's setting, which it writes under two names, of which the other names no method.
+TEST(HfConfig, MlxQuantization) {
+  for (const size_t group : {64, 128, 256}) {
+    const std::string size = std::to_string(group);
+    const HfQuantization found =
+        read("quantization", R"({"group_size":)" + size + R"(,"bits":2,"mode":"affine"})").quantization;
+    EXPECT_EQ(found.mlx_group, group);
+    EXPECT_FALSE(found.present);
+  }
+  EXPECT_EQ(read("rope_theta", "10000.0").quantization.mlx_group, 0u);
+  const std::string expected = "quantization: expected 2 bits in groups of 64, 128 or 256";
+  for (const char* const bad :
+       {R"({"group_size":128,"bits":4})", R"({"group_size":32,"bits":2})", R"({"bits":2})",
+        R"({"group_size":-128,"bits":2})", R"({"group_size":128,"bits":2,"mode":"mxfp4"})", "7"}) {
+    EXPECT_THAT(refused("quantization", bad), HasSubstr(expected)) << bad;
+  }
+  for (const char* const other : {"false", R"({"group_size":64,"bits":8})"}) {
+    EXPECT_THAT(refused("quantization", R"({"group_size":128,"bits":2,"model.embed_tokens":)" +
+                                            std::string(other) + "}"),
+                HasSubstr("'model.embed_tokens' has a setting of its own"));
+  }
+}
+
 }  // namespace
 }  // namespace rotor

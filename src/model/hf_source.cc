@@ -16,10 +16,13 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "io/hf_packed.h"
+#include "io/mlx_packed.h"
 #include "io/safetensors_set.h"
+#include "model/block_scales.h"
 #include "model/exact_ternary.h"
 #include "model/hf_config.h"
 #include "model/master_reader.h"
+#include "model/ternary_rows.h"
 #include "model/text_source.h"
 
 namespace rotor {
@@ -138,10 +141,29 @@ class Opener {
 
   Result<FloatSource> open_rows(const std::string& name, const Shape& shape) {
     ROTOR_ASSIGN(const Entry entry, find(name));
+    if (entry.tensor->dtype == DType::kU32 && config_.quantization.mlx_group != 0) {
+      return open_mlx_rows(name, {shape[0], shape[1]});
+    }
     ROTOR_TRY(check_shape(entry, shape));
     ROTOR_ASSIGN(const FloatType type, check_float(entry));
     FloatSource source{name, type, shape[0], shape[1], nullptr};
     source.reader = std::make_unique<TensorRows>(set_, entry, float_row_bytes(type, shape[1]));
+    return source;
+  }
+
+  // An embedding or head that MLX packed, in the type of its scales: trit times scale is exact in it.
+  Result<FloatSource> open_mlx_rows(const std::string& name, MatrixShape shape) {
+    constexpr std::string_view kEnding = ".weight";
+    ROTOR_ASSIGN(MlxPackedTensor opened, find_mlx(name.substr(0, name.size() - kEnding.size()), shape));
+    const FloatType type = *float_type(opened.scale_type());
+    FloatSource source{name, type, shape.rows, shape.cols, nullptr};
+    const auto read_rows = [set = set_, opened](size_t begin, size_t end, int8_t* trits) {
+      return opened.read_rows(begin, end, trits, opened.cols());
+    };
+    const auto read_scales = [set = set_, opened](size_t begin, size_t end, float* scales) {
+      return opened.read_scales(begin, end, scales);
+    };
+    source.reader = std::make_unique<TernaryRows>(type, shape.cols, opened.group(), read_rows, read_scales);
     return source;
   }
 
@@ -188,7 +210,36 @@ class Opener {
       }
       return open_packed(name, entry, shape, out);
     }
+    if (config_.quantization.mlx_group != 0) {
+      return open_mlx(name, shape);
+    }
     return open_master_linear(entry, shape);
+  }
+
+  Result<MlxPackedTensor> find_mlx(const std::string& name, MatrixShape shape) {
+    MlxTensors tensors;
+    ROTOR_ASSIGN(tensors.weight, find(name + ".weight"));
+    ROTOR_ASSIGN(tensors.scales, find(name + ".scales"));
+    ROTOR_ASSIGN(tensors.biases, find(name + ".biases"));
+    return MlxPackedTensor::open(tensors, shape.rows, shape.cols, config_.quantization.mlx_group);
+  }
+
+  Result<LinearSource> open_mlx(const std::string& name, MatrixShape shape) {
+    ROTOR_ASSIGN(MlxPackedTensor opened, find_mlx(name, shape));
+    const ReadScales read = [set = set_, opened](size_t begin, size_t end, float* scales) {
+      return opened.read_scales(begin, end, scales);
+    };
+    const bool half = opened.scale_type() == DType::kF16;
+    const GroupShape group{opened.group(), half ? GroupScaleType::kF16 : GroupScaleType::kF32};
+    LinearSource source{name + ".weight", "mlx 2-bit", nullptr, {}};
+    ROTOR_ASSIGN(source.scale, scale_of_groups(shape.rows, shape.cols, group, read));
+    if (source.scale.grouped()) {
+      source.group_scales = std::make_unique<FileGroupScales>(
+          shape.rows, group.groups(shape.cols), 1.0f, read, set_->files()[0].file().path());
+    }
+    source.trits = std::make_unique<TensorTrits<MlxPackedTensor, SafetensorsSet>>(
+        std::move(opened), set_);
+    return source;
   }
 
   Result<LinearSource> open_packed(const std::string& name, const Entry& entry, MatrixShape shape,

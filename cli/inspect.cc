@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <functional>
 #include <map>
@@ -18,10 +19,13 @@
 #include "model/trit_hash.h"
 #include "model_options.h"
 #include "output.h"
+#include "read_bandwidth.h"
 #include "terminal.h"
 
 namespace rotor::cli {
 namespace {
+
+constexpr size_t kProbeRepeats = 2;  // of the reading of memory
 
 struct InspectOptions {
   ModelOptions model;
@@ -34,6 +38,9 @@ struct Findings {
   TritStatistics trits;
   MemoryPlan memory;
   std::map<std::string, size_t> layouts;   // layout of matrices, and how many have it
+  std::vector<size_t> dead_channels;       // of each layer
+  double bytes_per_second = 0.0;           // that this machine reads; 0 where there is no memory to tell
+  size_t threads = 0;
   size_t tokens = 0;
   std::vector<TokenId> end_of_generation;
   std::vector<std::string> warnings;
@@ -45,8 +52,13 @@ Result<Findings> examine(const InspectOptions& options) {
   ROTOR_ASSIGN(const SourceOptions source, source_options(options.model));
   Findings f;
   ROTOR_ASSIGN(f.source, open_model_source(path, source));
-  ThreadPool pool(options.model.threads != 0 ? options.model.threads : default_thread_count());
+  f.threads = options.model.threads != 0 ? options.model.threads : default_thread_count();
+  if (const auto measured = measure_read_bandwidth(f.threads, kProbeRepeats); measured.ok()) {
+    f.bytes_per_second = *measured;
+  }
+  ThreadPool pool(f.threads);
   ROTOR_ASSIGN(f.trits, trit_statistics(f.source, pool, progress_bar(options.model.quiet)));
+  f.dead_channels = dead_channels(f.trits, f.source.layers.size());
   f.memory = plan_memory(f.source, TernaryFormat::kI2, KvType::kF16);
   f.warnings = f.source.warnings;
   for (const LayerSource& layer : f.source.layers) {
@@ -70,9 +82,58 @@ Result<Findings> examine(const InspectOptions& options) {
   return f;
 }
 
-double share(const TritStatistics& trits, size_t i) {
-  const uint64_t all = trits.total[0] + trits.total[1] + trits.total[2];
-  return all == 0 ? 0.0 : static_cast<double>(trits.total[i]) / static_cast<double>(all);
+using TritCounts = std::array<uint64_t, 3>;
+
+double share(const TritCounts& counts, size_t i) {
+  const uint64_t all = counts[0] + counts[1] + counts[2];
+  return all == 0 ? 0.0 : static_cast<double>(counts[i]) / static_cast<double>(all);
+}
+
+constexpr std::array<const char*, kLinearRoles> kRoleNames = {"q",    "k",  "v",   "o",
+                                                              "gate", "up", "down"};
+
+// The counts of all matrices of a role.
+TritCounts counts_of(const Findings& f, size_t role) {
+  TritCounts sum = {0, 0, 0};
+  for (size_t i = role; i < f.trits.histogram.size(); i += kLinearRoles) {
+    for (size_t t = 0; t < sum.size(); ++t) {
+      sum[t] += f.trits.histogram[i][t];
+    }
+  }
+  return sum;
+}
+
+// Bytes that writing a token reads with nothing in the cache, as bench --plan counts them.
+uint64_t bytes_per_token(const Findings& f) {
+  const FloatSource& head = f.source.head ? *f.source.head : f.source.embed;
+  const uint64_t whole = uint64_t{head.rows} * float_row_bytes(head.type, head.cols);
+  return f.memory.ternary_bytes + std::min(whole, f.memory.embedding_bytes);
+}
+double most_tokens_per_second(const Findings& f) {
+  return f.bytes_per_second / static_cast<double>(bytes_per_token(f));
+}
+
+boost::json::object trits_json(const TritCounts& counts) {
+  return {{"minus", counts[0]}, {"zero", counts[1]}, {"plus", counts[2]},
+          {"entropy_bits", trit_entropy(counts)}};
+}
+
+boost::json::value i2s_json(const ModelSource& source) {
+  if (!source.i2s) {
+    return nullptr;
+  }
+  boost::json::object evidence;
+  for (const I2sLayout layout : {I2sLayout::k128, I2sLayout::k64, I2sLayout::k1x4}) {
+    const I2sEvidence& e = source.i2s->evidence[static_cast<size_t>(layout)];
+    evidence[i2s_layout_name(layout)] = {{"gains", e.gains},
+                                         {"norms", e.norms},
+                                         {"dead_rows", e.dead_rows},
+                                         {"dead_columns", e.dead_columns},
+                                         {"dead_both", e.dead_both}};
+  }
+  return {{"layout", i2s_layout_name(source.i2s->layout)},
+          {"decided_by", i2s_choice_name(source.i2s->by)},
+          {"evidence", std::move(evidence)}};
 }
 
 // The decimal number that a float stands for: 0.6, and not 0.6000000238418579.
@@ -121,6 +182,12 @@ void print_json(const Findings& f) {
   for (const auto& [layout, count] : f.layouts) {
     layouts[layout] = count;
   }
+  boost::json::object by_role;
+  for (size_t role = 0; role < kLinearRoles; ++role) {
+    by_role[kRoleNames[role]] = trits_json(counts_of(f, role));
+  }
+  boost::json::object trits = trits_json(f.trits.total);
+  trits["by_matrix"] = std::move(by_role);
   boost::json::object memory = {{"ternary_bytes", f.memory.ternary_bytes},
                                 {"embedding_bytes", f.memory.embedding_bytes},
                                 {"norm_bytes", f.memory.norm_bytes},
@@ -150,8 +217,10 @@ void print_json(const Findings& f) {
       {"embedding_type", float_type_name(f.source.embed.type)},
       {"layouts", std::move(layouts)},
       {"scale_rule", scale_rule_text(f.source)},
-      {"trits",
-       {{"minus", f.trits.total[0]}, {"zero", f.trits.total[1]}, {"plus", f.trits.total[2]}}},
+      {"i2s_layout", i2s_json(f.source)},
+      {"trits", std::move(trits)},
+      {"dead_channels", boost::json::value_from(f.dead_channels)},
+      {"duplicate_head", f.source.duplicate_head},
       {"trits_sha256", f.trits.sha256},
       {"tokenizer", f.source.tokenizer ? f.source.tokenizer->source : ""},
       {"tokens", f.tokens},
@@ -159,9 +228,30 @@ void print_json(const Findings& f) {
       {"end_of_generation", boost::json::value_from(f.end_of_generation)},
       {"recommended_sampling", recommended_sampling(f.source.generation_defaults)},
       {"memory", std::move(memory)},
+      {"decode_limit",
+       {{"threads", f.threads},
+        {"bytes_per_token", bytes_per_token(f)},
+        {"read_bytes_per_second", f.bytes_per_second},
+        {"tokens_per_second", most_tokens_per_second(f)}}},
       {"notes", boost::json::value_from(f.source.notes)},
       {"warnings", boost::json::value_from(f.warnings)}};
   write_json(out);
+}
+
+std::string trits_text(const TritCounts& counts) {
+  return fmt::format("{:.1f} % -1, {:.1f} % 0, {:.1f} % +1, {:.3f} bits each", 100 * share(counts, 0),
+                     100 * share(counts, 1), 100 * share(counts, 2), trit_entropy(counts));
+}
+
+// "none", or "12 in layer 1, 3 in layer 2"
+std::string dead_text(const std::vector<size_t>& dead) {
+  std::string out;
+  for (size_t layer = 0; layer < dead.size(); ++layer) {
+    if (dead[layer] != 0) {
+      out += fmt::format("{}{} in layer {}", out.empty() ? "" : ", ", dead[layer], layer);
+    }
+  }
+  return out.empty() ? "none" : out;
 }
 
 void print_text(const Findings& f) {
@@ -179,9 +269,11 @@ void print_text(const Findings& f) {
   for (const auto& [layout, count] : f.layouts) {
     fmt::print("  matrices      {} x {}, {}\n", count, layout, scale_rule_text(f.source));
   }
-  fmt::print("  trits         {:.1f} % -1, {:.1f} % 0, {:.1f} % +1; sha256 {}\n",
-             100 * share(f.trits, 0), 100 * share(f.trits, 1), 100 * share(f.trits, 2),
-             f.trits.sha256);
+  fmt::print("  trits         {}; sha256 {}\n", trits_text(f.trits.total), f.trits.sha256);
+  for (size_t role = 0; role < kLinearRoles; ++role) {
+    fmt::print("    {:<11} {}\n", kRoleNames[role], trits_text(counts_of(f, role)));
+  }
+  fmt::print("  dead channels {}\n", dead_text(f.dead_channels));
   fmt::print("  embedding     {}\n", float_type_name(f.source.embed.type));
   fmt::print("  tokenizer     {}\n", f.source.tokenizer
                                          ? fmt::format("{} tokens, {}", f.tokens,
@@ -192,10 +284,16 @@ void print_text(const Findings& f) {
                                          : fmt::format("{} bytes", f.source.chat_template.size()));
   fmt::print("  stops at      {}\n", fmt::join(f.end_of_generation, ", "));
   fmt::print("  recommended   {}\n", recommended_options(f.source.generation_defaults));
-  fmt::print("  memory        {} weights, {} embedding, {} a position; {} with 2048, {} with 4096\n",
+  fmt::print("  memory        {} weights, {} embedding and head, {} a position; {} with 2048, {} with "
+             "4096, {} with 32768\n",
              format_bytes(f.memory.ternary_bytes), format_bytes(f.memory.embedding_bytes),
              format_bytes(f.memory.kv_bytes_per_position), format_bytes(f.memory.total(2048)),
-             format_bytes(f.memory.total(4096)));
+             format_bytes(f.memory.total(4096)), format_bytes(f.memory.total(32768)));
+  if (f.bytes_per_second > 0.0) {
+    fmt::print("  decode limit  {:.3g} tokens/s: {} a token at {:.1f} GB/s, {} threads\n",
+               most_tokens_per_second(f), format_bytes(bytes_per_token(f)), f.bytes_per_second / 1e9,
+               f.threads);
+  }
   for (const std::string& note : f.source.notes) {
     fmt::print("  note          {}\n", note);
   }

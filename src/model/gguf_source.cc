@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <memory>
 #include <set>
 #include <utility>
@@ -126,31 +125,13 @@ class Opener {
     ROTOR_ASSIGN(FloatSource head, open_rows(name, out.config));
     ROTOR_ASSIGN(const bool copy, same_rows(head, out.embed));
     if (copy) {
+      out.duplicate_head = true;
       out.notes.push_back("repaired: output.weight is a copy of token_embd.weight and is not loaded");
       return {};
     }
     out.config.tied_head = false;
     out.head = std::move(head);
     return {};
-  }
-
-  Result<bool> same_rows(const FloatSource& a, const FloatSource& b) const {
-    if (a.type != b.type) {
-      return false;
-    }
-    const size_t row_bytes = float_row_bytes(a.type, a.cols);
-    const size_t step = std::max<size_t>(1, (size_t{1} << 20) / row_bytes);
-    std::vector<std::byte> from_a(step * row_bytes);
-    std::vector<std::byte> from_b(step * row_bytes);
-    for (size_t begin = 0; begin < a.rows; begin += step) {
-      const size_t end = std::min(a.rows, begin + step);
-      ROTOR_TRY(a.reader->read(begin, end, from_a.data()));
-      ROTOR_TRY(b.reader->read(begin, end, from_b.data()));
-      if (std::memcmp(from_a.data(), from_b.data(), (end - begin) * row_bytes) != 0) {
-        return false;
-      }
-    }
-    return true;
   }
 
   Result<LayerSource> open_layer(const ModelConfig& c, size_t index) {

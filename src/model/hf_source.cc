@@ -178,6 +178,12 @@ class Opener {
       return {};
     }
     ROTOR_ASSIGN(FloatSource head, open_rows(name, {c.vocab, c.hidden}));
+    ROTOR_ASSIGN(out.duplicate_head, same_rows(head, out.embed));
+    if (out.duplicate_head) {
+      out.config.tied_head = true;
+      out.notes.push_back("repaired: lm_head.weight is a copy of the embedding and is not loaded");
+      return {};
+    }
     out.head = std::move(head);
     return {};
   }

@@ -283,5 +283,23 @@ TEST(HfSource, ExtraTensors) {
               HasSubstr("tensor 'model.layers.0.self_attn.q_norm.weight' belongs to a layer"));
 }
 
+TEST(HfSource, HeadsThatRepeatTheEmbeddingAreNotLoaded) {
+  HfFiles files = test::hf_files();
+  files.config["tie_word_embeddings"] = "false";
+  files.tensors["lm_head.weight"] = files.tensors["model.embed_tokens.weight"];
+  const auto repaired = open(files);
+  ASSERT_TRUE(repaired.ok()) << repaired.status().message();
+  EXPECT_TRUE(repaired->config.tied_head);
+  EXPECT_TRUE(repaired->duplicate_head);
+  EXPECT_FALSE(repaired->head);
+  EXPECT_THAT(repaired->notes, Contains(HasSubstr("repaired: lm_head.weight is a copy")));
+  files.tensors["lm_head.weight"].content.back() ^= 1;
+  const auto separate = open(files);
+  ASSERT_TRUE(separate.ok()) << separate.status().message();
+  EXPECT_FALSE(separate->config.tied_head);
+  EXPECT_FALSE(separate->duplicate_head);
+  EXPECT_TRUE(separate->head);
+}
+
 }  // namespace
 }  // namespace rotor

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <utility>
@@ -108,6 +109,25 @@ void ModelSource::take_text(TextSource text) {
   chat_template = std::move(text.chat_template);
   notes.insert(notes.end(), text.notes.begin(), text.notes.end());
   warnings.insert(warnings.end(), text.warnings.begin(), text.warnings.end());
+}
+
+Result<bool> same_rows(const FloatSource& a, const FloatSource& b) {
+  if (a.type != b.type || a.rows != b.rows || a.cols != b.cols) {
+    return false;
+  }
+  const size_t row_bytes = float_row_bytes(a.type, a.cols);
+  const size_t step = std::max<size_t>(1, (size_t{1} << 20) / row_bytes);
+  std::vector<std::byte> from_a(step * row_bytes);
+  std::vector<std::byte> from_b(step * row_bytes);
+  for (size_t begin = 0; begin < a.rows; begin += step) {
+    const size_t end = std::min(a.rows, begin + step);
+    ROTOR_TRY(a.reader->read(begin, end, from_a.data()));
+    ROTOR_TRY(b.reader->read(begin, end, from_b.data()));
+    if (std::memcmp(from_a.data(), from_b.data(), (end - begin) * row_bytes) != 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void ModelSource::warn_of_off_by_one() {
@@ -219,8 +239,8 @@ void UnusedTensors::warn(std::vector<std::string>& warnings) const {
 Result<ModelSource> open_model_source(const std::string& path, const SourceOptions& options) {
   ROTOR_ASSIGN(ModelSource source, open_container(path, options));
   ROTOR_TRY(check_vocabulary(source));
+  source.warn_of_off_by_one();
   return source;
 }
 
 }  // namespace rotor
-  source.warn_of_off_by_one();

@@ -69,6 +69,7 @@ struct ModelSource {
   ModelConfig config;
   FloatSource embed;
   std::optional<FloatSource> head;     // absent when tied
+  bool duplicate_head = false;         // the file has one that is a copy of the embedding
   std::vector<LayerSource> layers;
   std::vector<float> output_norm;      // (hidden)
   std::optional<TokenizerSpec> tokenizer;
@@ -84,6 +85,9 @@ struct ModelSource {
   // Warns of weights that their scale gives only nearly.
   void warn_of_off_by_one();
 };
+
+// Whether two tables hold the same bytes in the same type. Reads both.
+Result<bool> same_rows(const FloatSource& a, const FloatSource& b);
 
 // Whether a matrix has scales of groups of columns: such a model is computed in the layout i2 alone.
 bool has_group_scales(const ModelSource& source);

@@ -22,12 +22,22 @@ struct TritStatistics {
   std::vector<std::string> matrix_sha256;            // layer by layer, by role
   std::vector<std::array<uint64_t, 3>> histogram;    // of each matrix: counts of -1, 0, +1
   std::array<uint64_t, 3> total = {0, 0, 0};
+  // Of each matrix: which rows, and which columns, hold only zeros.
+  std::vector<std::vector<bool>> zero_rows;
+  std::vector<std::vector<bool>> zero_cols;
 
   bool all_zero(size_t layer, LinearRole role) const {
     const auto& counts = histogram[layer * kLinearRoles + static_cast<size_t>(role)];
     return counts[0] + counts[2] == 0;
   }
 };
+
+// Channels of the feed-forward of each layer that reach no output: their row of gate or up, or their
+// column of down, holds only zeros.
+std::vector<size_t> dead_channels(const TritStatistics& trits, size_t layers);
+
+// Bits a trit takes at least in an ideal code for these counts of -1, 0, +1.
+double trit_entropy(const std::array<uint64_t, 3>& counts);
 
 // Reads every trit once; matrices are divided over the pool.
 Result<TritStatistics> trit_statistics(const ModelSource& source, ThreadPool& pool,

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <span>
 
 #include "base/sha256.h"
@@ -108,6 +109,36 @@ TEST(TritHash, CountsTrits) {
   EXPECT_FALSE(found.all_zero(0, LinearRole::kK));
   EXPECT_TRUE(found.all_zero(1, LinearRole::kK));
   EXPECT_EQ(found.total[0] + found.total[1] + found.total[2], ternary_parameters(source.config));
+}
+
+// A channel is dead by its row of gate, its row of up, or its column of down, and counts once.
+TEST(TritHash, FindsDeadChannels) {
+  ModelSource source = test_source(test_config());
+  const size_t hidden = source.config.hidden;
+  const size_t ffn = source.config.ffn;
+  std::vector<int8_t> gate(ffn * hidden, 1);
+  std::vector<int8_t> up = gate;
+  std::vector<int8_t> down = gate;
+  std::fill_n(gate.begin() + static_cast<ptrdiff_t>(2 * hidden), hidden, 0);
+  std::fill_n(up.begin() + static_cast<ptrdiff_t>(3 * hidden), hidden, 0);
+  up[5 * hidden] = 0;  // one weight of a row does not make it dead
+  for (size_t row = 0; row < hidden; ++row) {
+    down[row * ffn + 2] = 0;
+    down[row * ffn + 4] = 0;
+  }
+  replace_trits(source.layers[1].linear[static_cast<size_t>(LinearRole::kGate)], gate);
+  replace_trits(source.layers[1].linear[static_cast<size_t>(LinearRole::kUp)], up);
+  replace_trits(source.layers[1].linear[static_cast<size_t>(LinearRole::kDown)], down);
+  const TritStatistics found = statistics(source);
+  EXPECT_THAT(dead_channels(found, source.layers.size()), testing::ElementsAre(0u, 3u));
+}
+
+TEST(TritHash, EntropyOfCounts) {
+  EXPECT_EQ(trit_entropy({0, 0, 0}), 0.0);
+  EXPECT_EQ(trit_entropy({0, 9, 0}), 0.0);
+  EXPECT_EQ(trit_entropy({5, 0, 5}), 1.0);
+  EXPECT_EQ(trit_entropy({1, 2, 1}), 1.5);
+  EXPECT_NEAR(trit_entropy({7, 7, 7}), 1.5849625, 1e-7);
 }
 
 TEST(TritHash, ReportsProgressAndTheFirstFailure) {

@@ -81,6 +81,11 @@ def gguf_seeds():
              tensor("iq2_r4", [64, 4], 335, 160)]
     yield "ok_iq_bn", gguf(small, iq_bn, bytes(160 + 80))
     yield "bad_iq_bn", gguf(small, iq_bn, b"\xff" * (160 + 80))
+    split = [[scalar("split.no", 2, "H", i), scalar("split.count", 2, "H", 2),
+              scalar("split.tensors.count", 5, "i", 2)] for i in range(2)]
+    yield "bad_both_parts_of_a_split_model_in_one_file", (
+        gguf(split[0], [tensor("a", [8], 0, 0)], bytes(32))
+        + gguf(split[1], [tensor("b", [8], 0, 0)], bytes(32)))
     yield "ok_unsized_types", gguf(small, [tensor("t", [64, 4], 38, 0), tensor("u", [64], 42, 32)],
                                    bytes(64))
     yield "ok_alignment_64", gguf([scalar("general.alignment", 4, "I", 64)], [f32], bytes(32),

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzz target: any bytes as a GGUF file; what is accepted is read in every way there is.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "io/gguf.h"
@@ -107,9 +111,38 @@ void read_row(const GgufFile& file, const GgufTensor& tensor) {
   }
 }
 
+// The input as parts of a split model, each from one magic to the next.
+void join_parts(std::string_view bytes) {
+  constexpr std::string_view kMagic = "GGUF";
+  std::vector<GgufFile> parts;
+  for (size_t begin = 0; begin < bytes.size() && parts.size() < 8;) {
+    const size_t end = std::min(bytes.find(kMagic, begin + 1), bytes.size());
+    auto part = GgufFile::parse(File::from_memory(std::string(bytes.substr(begin, end - begin)), "part"));
+    if (!part.ok()) {
+      return;
+    }
+    parts.push_back(*std::move(part));
+    begin = end;
+  }
+  if (parts.size() < 2) {
+    return;
+  }
+  const auto all = GgufFile::join(std::move(parts));
+  if (!all.ok()) {
+    return;
+  }
+  for (const GgufTensor& tensor : all->tensors()) {
+    if (all->find_tensor(tensor.name) != &tensor ||
+        tensor.offset + tensor.span > all->file_of(tensor).size()) {
+      __builtin_trap();
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  join_parts({reinterpret_cast<const char*>(data), size});
   const auto file = GgufFile::parse(
       File::from_memory(std::string(reinterpret_cast<const char*>(data), size), "input"));
   if (!file.ok()) {

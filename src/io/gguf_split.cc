@@ -132,12 +132,12 @@ Result<GgufFile> GgufFile::join(std::vector<GgufFile> parts) {
                                       part.file().path(), kMaxTensors));
     }
   }
+  ROTOR_TRY(all.index_tensors());
   if (tensors != static_cast<int64_t>(all.tensors_.size())) {
     return format_error(fmt::format("{}: {} is {}, but the {} parts have {} tensors",
                                     all.file().path(), kTensors, tensors, parts.size(),
                                     all.tensors_.size()));
   }
-  ROTOR_TRY(all.index_tensors());
   return all;
 }
 

@@ -18,6 +18,7 @@ from packing import (
     bf16_bits,
     pack_blocks,
     pack_i2s,
+    pack_iq_bn,
     quantize_q4_0,
     quantize_q4_k,
     quantize_q6_k,
@@ -29,8 +30,10 @@ F32, F16, Q4_0, Q8_0, Q4_K, Q6_K, TQ1_0, BF16 = 0, 1, 2, 8, 12, 14, 34, 30
 I2_S, TL1, TL2 = 36, 38, 39
 BLOCK_IDS = {"TQ1_0": 34, "TQ2_0": 35, "Q2_0": 42, "Q2_0_128": 42, "PQ2_0": 142, "PTQ1_0": 143}
 
+IQ_BN_IDS = {"IQ1_BN": 134, "IQ2_BN": 135, "IQ2_BN_R4": 335}
+
 # Value types of metadata: (id in the file, struct code).
-_SCALARS = {"u32": (4, "I"), "i32": (5, "i"), "f32": (6, "f"), "bool": (7, "?")}
+_SCALARS = {"u16": (2, "H"), "u32": (4, "I"), "i32": (5, "i"), "f32": (6, "f"), "bool": (7, "?")}
 _STRING, _ARRAY = 8, 9
 
 # What the conversion script of the official file wrote; its turns are not those of the model.
@@ -112,8 +115,8 @@ class Form:
     embedding: "F32", "F16", "BF16", "Q8_0", "Q6_K", "Q4_0" or "Q4_K".
     i2s_layout: see packing.pack_i2s.
     official_defects: no pre-tokenizer key, no end-of-turn id, the wrong chat template.
-    duplicate_head: output.weight repeats token_embd.weight. linears: "I2_S", one of BLOCK_IDS, or
-    "F32", "F16" or "BF16" holding -d, 0 and d.
+    duplicate_head: output.weight repeats token_embd.weight. linears: "I2_S", one of BLOCK_IDS or
+    IQ_BN_IDS, or "F32", "F16" or "BF16" holding -d, 0 and d.
     """
 
     arch: str = "bitnet-b1.58"
@@ -145,6 +148,10 @@ def linear_tensor(trits: np.ndarray, multiplier: np.float32, form: Form) -> Gguf
         data = pack_blocks(trits, multiplier, form.linears)
         shape = tuple(reversed(trits.shape))
         return GgufTensor(shape, BLOCK_IDS[form.linears], data.tobytes())
+    if form.linears in IQ_BN_IDS:
+        data = pack_iq_bn(trits, multiplier, form.linears)
+        shape = tuple(reversed(trits.shape))
+        return GgufTensor(shape, IQ_BN_IDS[form.linears], data.tobytes())
     if form.linears != "I2_S":
         return float_tensor(trits * multiplier, form.linears)
     data = pack_i2s(trits, multiplier, form.i2s_layout)

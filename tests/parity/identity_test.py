@@ -129,7 +129,7 @@ def test_i2s_layouts(layout: str, engine: Engine, model_dir: ModelDir, tmp_path:
     np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("kind", packing.BLOCK_TYPES)
+@pytest.mark.parametrize("kind", [*packing.BLOCK_TYPES, *packing.IQ_BN_TYPES])
 def test_ternary_blocks(kind: str, engine: Engine, tmp_path: Path) -> None:
     """The same as the packed model of Hugging Face, whose scales binary16 holds exactly."""
     recipe = replace(RECIPES["wide-256"], ffn=512, dtype="F16")

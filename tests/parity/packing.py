@@ -122,6 +122,44 @@ def pack_blocks(trits: np.ndarray, scale: float | np.ndarray, kind: str) -> np.n
     return np.concatenate(parts, axis=1).reshape(trits.shape[0], -1)
 
 
+IQ_BN_TYPES = ("IQ1_BN", "IQ2_BN", "IQ2_BN_R4")
+
+
+def pack_iq_bn(trits: np.ndarray, scales: np.ndarray, kind: str) -> np.ndarray:
+    """Trits (rows, cols) as one of ik_llama.cpp's types, with a scale for each row; uint8.
+
+    IQ1_BN: f16, then per 64 weights 13 bytes: of each 16 three of five digits, the first the lowest,
+    and one byte with the four that are left. IQ2_BN: f32, then 2-bit codes of weights 16 apart.
+    IQ2_BN_R4: four f32, then 64 bytes per 64 columns of four rows, codes of columns 4 apart.
+    """
+    rows, cols = trits.shape
+    codes = (trits + 1).astype(np.uint8)
+    shifts = np.arange(0, 8, 2, dtype=np.uint8)
+    scales = np.broadcast_to(np.asarray(scales, dtype=np.float32), (rows,))
+    if kind == "IQ1_BN":
+        sixteen = codes.reshape(rows, -1, 4, 16)
+        fives = sixteen[..., :15].reshape(rows, -1, 12, 5)[..., ::-1]
+        rest = np.pad(sixteen[..., 15][..., ::-1], ((0, 0), (0, 0), (1, 0)))[:, :, None]
+        data = _base3_bytes(np.concatenate([fives, rest], axis=2)).reshape(rows, -1)
+        head = scales.astype(np.float16).reshape(-1, 1).view(np.uint8)
+    elif kind == "IQ2_BN":
+        parts = codes.reshape(rows, -1, 4, 16)
+        data = np.bitwise_or.reduce(parts << shifts[:, None], axis=2).reshape(rows, -1)
+        head = scales.reshape(-1, 1).view(np.uint8)
+    else:
+        parts = codes.reshape(rows // 4, 4, cols // 64, 4, 4, 4)  # group, row, block, l, part, i
+        packed = np.bitwise_or.reduce(parts << shifts[:, None], axis=4)
+        data = packed.transpose(0, 2, 3, 1, 4).reshape(rows // 4, -1)
+        head = np.ascontiguousarray(scales.reshape(-1, 4)).view(np.uint8)
+    return np.concatenate([head, data], axis=1).reshape(-1)
+
+
+def pack_mlx(trits: np.ndarray) -> np.ndarray:
+    """Trits (rows, cols) as MLX packs 2-bit codes: uint32 (rows, cols / 16), the first lowest."""
+    codes = (trits + 1).astype(np.uint32).reshape(trits.shape[0], -1, 16)
+    return np.bitwise_or.reduce(codes << np.arange(0, 32, 2, dtype=np.uint32), axis=2)
+
+
 def quantize_q8_0(values: np.ndarray) -> np.ndarray:
     """Q8_0 blocks of 32 along the last axis: f16 scale, 32 int8; uint8 (rows, cols / 32 * 34)."""
     rows, cols = values.shape

@@ -16,7 +16,9 @@ import numpy as np
 
 from packing import bf16_bits, bf16_values
 
-_STORAGE = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "U8": "|u1", "I8": "|i1", "I32": "<i4"}
+_STORAGE = {
+    "F32": "<f4", "F16": "<f2", "BF16": "<u2", "U8": "|u1", "I8": "|i1", "I32": "<i4", "U32": "<u4"
+}
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,8 @@ class AtomicFile {
   // Overwrites bytes already written. REQUIRES: offset + bytes.size() <= size().
   Status write_at(uint64_t offset, std::span<const std::byte> bytes);
   uint64_t size() const { return size_; }
+  // Where what was written can be read before commit().
+  const std::string& temporary_path() const { return temporary_path_; }
 
   // Makes the file durable and visible under its name. After a failure nothing is left of it.
   Status commit();

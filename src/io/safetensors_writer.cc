@@ -71,7 +71,7 @@ Status SafetensorsWriter::plan(std::vector<Tensor> tensors) {
                                           names.contains(tensor.name) ? "used twice" : "reserved"));
     }
     const auto bytes = byte_size(tensor);
-    const auto aligned = checked_align_up(end, kAlignment);
+    const auto aligned = checked_align_up(end, kind_ == Kind::kRotor ? kAlignment : 1);
     const auto next = bytes && aligned ? checked_add(*aligned, *bytes) : std::nullopt;
     if (!next || *next > INT64_MAX / 2) {
       return invalid_argument(fmt::format("cannot write tensor {}: {} of shape [{}] is too large",
@@ -97,7 +97,7 @@ Result<std::string> SafetensorsWriter::header(const std::map<std::string, std::s
     }
   }
   for (const Planned& planned : planned_) {
-    if (!planned.tensor.name.starts_with(kPadPrefix)) {
+    if (kind_ == Kind::kRotor && !planned.tensor.name.starts_with(kPadPrefix)) {
       entries[std::string(kHashPrefix) + planned.tensor.name] = std::string(kDigestDigits, '0');
     }
   }
@@ -128,8 +128,9 @@ Result<std::string> SafetensorsWriter::header(const std::map<std::string, std::s
 
 Result<SafetensorsWriter> SafetensorsWriter::create(
     const std::string& path, std::vector<Tensor> tensors,
-    const std::map<std::string, std::string>& metadata) try {
+    const std::map<std::string, std::string>& metadata, Kind kind) try {
   SafetensorsWriter writer;
+  writer.kind_ = kind;
   ROTOR_TRY(writer.plan(std::move(tensors)).with_context(path));
   ROTOR_ASSIGN(const std::string header, writer.header(metadata));
   for (Planned& planned : writer.planned_) {
@@ -153,7 +154,9 @@ Status SafetensorsWriter::finish_tensor() {
     const std::array<std::byte, kAlignment> zeros{};
     ROTOR_TRY(file_.write(std::span(zeros).first(static_cast<size_t>(planned.bytes))));
   } else if (written_ == planned.bytes) {
-    ROTOR_TRY(set_metadata(std::string(kHashPrefix) + planned.tensor.name, hash_.hex()));
+    if (kind_ == Kind::kRotor) {
+      ROTOR_TRY(set_metadata(std::string(kHashPrefix) + planned.tensor.name, hash_.hex()));
+    }
   } else {
     return internal_error(fmt::format("tensor {} has {} of its {} bytes",
                                       quote_name(planned.tensor.name), written_, planned.bytes));
@@ -172,7 +175,9 @@ Status SafetensorsWriter::write(std::string_view tensor, std::span<const std::by
     return internal_error(fmt::format("writing {} bytes of tensor {} out of turn or past its end",
                                       bytes.size(), quote_name(tensor)));
   }
-  hash_.update(bytes);
+  if (kind_ == Kind::kRotor) {
+    hash_.update(bytes);
+  }
   written_ += bytes.size();
   return file_.write(bytes);
 }

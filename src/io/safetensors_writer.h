@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing safetensors in one pass over tensors that need not fit in memory. What the .rotor file
-// asks for comes with it: every tensor starts at a multiple of 64 bytes (the format allows no
-// holes, so U8 tensors named "rotor.pad.N" fill them), and the metadata holds "sha256.<tensor>" for
-// each.
+// Writing safetensors in one pass over tensors that need not fit in memory. For a .rotor file every
+// tensor starts at a multiple of 64 bytes (the format allows no holes, so U8 tensors named "rotor.pad.N"
+// fill them), and the metadata holds "sha256.<tensor>" for each; other files have their tensors alone.
 #pragma once
 
 #include <rotor/status.h>
@@ -30,10 +29,13 @@ class SafetensorsWriter {
     std::vector<uint64_t> shape;
   };
 
+  enum class Kind : uint8_t { kRotor, kPlain };
+
   // Writes the header. Bytes that are no UTF-8 become U+FFFD. kInvalidArgument for a name used
   // twice or reserved ("rotor.pad.*", "sha256.*" as a key) and for sizes that overflow.
   static Result<SafetensorsWriter> create(const std::string& path, std::vector<Tensor> tensors,
-                                          const std::map<std::string, std::string>& metadata);
+                                          const std::map<std::string, std::string>& metadata,
+                                          Kind kind = Kind::kRotor);
 
   // Appends bytes of `tensor`. Tensors come in the order they were declared, each complete before
   // the next; kInternal otherwise.
@@ -63,6 +65,7 @@ class SafetensorsWriter {
   Status finish_tensor();
 
   AtomicFile file_;
+  Kind kind_ = Kind::kRotor;
   std::vector<Planned> planned_;  // with the padding tensors, in file order
   std::map<std::string, Value, std::less<>> values_;
   size_t current_ = 0;    // index into planned_

@@ -25,6 +25,21 @@ class SafetensorsWriterTest : public testing::Test, protected test::TestFolder {
   const std::string path_ = path("model.rotor");
 };
 
+// Other programs' files: no padding, no checksums.
+TEST_F(SafetensorsWriterTest, PlainFilesHoldTheirTensorsAlone) {
+  auto writer = SafetensorsWriter::create(path_, {{"a", DType::kU8, {3}}, {"b", DType::kF16, {1}}},
+                                          {{"format", "pt"}}, SafetensorsWriter::Kind::kPlain);
+  ASSERT_TRUE(writer.ok()) << writer.status().message();
+  ASSERT_TRUE(writer->write("a", bytes("abc")).ok());
+  ASSERT_TRUE(writer->write("b", bytes("de")).ok());
+  ASSERT_TRUE(writer->commit().ok());
+  const auto file = SafetensorsFile::open(path_);
+  ASSERT_TRUE(file.ok()) << file.status().message();
+  EXPECT_EQ(file->tensors().size(), 2u);
+  EXPECT_EQ(file->metadata(), (std::map<std::string, std::string>{{"format", "pt"}}));
+  EXPECT_EQ(file->file().size(), writer->file_bytes());
+}
+
 TEST_F(SafetensorsWriterTest, IsReadBack) {
   const std::string weights(100, 'w');
   const std::string scales(12, 's');

@@ -27,13 +27,14 @@ struct PreTokenizer {
 };
 
 // The names that llama.cpp writes, and what it does by default for each.
-constexpr std::array<PreTokenizer, 11> kPreTokenizers = {{
+constexpr std::array<PreTokenizer, 12> kPreTokenizers = {{
     {"llama-bpe", SplitKind::kLlama3, true, true},
     {"llama3", SplitKind::kLlama3, true, true},
     {"llama-v3", SplitKind::kLlama3, true, true},
     {"falcon3", SplitKind::kLlama3, true, true},
     {"falcon-h1", SplitKind::kLlama3, true, true},
     {"falcon_e", SplitKind::kLlama3, true, true},
+    {"smaug-bpe", SplitKind::kLlama3, false, false},
     {"qwen2", SplitKind::kQwen2, false, false},
     {"gpt-2", SplitKind::kGpt2, false, false},
     {"gpt2", SplitKind::kGpt2, false, false},

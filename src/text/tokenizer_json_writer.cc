@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <new>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "text/bpe_alphabet.h"
 #include "text/pretokenize.h"
+#include "text/tokenizer_merge_list.h"
 #include "text/unicode.h"
 
 namespace rotor {
@@ -25,40 +24,8 @@ bool is_added(TokenKind kind) {
   return kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
 }
 
-// The merges that tiktoken's ranks imply: every way to join two tokens into a token, by the rank of
-// the result, then of the halves (the order in which Hugging Face converts such files).
-std::vector<MergePair> merges_from_ranks(const TokenizerSpec& spec) {
-  std::unordered_map<std::string_view, TokenId> ids;
-  for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    if (spec.kinds[id] == TokenKind::kNormal) {
-      ids.emplace(spec.tokens[id], static_cast<TokenId>(id));
-    }
-  }
-  std::vector<MergePair> merges;
-  std::vector<MergePair> ways;
-  for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    if (spec.kinds[id] != TokenKind::kNormal) {
-      continue;
-    }
-    const std::string_view bytes = spec.tokens[id];
-    ways.clear();
-    for (size_t cut = 1; cut < bytes.size(); ++cut) {
-      const auto left = ids.find(bytes.substr(0, cut));
-      const auto right = ids.find(bytes.substr(cut));
-      if (left != ids.end() && right != ids.end()) {
-        ways.push_back({left->second, right->second});
-      }
-    }
-    std::sort(ways.begin(), ways.end(), [](const MergePair& a, const MergePair& b) {
-      return a.left != b.left ? a.left < b.left : a.right < b.right;
-    });
-    merges.insert(merges.end(), ways.begin(), ways.end());
-  }
-  return merges;
-}
-
 json::object write_model(const TokenizerSpec& spec) {
-  const std::vector<MergePair> merges = spec.ranks_are_ids ? merges_from_ranks(spec) : spec.merges;
+  const std::vector<MergePair> merges = merge_list(spec);
   std::vector<bool> in_vocabulary(spec.tokens.size());
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
     in_vocabulary[id] = spec.kinds[id] == TokenKind::kNormal;

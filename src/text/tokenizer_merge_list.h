@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// MergeListReader: merges as files write them, two tokens in the byte alphabet, into pairs of ids.
+// MergeListReader: merges as files write them, two tokens in the byte alphabet, into pairs of ids; and
+// the list of merges that a file is written with.
 #pragma once
 
 #include <rotor/status.h>
 
 #include <string_view>
+#include <vector>
 
 #include "text/tokenizer_spec.h"
 #include "text/tokenizer_token_table.h"
@@ -26,5 +28,8 @@ class MergeListReader {
   TokenizerSpec& spec_;
   TokenTable tokens_;
 };
+
+// The merges of a tokenizer, in order of rank; those that tiktoken's ranks imply where it has no list.
+std::vector<MergePair> merge_list(const TokenizerSpec& spec);
 
 }  // namespace rotor

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two merge loops. The long one takes all pairs of the lowest rank at once, left to right. If a
+// The merge loops. The long one takes all pairs of the lowest rank at once, left to right. If a
 // join makes a pair of a still lower rank (possible, if odd, in a list of merges), that rank goes
 // first and the rest waits; runs_ is that stack. A run never gains members while it waits: whatever
-// is made meanwhile is longer than what its own rank makes.
+// is made meanwhile is longer than what its own rank makes. Where tokens of different lengths share
+// a rank that does not hold, and a heap of (rank, position) gives the order.
 #include "text/bpe.h"
 
 #include <algorithm>
@@ -63,6 +64,8 @@ uint32_t RankSet::minimum() const {
 void BpeMerger::merge(std::vector<TokenId>& piece) {
   if (piece.size() <= kShortPiece) {
     merge_short(piece);
+  } else if (merges_.has_ties()) {
+    merge_tied(piece);
   } else {
     merge_long(piece);
   }
@@ -95,11 +98,8 @@ void BpeMerger::merge_short(std::vector<TokenId>& piece) {
   }
 }
 
-void BpeMerger::start(const std::vector<TokenId>& piece) {
-  if (heads_.size() != merges_.rank_limit()) {
-    heads_.assign(merges_.rank_limit(), kNone);
-    ranks_ = RankSet(merges_.rank_limit());
-  }
+// Makes the nodes of a piece, without their pairs.
+void BpeMerger::link(const std::vector<TokenId>& piece) {
   const uint32_t size = static_cast<uint32_t>(piece.size());
   nodes_.resize(size);
   for (uint32_t i = 0; i < size; ++i) {
@@ -110,7 +110,22 @@ void BpeMerger::start(const std::vector<TokenId>& piece) {
                  kNotListed,
                  kNone};
   }
-  for (uint32_t i = 0; i < size; ++i) {
+}
+
+void BpeMerger::collect(std::vector<TokenId>& piece) const {
+  piece.clear();
+  for (uint32_t at = 0; at != kNone; at = nodes_[at].next) {
+    piece.push_back(nodes_[at].token);
+  }
+}
+
+void BpeMerger::start(const std::vector<TokenId>& piece) {
+  if (heads_.size() != merges_.rank_limit()) {
+    heads_.assign(merges_.rank_limit(), kNone);
+    ranks_ = RankSet(merges_.rank_limit());
+  }
+  link(piece);
+  for (uint32_t i = 0; i < nodes_.size(); ++i) {
     find_pair(i);
   }
 }
@@ -213,10 +228,53 @@ void BpeMerger::merge_long(std::vector<TokenId>& piece) {
       join(at);
     }
   }
-  piece.clear();
-  for (uint32_t at = 0; at != kNone; at = nodes_[at].next) {
-    piece.push_back(nodes_[at].token);
+  collect(piece);
+}
+
+// Puts the pair that starts at `at` into the heap, if it merges.
+void BpeMerger::push_candidate(uint32_t at) {
+  ++operations_;
+  if (at == kNone || nodes_[at].next == kNone) {
+    return;
   }
+  const TokenId right = nodes_[nodes_[at].next].token;
+  const uint32_t rank = merges_.find(nodes_[at].token, right).rank;
+  if (rank == kNoRank) {
+    return;
+  }
+  operations_ += static_cast<size_t>(std::bit_width(heap_.size()));
+  heap_.push_back({rank, at, nodes_[at].token, right});
+  std::push_heap(heap_.begin(), heap_.end(), std::greater<>());
+}
+
+// Every join pushes two pairs at most, so no more than three times the length is ever pushed.
+void BpeMerger::merge_tied(std::vector<TokenId>& piece) {
+  link(piece);
+  heap_.clear();
+  for (uint32_t at = 0; at < nodes_.size(); ++at) {
+    push_candidate(at);
+  }
+  while (!heap_.empty()) {
+    operations_ += static_cast<size_t>(std::bit_width(heap_.size()));
+    std::pop_heap(heap_.begin(), heap_.end(), std::greater<>());
+    const Candidate pair = heap_.back();
+    heap_.pop_back();
+    const uint32_t gone = nodes_[pair.at].next;
+    // A half may have been joined to its other neighbour meanwhile. The same two tokens at the same
+    // place are the same pair, however they came there.
+    if (nodes_[pair.at].token != pair.left || gone == kNone || nodes_[gone].token != pair.right) {
+      continue;
+    }
+    nodes_[pair.at].token = merges_.find(pair.left, pair.right).merged;
+    nodes_[pair.at].next = nodes_[gone].next;
+    nodes_[gone].token = kNoToken;
+    if (nodes_[pair.at].next != kNone) {
+      nodes_[nodes_[pair.at].next].previous = pair.at;
+    }
+    push_candidate(nodes_[pair.at].previous);
+    push_candidate(pair.at);
+  }
+  collect(piece);
 }
 
 }  // namespace rotor

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hash table of token pairs and the derivation of merges from ranks.
+// Hash table of token pairs and the derivation of merges from ranks or scores.
 #include "text/bpe_merge_table.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <tuple>
 
 #include "text/unicode.h"
@@ -151,6 +152,35 @@ Result<MergeTable> MergeTable::from_ranks(const TokenTable& tokens, const std::s
   MergeTable table(ranked.size(), static_cast<uint32_t>(tokens.size()), tokens.seed());
   for (const auto& [pair, merged] : ranked) {
     table.insert(pair.left, pair.right, {static_cast<uint32_t>(merged), merged});
+  }
+  return table;
+}
+
+Result<MergeTable> MergeTable::from_scores(std::span<const double> scores,
+                                           const TokenTable& tokens, const std::string& source) {
+  ROTOR_ASSIGN(std::vector<RankedMerge> splits, splits_of_tokens(tokens, source));
+  std::erase_if(splits, [&](const RankedMerge& split) {
+    return static_cast<size_t>(split.merged) >= scores.size();
+  });
+  const auto score = [&](TokenId id) { return scores[static_cast<size_t>(id)]; };
+  std::vector<TokenId> merged;  // without repeats: the splits of a token follow each other
+  for (const RankedMerge& split : splits) {
+    if (merged.empty() || merged.back() != split.merged) {
+      merged.push_back(split.merged);
+    }
+  }
+  std::vector<double> distinct;  // descending: the index is the rank
+  for (const TokenId id : merged) {
+    distinct.push_back(score(id));
+  }
+  std::sort(distinct.begin(), distinct.end(), std::greater<>());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  MergeTable table(splits.size(), static_cast<uint32_t>(distinct.size()), tokens.seed());
+  table.has_ties_ = distinct.size() < merged.size();
+  for (const auto& [pair, id] : splits) {
+    const auto at =
+        std::lower_bound(distinct.begin(), distinct.end(), score(id), std::greater<>());
+    table.insert(pair.left, pair.right, {static_cast<uint32_t>(at - distinct.begin()), id});
   }
   return table;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // MergeTable: which pairs of tokens merge, with what rank, into what. Built from a list of merges,
-// or from ranks alone (tiktoken), where every split of a token into two tokens is a merge.
+// or from ranks (tiktoken) or scores (SentencePiece) alone, where every split of a token into two
+// tokens is a merge.
 #pragma once
 
 #include <rotor/status.h>
@@ -38,10 +39,18 @@ class MergeTable {
   // no training can have made it.
   static Result<MergeTable> from_ranks(const TokenTable& tokens, const std::string& source);
 
+  // The higher the merged token's score, the lower the rank; equal scores have equal ranks.
+  // `scores`: by id, finite, for a first part of the tokens at least; the others make no merge but
+  // take part in them. kFormatError as from_ranks.
+  static Result<MergeTable> from_scores(std::span<const double> scores, const TokenTable& tokens,
+                                        const std::string& source);
+
   Merge find(TokenId left, TokenId right) const;
   size_t size() const { return size_; }
   // Every rank is below this.
   uint32_t rank_limit() const { return rank_limit_; }
+  // Whether merges into different tokens have the same rank.
+  bool has_ties() const { return has_ties_; }
 
  private:
   struct Slot {
@@ -58,6 +67,7 @@ class MergeTable {
   uint64_t seed_ = 0;
   size_t size_ = 0;
   uint32_t rank_limit_ = 0;
+  bool has_ties_ = false;
 };
 
 // Every way to split a token of `tokens` into two tokens, sorted by (joined id, left id, right id):

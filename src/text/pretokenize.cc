@@ -174,7 +174,10 @@ Result<Pretokenizer> Pretokenizer::create(std::span<const SplitRule> rules,
                                           const std::string& source) {
   Pretokenizer pretokenizer;
   for (const SplitRule& rule : rules) {
-    Stage stage{rule.kind, nullptr};
+    Stage stage{rule.kind, nullptr, rule.kind == SplitKind::kBefore ? rule.pattern : ""};
+    if (rule.kind == SplitKind::kBefore && rule.pattern.empty()) {
+      return format_error(source + ": a split before the empty text");
+    }
     if (rule.kind == SplitKind::kRegex) {
       ROTOR_ASSIGN(SplitRegex regex, SplitRegex::compile(rule.pattern, source));
       stage.regex = std::make_shared<const SplitRegex>(std::move(regex));
@@ -203,6 +206,9 @@ Status Pretokenizer::split_stage(const Stage& stage, std::string_view text, size
         break;
       case SplitKind::kDigits:
         at = digit_piece_end(text, at);
+        break;
+      case SplitKind::kBefore:
+        at = std::min(text.find(stage.text, at + 1), text.size());
         break;
       case SplitKind::kRegex:
         at = text.size();

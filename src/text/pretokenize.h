@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -47,6 +48,7 @@ class Pretokenizer {
   struct Stage {
     SplitKind kind;
     std::shared_ptr<const SplitRegex> regex;  // kRegex only
+    std::string text;                         // kBefore only
   };
 
   static Status split_stage(const Stage& stage, std::string_view text, size_t offset,

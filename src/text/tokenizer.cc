@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Building the tables, and the way of text through them: added tokens, normalisation, pieces,
-// merges.
+// Checking the arrays, building the tables, and back from ids to text.
 #include "text/tokenizer.h"
 
 #include <fmt/format.h>
@@ -9,8 +8,8 @@
 #include <limits>
 #include <new>
 
+#include "text/tokenizer_encoding.h"
 #include "text/unicode.h"
-#include "text/unicode_nfc.h"
 
 namespace rotor {
 namespace {
@@ -23,48 +22,32 @@ constexpr std::array<std::string_view, 8> kEndTexts = {
     "<|eot_id|>",    "<|eom_id|>",    "<|end_of_text|>", "<|im_end|>",
     "<|endoftext|>", "<end_of_turn>", "<|end|>",         "<|eot|>"};
 
-bool is_in(const std::vector<TokenId>& sorted, TokenId id) {
-  return std::binary_search(sorted.begin(), sorted.end(), id);
-}
-
 void sort_unique(std::vector<TokenId>& ids) {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
 }
 
-// Bytes of white space that `text` starts with.
-size_t leading_white_space(std::string_view text) {
-  size_t at = 0;
-  while (at < text.size()) {
-    const Utf8Char c = decode_utf8(text, at);
-    if (!is_white_space(char_class(c.code_point))) {
-      break;
-    }
-    at += c.length;
-  }
-  return at;
-}
-
-// ... and that it ends with.
-size_t trailing_white_space(std::string_view text) {
-  size_t end = text.size();
-  while (end > 0) {
-    size_t at = end - 1;
-    while (at > 0 && end - at < 4 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) {
-      --at;
-    }
-    const Utf8Char c = decode_utf8(text.substr(0, end), at);
-    if (at + c.length != end || !is_white_space(char_class(c.code_point))) {
-      break;
-    }
-    end = at;
-  }
-  return text.size() - end;
-}
-
 Status too_long(size_t bytes) {
   return invalid_argument(
       fmt::format("the text has {} bytes or more; expected at most {}", bytes, kMaxText));
+}
+
+// What the tokens of SentencePiece stand for: marks are spaces, <0xNN> is a byte.
+std::vector<std::string> decoded_tokens(const TokenizerSpec& spec) {
+  std::vector<std::string> decoded;
+  decoded.reserve(spec.tokens.size());
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    const auto byte = spec.kinds[id] == TokenKind::kByte ? byte_of_token(spec.tokens[id])
+                                                         : std::nullopt;
+    std::string bytes = byte ? std::string(1, static_cast<char>(*byte)) : spec.tokens[id];
+    for (size_t at = 0; !spec.space_mark.empty() &&
+                        (at = bytes.find(spec.space_mark, at)) != std::string::npos;
+         ++at) {
+      bytes.replace(at, spec.space_mark.size(), " ");
+    }
+    decoded.push_back(std::move(bytes));
+  }
+  return decoded;
 }
 
 Status check_id(const TokenizerSpec& spec, std::string_view name, TokenId id) {
@@ -98,7 +81,7 @@ Status check_spec(const TokenizerSpec& spec) {
   ROTOR_TRY(check_id(spec, "end-of-turn", spec.eot));
   ROTOR_TRY(check_id(spec, "unknown", spec.unk));
   for (const std::vector<TokenId>* ids :
-       {&spec.end_of_generation, &spec.strip_left, &spec.strip_right}) {
+       {&spec.end_of_generation, &spec.single_word, &spec.strip_left, &spec.strip_right}) {
     for (const TokenId id : *ids) {
       if (id < 0) {
         return format_error(
@@ -107,8 +90,14 @@ Status check_spec(const TokenizerSpec& spec) {
       ROTOR_TRY(check_id(spec, "listed", id));
     }
   }
+  for (const AddedText& token : spec.normalized) {
+    if (token.id < 0) {
+      return format_error(spec.source + ": expected an id of 0 or more for a normalised token");
+    }
+    ROTOR_TRY(check_id(spec, "normalised", token.id));
+  }
   TokenId last = kNoToken;
-  for (const SharedToken& token : spec.shared) {
+  for (const AddedText& token : spec.shared) {
     if (token.id <= last) {
       return format_error(fmt::format("{}: shared token ids must be 0 or more and ascend; got {} "
                                       "after {}",
@@ -121,98 +110,6 @@ Status check_spec(const TokenizerSpec& spec) {
 }
 
 }  // namespace
-
-// The state of one encode call.
-class Tokenizer::Encoding {
- public:
-  explicit Encoding(const Tokenizer& tokenizer) : t_(tokenizer), merger_(tokenizer.merges_) {}
-
-  // `trusted`: ascending stretches of `text` that do not touch.
-  Status run(std::string_view text, std::span<const Stretch> trusted);
-  std::vector<TokenId>& ids() { return ids_; }
-
- private:
-  Status add_text(std::string_view text);
-  Status add_piece(std::string_view piece);
-  Status no_token(std::string_view piece, size_t at) const;
-
-  const Tokenizer& t_;
-  BpeMerger merger_;
-  std::vector<size_t> ends_;
-  std::vector<TokenId> piece_;
-  std::vector<TokenId> ids_;
-};
-
-Status Tokenizer::Encoding::run(std::string_view text, std::span<const Stretch> trusted) {
-  size_t done = 0;  // everything before is encoded
-  for (size_t at = 0; at < text.size();) {
-    while (!trusted.empty() && at >= trusted.front().end) {
-      trusted = trusted.subspan(1);
-    }
-    const bool is_trusted = !trusted.empty() && at >= trusted.front().begin;
-    const auto match = t_.added_.longest(text, at, is_trusted ? trusted.front().end : 0);
-    if (match.length == 0) {
-      ++at;
-      continue;
-    }
-    std::string_view before = text.substr(done, at - done);
-    if (is_in(t_.info_.strip_left, match.id)) {
-      before.remove_suffix(trailing_white_space(before));
-    }
-    ROTOR_TRY(add_text(before));
-    ids_.push_back(match.id);
-    at += match.length;
-    if (is_in(t_.info_.strip_right, match.id)) {
-      at += leading_white_space(text.substr(at));
-    }
-    done = at;
-  }
-  return add_text(text.substr(done));
-}
-
-Status Tokenizer::Encoding::add_text(std::string_view text) {
-  std::string normalized;
-  if (t_.info_.normalize_nfc) {
-    normalized = normalize_nfc(text);
-    text = normalized;
-  }
-  ROTOR_TRY(t_.pretokenizer_.split(text, ends_));
-  size_t begin = 0;
-  for (const size_t end : ends_) {
-    ROTOR_TRY(add_piece(text.substr(begin, end - begin)));
-    begin = end;
-  }
-  return Status::ok_status();
-}
-
-Status Tokenizer::Encoding::add_piece(std::string_view piece) {
-  if (t_.info_.ignore_merges) {
-    if (const TokenId whole = t_.tokens_.find(piece); whole != kNoToken) {
-      ids_.push_back(whole);
-      return Status::ok_status();
-    }
-  }
-  piece_.clear();
-  for (size_t i = 0; i < piece.size(); ++i) {
-    TokenId id = t_.byte_tokens_[static_cast<uint8_t>(piece[i])];
-    if (id == kNoToken) {
-      id = t_.info_.unk;
-    }
-    if (id == kNoToken) {
-      return no_token(piece, i);
-    }
-    piece_.push_back(id);
-  }
-  merger_.merge(piece_);
-  ids_.insert(ids_.end(), piece_.begin(), piece_.end());
-  return Status::ok_status();
-}
-
-Status Tokenizer::Encoding::no_token(std::string_view piece, size_t at) const {
-  return unsupported(fmt::format(
-      "{}: the vocabulary has no token for byte 0x{:02x} (in {})", t_.info_.source,
-      static_cast<unsigned>(static_cast<uint8_t>(piece[at])), printable(piece.substr(at))));
-}
 
 Result<Tokenizer> Tokenizer::create(TokenizerSpec spec) {
   try {
@@ -233,26 +130,56 @@ Status Tokenizer::build(TokenizerSpec spec) {
     return format_error(fmt::format("{}: tokens {} and {} are both {}", spec.source, first, second,
                                     printable(tokens_.bytes(first))));
   }
-  if (spec.ranks_are_ids) {
-    ROTOR_ASSIGN(merges_, MergeTable::from_ranks(tokens_, spec.source));
-  } else {
-    ROTOR_ASSIGN(merges_, MergeTable::from_list(spec.merges, tokens_, spec.source));
-  }
+  ROTOR_TRY(build_model(spec));
   ROTOR_ASSIGN(added_, AddedTokenMatcher::create(spec));
+  ROTOR_ASSIGN(normalized_, AddedTokenMatcher::from_texts(spec.normalized, spec.source));
+  ROTOR_ASSIGN(normalizer_, Normalizer::create(spec));
   ROTOR_ASSIGN(pretokenizer_, Pretokenizer::create(spec.splits, spec.source));
-  for (size_t byte = 0; byte < byte_tokens_.size(); ++byte) {
-    const char c = static_cast<char>(byte);
-    byte_tokens_[byte] = tokens_.find({&c, 1});
+  if (spec.model != TokenizerModel::kByteBpe) {
+    decoded_ = TokenTable(decoded_tokens(spec), [](TokenId) { return false; });
   }
   info_ = std::move(spec);
   info_.tokens = {};
   info_.merges = {};
+  info_.scores = {};
+  info_.normalizers = {};
+  info_.sentencepiece = {};
   info_.splits = {};
   info_.shared = {};
+  info_.normalized = {};
+  sort_unique(info_.single_word);
   sort_unique(info_.strip_left);
   sort_unique(info_.strip_right);
   complete_end_of_generation();
   return Status::ok_status();
+}
+
+Status Tokenizer::build_model(const TokenizerSpec& spec) {
+  switch (spec.model) {
+    case TokenizerModel::kByteBpe: {
+      for (size_t byte = 0; byte < byte_tokens_.size(); ++byte) {
+        const char c = static_cast<char>(byte);
+        byte_tokens_[byte] = tokens_.find({&c, 1});
+      }
+      ROTOR_ASSIGN(merges_, spec.ranks_are_ids
+                                ? MergeTable::from_ranks(tokens_, spec.source)
+                                : MergeTable::from_list(spec.merges, tokens_, spec.source));
+      return Status::ok_status();
+    }
+    case TokenizerModel::kCharacterBpe: {
+      ROTOR_ASSIGN(character_bpe_, CharacterBpe::create(spec));
+      return Status::ok_status();
+    }
+    case TokenizerModel::kUnigram: {
+      ROTOR_ASSIGN(unigram_, Unigram::create(spec));
+      return Status::ok_status();
+    }
+  }
+  return internal_error("unknown tokenizer model");
+}
+
+const MergeTable& Tokenizer::merges() const {
+  return info_.model == TokenizerModel::kCharacterBpe ? character_bpe_.merges() : merges_;
 }
 
 void Tokenizer::complete_end_of_generation() {
@@ -329,20 +256,33 @@ Result<std::vector<TokenId>> Tokenizer::encode_segments(std::span<const TextSegm
 
 Result<std::string> Tokenizer::decode(std::span<const TokenId> ids, bool skip_special) const {
   std::string text;
+  bool first = true;
   for (size_t i = 0; i < ids.size(); ++i) {
     if (!contains(ids[i])) {
       return invalid_argument(
           fmt::format("token id {} at position {}: expected 0 to {}", ids[i], i, size() - 1));
     }
-    if (!skip_special || !is_control(ids[i])) {
-      text += tokens_.bytes(ids[i]);
+    if (skip_special && is_control(ids[i])) {
+      continue;
     }
+    std::string_view bytes = token_bytes(ids[i]);
+    const size_t spaces = std::min(bytes.find_first_not_of(' '), bytes.size());
+    if (first && info_.first_space == FirstSpace::kDropOne) {
+      bytes.remove_prefix(std::min<size_t>(spaces, 1));
+    } else if (first && info_.first_space == FirstSpace::kDropWholeToken) {
+      bytes.remove_prefix(spaces);
+    }
+    text += bytes;
+    first = false;
   }
   return text;
 }
 
 std::string_view Tokenizer::token_bytes(TokenId id) const {
-  return contains(id) ? tokens_.bytes(id) : std::string_view();
+  if (!contains(id)) {
+    return {};
+  }
+  return decoded_ ? decoded_->bytes(id) : tokens_.bytes(id);
 }
 
 std::optional<TokenId> Tokenizer::find_token(std::string_view bytes) const {

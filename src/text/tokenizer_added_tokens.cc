@@ -11,31 +11,55 @@
 namespace rotor {
 
 Result<AddedTokenMatcher> AddedTokenMatcher::create(const TokenizerSpec& spec) {
-  AddedTokenMatcher matcher;
+  std::vector<bool> elsewhere(spec.tokens.size());
+  for (const AddedText& token : spec.normalized) {
+    elsewhere[static_cast<size_t>(token.id)] = true;
+  }
+  std::vector<Entry> entries;
   auto shared = spec.shared.begin();
   for (size_t i = 0; i < spec.tokens.size(); ++i) {
     const bool is_shared = shared != spec.shared.end() && shared->id == static_cast<TokenId>(i);
     const std::string& bytes = is_shared ? (shared++)->text : spec.tokens[i];
     const TokenKind kind = spec.kinds[i];
-    if ((kind != TokenKind::kControl && kind != TokenKind::kUserDefined) || bytes.empty()) {
-      continue;
+    const bool added = kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
+    if (added && !bytes.empty() && !elsewhere[i]) {
+      entries.push_back({bytes, static_cast<TokenId>(i), kind == TokenKind::kControl});
     }
-    if (bytes.size() > kMaxAddedTokenBytes) {
-      return format_error(fmt::format("{}: added token {} has {} bytes; expected at most {}",
-                                      spec.source, i, bytes.size(), kMaxAddedTokenBytes));
-    }
-    matcher.entries_.push_back({bytes, static_cast<TokenId>(i), kind == TokenKind::kControl});
-    matcher.first_[static_cast<uint8_t>(bytes[0])] = true;
   }
-  std::stable_sort(matcher.entries_.begin(), matcher.entries_.end(),
+  return from_entries(std::move(entries), spec.source);
+}
+
+Result<AddedTokenMatcher> AddedTokenMatcher::from_texts(const std::vector<AddedText>& texts,
+                                                        const std::string& source) {
+  std::vector<Entry> entries;
+  for (const AddedText& token : texts) {
+    if (!token.text.empty()) {
+      entries.push_back({token.text, token.id, false});
+    }
+  }
+  return from_entries(std::move(entries), source);
+}
+
+Result<AddedTokenMatcher> AddedTokenMatcher::from_entries(std::vector<Entry> entries,
+                                                          const std::string& source) {
+  AddedTokenMatcher matcher;
+  for (const Entry& entry : entries) {
+    if (entry.bytes.size() > kMaxAddedTokenBytes) {
+      return format_error(fmt::format("{}: added token {} has {} bytes; expected at most {}", source,
+                                      entry.id, entry.bytes.size(), kMaxAddedTokenBytes));
+    }
+    matcher.first_[static_cast<uint8_t>(entry.bytes[0])] = true;
+  }
+  std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return a.bytes < b.bytes; });
   const auto twin =
-      std::adjacent_find(matcher.entries_.begin(), matcher.entries_.end(),
+      std::adjacent_find(entries.begin(), entries.end(),
                          [](const Entry& a, const Entry& b) { return a.bytes == b.bytes; });
-  if (twin != matcher.entries_.end()) {
-    return format_error(fmt::format("{}: added tokens {} and {} are both {}", spec.source, twin->id,
+  if (twin != entries.end()) {
+    return format_error(fmt::format("{}: added tokens {} and {} are both {}", source, twin->id,
                                     std::next(twin)->id, printable(twin->bytes)));
   }
+  matcher.entries_ = std::move(entries);
   return matcher;
 }
 

@@ -28,13 +28,18 @@ class AddedTokenMatcher {
     size_t length = 0;  // bytes; 0: no match
   };
 
-  // Takes the control and user-defined tokens of `spec`. kFormatError when two have the same bytes
-  // or one is too long.
+  // The control and user-defined tokens of `spec` that are recognised in text as it is: all but
+  // those in `spec.normalized`. kFormatError when two have the same bytes or one is too long.
   static Result<AddedTokenMatcher> create(const TokenizerSpec& spec);
+  // The texts of user-defined tokens. The same errors, with `source` in front.
+  static Result<AddedTokenMatcher> from_texts(const std::vector<AddedText>& texts,
+                                              const std::string& source);
 
   // The longest token at byte `at`; control tokens only when they end by `trusted_end`.
   // REQUIRES: at < text.size().
   Match longest(std::string_view text, size_t at, size_t trusted_end) const;
+
+  bool empty() const { return entries_.empty(); }
 
   // Whether any token starts with this byte.
   bool may_start(char first) const { return first_[static_cast<uint8_t>(first)]; }
@@ -48,6 +53,9 @@ class AddedTokenMatcher {
     TokenId id;
     bool control;
   };
+
+  static Result<AddedTokenMatcher> from_entries(std::vector<Entry> entries,
+                                                const std::string& source);
 
   std::vector<Entry> entries_;  // sorted by bytes
   std::array<bool, 256> first_{};

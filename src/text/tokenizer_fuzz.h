@@ -42,7 +42,7 @@ inline void encode_and_decode(const Tokenizer& tokenizer, std::string_view text,
     require(!exact || *decoded == text);
     Detokenizer detokenizer(tokenizer, false);
     for (const TokenId id : *ids) {
-      require(parse_special || !tokenizer.is_control(id));
+      require(parse_special || !tokenizer.is_control(id) || id == tokenizer.unk());
       (void)detokenizer.push(id);
     }
     (void)detokenizer.flush();
@@ -52,8 +52,8 @@ inline void encode_and_decode(const Tokenizer& tokenizer, std::string_view text,
 // The tokenizer that `spec` makes, with every id and with `text`.
 inline void use_tokenizer(TokenizerSpec spec, std::string_view text) {
   // What may lose text, and says so: normalising, swallowed white space, an unknown token.
-  const bool exact = !spec.normalize_nfc && spec.strip_left.empty() && spec.strip_right.empty() &&
-                     spec.unk == kNoToken;
+  const bool exact = spec.model == TokenizerModel::kByteBpe && spec.normalizers.empty() &&
+                     spec.strip_left.empty() && spec.strip_right.empty() && spec.unk == kNoToken;
   const auto tokenizer = Tokenizer::create(std::move(spec));
   if (!tokenizer.ok()) {
     require(!tokenizer.status().message().empty());

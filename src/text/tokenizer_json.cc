@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sections of tokenizer.json that say what the tokens are: model and added_tokens. The pipeline
-// around them (normalizer, pre_tokenizer, post_processor, decoder) is in
-// tokenizer_json_pipeline.cc.
+// around them is in tokenizer_json_normalizer.cc and tokenizer_json_pipeline.cc.
 #include "text/tokenizer_json.h"
 
 #include <fmt/format.h>
@@ -15,6 +14,8 @@
 
 #include "base/json.h"
 #include "text/bpe_alphabet.h"
+#include "text/normalizer.h"
+#include "text/tokenizer_json_normalizer.h"
 #include "text/tokenizer_json_pipeline.h"
 #include "text/tokenizer_merge_list.h"
 #include "text/unicode.h"
@@ -27,21 +28,18 @@ Status bad(const TokenizerSpec& spec, std::string_view key, const std::string& w
 }
 
 // Keys of "model" that must be absent, null, false or empty: each would change the ids.
-Status check_model_options(JsonValue model, const std::string& where) {
+Status check_model_options(JsonValue model, bool byte_level, const std::string& where) {
   for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     ROTOR_ASSIGN(const auto text, json_string(model, key, where));
     if (text && !text->empty()) {
       return unsupported(
-          fmt::format("{}: model.{}: {}; expected null or empty: Rotor reads "
-                      "byte-level BPE",
-                      where, key, printable(*text)));
+          fmt::format("{}: model.{}: {}; expected null or empty", where, key, printable(*text)));
     }
   }
   ROTOR_ASSIGN(const auto fallback, json_bool(model, "byte_fallback", where));
-  if (fallback.value_or(false)) {
-    return unsupported(where +
-                       ": model.byte_fallback is true (SentencePiece in the form of BPE); "
-                       "expected false: Rotor reads byte-level BPE");
+  if (byte_level && fallback.value_or(false)) {
+    return unsupported(where + ": model.byte_fallback is true; expected false: the pre-tokenizer "
+                               "ByteLevel leaves nothing to fall back from");
   }
   ROTOR_ASSIGN(const auto dropout, json_number(model, "dropout", where));
   if (dropout.value_or(0) != 0) {
@@ -51,13 +49,19 @@ Status check_model_options(JsonValue model, const std::string& where) {
   return Status::ok_status();
 }
 
-Status check_model_kind(JsonValue model, const std::string& where) {
+Result<TokenizerModel> read_model_kind(JsonValue root, JsonValue model, const std::string& where) {
   ROTOR_ASSIGN(const auto type, json_string(model, "type", where));
+  if (type && *type == "Unigram") {
+    return TokenizerModel::kUnigram;
+  }
   const bool looks_like_bpe = !type && json_member(model, "merges").has_value();
   if (looks_like_bpe || (type && *type == "BPE")) {
-    return check_model_options(model, where);
+    ROTOR_ASSIGN(const bool byte_level, has_byte_level(root, where));
+    ROTOR_TRY(check_model_options(model, byte_level, where));
+    return byte_level ? TokenizerModel::kByteBpe : TokenizerModel::kCharacterBpe;
   }
-  return unsupported(fmt::format("{}: model.type: unsupported tokenizer model {}; expected \"BPE\"",
+  return unsupported(fmt::format("{}: model.type: unsupported tokenizer model {}; expected \"BPE\" "
+                                 "or \"Unigram\"",
                                  where, type ? printable(*type) : "without a type"));
 }
 
@@ -80,6 +84,20 @@ Status place_token(TokenizerSpec& spec, size_t id_limit, std::string_view key, s
   return Status::ok_status();
 }
 
+// The same for a token of the vocabulary, as its model spells it.
+Status place_vocabulary_token(TokenizerSpec& spec, size_t id_limit, std::string_view key,
+                              std::string_view text, int64_t id) {
+  if (spec.model != TokenizerModel::kByteBpe) {
+    const bool byte = spec.byte_fallback && byte_of_token(text).has_value();
+    return place_token(spec, id_limit, key, std::string(text),
+                       byte ? TokenKind::kByte : TokenKind::kNormal, id);
+  }
+  std::optional<std::string> bytes = bytes_from_alphabet(text);
+  // A token outside the byte alphabet is text that no merge can reach.
+  const TokenKind kind = bytes ? TokenKind::kNormal : TokenKind::kUnused;
+  return place_token(spec, id_limit, key, bytes ? *std::move(bytes) : std::string(text), kind, id);
+}
+
 Status read_vocabulary(const JsonObject& vocabulary, size_t id_limit, TokenizerSpec& spec) {
   constexpr std::string_view kKey = "model.vocab";
   std::vector<bool> taken;
@@ -88,11 +106,7 @@ Status read_vocabulary(const JsonObject& vocabulary, size_t id_limit, TokenizerS
     if (value.get(id) != simdjson::SUCCESS) {
       return bad(spec, kKey, fmt::format("token {}: expected an integer id", printable(text)));
     }
-    std::optional<std::string> bytes = bytes_from_alphabet(text);
-    // A token outside the byte alphabet is text that no merge can reach.
-    const TokenKind kind = bytes ? TokenKind::kNormal : TokenKind::kUnused;
-    ROTOR_TRY(
-        place_token(spec, id_limit, kKey, bytes ? *std::move(bytes) : std::string(text), kind, id));
+    ROTOR_TRY(place_vocabulary_token(spec, id_limit, kKey, text, id));
     taken.resize(spec.tokens.size());
     if (taken[static_cast<size_t>(id)]) {
       return bad(spec, kKey,
@@ -111,7 +125,8 @@ Result<bool> repeats(const TokenizerSpec& spec, int64_t id, std::string_view con
   const std::string& there = spec.tokens[static_cast<size_t>(id)];
   const TokenKind kind = spec.kinds[static_cast<size_t>(id)];
   const bool free = kind == TokenKind::kUnused && there.empty();
-  const bool same = there == content || alphabet_from_bytes(there) == content;
+  const bool is_byte_bpe = spec.model == TokenizerModel::kByteBpe;
+  const bool same = there == content || (is_byte_bpe && alphabet_from_bytes(there) == content);
   const bool added = kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
   if (free || (same && !added)) {
     return !free;
@@ -124,12 +139,13 @@ Result<bool> repeats(const TokenizerSpec& spec, int64_t id, std::string_view con
 using ControlTokens = std::map<std::string, TokenId, std::less<>>;
 
 // Makes an added token of one in the vocabulary. Merges still make it, unless it is a control token,
-// which must not come from plain text; a single byte has no other spelling and stays ordinary.
+// which must not come from plain text; a single byte has no other token and stays ordinary.
 void share_token(TokenizerSpec& spec, size_t id, const std::string& content, TokenKind kind,
                  ControlTokens& controls) {
   const bool ordinary = spec.kinds[id] == TokenKind::kNormal;
+  const bool is_byte = spec.model == TokenizerModel::kByteBpe && spec.tokens[id].size() == 1;
   spec.kinds[id] = kind;
-  if (ordinary && (kind == TokenKind::kUserDefined || spec.tokens[id].size() == 1)) {
+  if (ordinary && (kind == TokenKind::kUserDefined || is_byte)) {
     spec.shared.push_back({static_cast<TokenId>(id), content});
     return;
   }
@@ -166,14 +182,11 @@ Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec,
   ROTOR_ASSIGN(const auto content, json_string(token, "content", where));
   ROTOR_ASSIGN(const auto special, json_bool(token, "special", where));
   ROTOR_ASSIGN(const auto single_word, json_bool(token, "single_word", where));
+  ROTOR_ASSIGN(const auto normalized, json_bool(token, "normalized", where));
   ROTOR_ASSIGN(const auto lstrip, json_bool(token, "lstrip", where));
   ROTOR_ASSIGN(const auto rstrip, json_bool(token, "rstrip", where));
   if (!id || !content || content->empty()) {
     return bad(spec, kKey, "expected objects with \"id\" and \"content\"");
-  }
-  if (single_word.value_or(false)) {
-    return unsupported(fmt::format("{}: added_tokens: {} has single_word true; expected false",
-                                   spec.source, printable(*content)));
   }
   const TokenKind kind = special.value_or(false) ? TokenKind::kControl : TokenKind::kUserDefined;
   ROTOR_ASSIGN(const bool repeated, repeats(spec, *id, *content));
@@ -181,6 +194,14 @@ Status read_added_token(JsonValue token, size_t id_limit, TokenizerSpec& spec,
     share_token(spec, static_cast<size_t>(*id), *content, kind, controls);
   } else {
     ROTOR_TRY(place_token(spec, id_limit, kKey, *content, kind, *id));
+  }
+  // Control tokens are found in the text as it is: what a normaliser makes of it is nobody's word.
+  if (normalized.value_or(false) && kind == TokenKind::kUserDefined) {
+    ROTOR_ASSIGN(std::string text, normalize_by_steps(*content, spec.normalizers));
+    spec.normalized.push_back({static_cast<TokenId>(*id), std::move(text)});
+  }
+  if (single_word.value_or(false)) {
+    spec.single_word.push_back(static_cast<TokenId>(*id));
   }
   if (lstrip.value_or(false)) {
     spec.strip_left.push_back(static_cast<TokenId>(*id));
@@ -198,7 +219,7 @@ Status read_added_tokens(const std::vector<JsonValue>& added, size_t id_limit,
     ROTOR_TRY(read_added_token(token, id_limit, spec, controls));
   }
   std::sort(spec.shared.begin(), spec.shared.end(),
-            [](const SharedToken& a, const SharedToken& b) { return a.id < b.id; });
+            [](const AddedText& a, const AddedText& b) { return a.id < b.id; });
   drop_merges_of(controls, spec);
   return Status::ok_status();
 }
@@ -220,7 +241,17 @@ Status read_merge(JsonValue merge, MergeListReader& reader, const TokenizerSpec&
                          spec.merges.size()));
 }
 
-Status read_model(JsonValue model, const std::vector<JsonValue>& added, TokenizerSpec& spec) {
+Status find_unknown(std::string_view text, TokenizerSpec& spec) {
+  const auto found = std::find(spec.tokens.begin(), spec.tokens.end(), text);
+  if (found == spec.tokens.end()) {
+    return bad(spec, "model.unk_token",
+               fmt::format("{} is not in the vocabulary", printable(text)));
+  }
+  spec.unk = static_cast<TokenId>(found - spec.tokens.begin());
+  return Status::ok_status();
+}
+
+Status read_bpe(JsonValue model, const std::vector<JsonValue>& added, TokenizerSpec& spec) {
   JsonObject vocabulary;
   JsonArray merges;
   if (model["vocab"].get(vocabulary) != simdjson::SUCCESS) {
@@ -240,16 +271,50 @@ Status read_model(JsonValue model, const std::vector<JsonValue>& added, Tokenize
   }
   ROTOR_TRY(read_added_tokens(added, id_limit, spec));
   ROTOR_ASSIGN(const auto ignore_merges, json_bool(model, "ignore_merges", spec.source));
+  ROTOR_ASSIGN(const auto fuse_unk, json_bool(model, "fuse_unk", spec.source));
   ROTOR_ASSIGN(const auto unknown, json_string(model, "unk_token", spec.source));
   spec.ignore_merges = ignore_merges.value_or(false);
-  if (unknown) {
-    const auto found = std::find(spec.tokens.begin(), spec.tokens.end(), *unknown);
-    if (found == spec.tokens.end()) {
-      return bad(spec, "model.unk_token",
-                 fmt::format("{} is not in the vocabulary", printable(*unknown)));
-    }
-    spec.unk = static_cast<TokenId>(found - spec.tokens.begin());
+  spec.fuse_unk = fuse_unk.value_or(false);
+  return unknown ? find_unknown(*unknown, spec) : Status::ok_status();
+}
+
+// [["token", -1.5], ...], by id.
+Status read_unigram(JsonValue model, const std::vector<JsonValue>& added, TokenizerSpec& spec) {
+  constexpr std::string_view kKey = "model.vocab";
+  constexpr double kUnknownPenalty = 10.0;
+  JsonArray vocabulary;
+  if (model["vocab"].get(vocabulary) != simdjson::SUCCESS) {
+    return bad(spec, kKey, "expected an array of tokens and scores");
   }
+  const size_t id_limit = 2 * (vocabulary.size() + added.size()) + 65'536;
+  for (const JsonValue entry : vocabulary) {
+    JsonArray pair;
+    std::string_view text;
+    double score = 0;
+    if (entry.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
+        pair.at(0).get(text) != simdjson::SUCCESS || pair.at(1).get(score) != simdjson::SUCCESS) {
+      return bad(spec, kKey,
+                 fmt::format("element {}: expected [\"token\", score]", spec.scores.size()));
+    }
+    ROTOR_TRY(place_vocabulary_token(spec, id_limit, kKey, text,
+                                     static_cast<int64_t>(spec.scores.size())));
+    spec.scores.push_back(score);
+  }
+  if (spec.scores.empty()) {
+    return bad(spec, kKey, "expected at least one token");
+  }
+  spec.unknown_score =
+      *std::min_element(spec.scores.begin(), spec.scores.end()) - kUnknownPenalty;
+  ROTOR_TRY(read_added_tokens(added, id_limit, spec));
+  spec.scores.resize(spec.tokens.size());
+  spec.fuse_unk = true;
+  ROTOR_ASSIGN(const auto unknown, json_integer(model, "unk_id", spec.source));
+  if (unknown && (*unknown < 0 || static_cast<uint64_t>(*unknown) >= vocabulary.size())) {
+    return bad(spec, "model.unk_id",
+               fmt::format("{}; expected below {}, the number of tokens", *unknown,
+                           vocabulary.size()));
+  }
+  spec.unk = unknown ? static_cast<TokenId>(*unknown) : kNoToken;
   return Status::ok_status();
 }
 
@@ -261,7 +326,10 @@ Result<TokenizerSpec> parse(std::string_view json, const std::string& name) {
   if (!model || !model->is_object()) {
     return bad(spec, "model", "expected an object");
   }
-  ROTOR_TRY(check_model_kind(*model, spec.source));
+  ROTOR_ASSIGN(spec.model, read_model_kind(document.root(), *model, spec.source));
+  ROTOR_ASSIGN(const auto fallback, json_bool(*model, "byte_fallback", spec.source));
+  spec.byte_fallback = fallback.value_or(false);
+  ROTOR_TRY(read_json_normalizer(document.root(), spec));
   std::vector<JsonValue> added;
   if (const auto tokens = json_member(document.root(), "added_tokens")) {
     JsonArray array;
@@ -270,7 +338,8 @@ Result<TokenizerSpec> parse(std::string_view json, const std::string& name) {
     }
     added.assign(array.begin(), array.end());
   }
-  ROTOR_TRY(read_model(*model, added, spec));
+  ROTOR_TRY(spec.model == TokenizerModel::kUnigram ? read_unigram(*model, added, spec)
+                                                   : read_bpe(*model, added, spec));
   ROTOR_TRY(read_json_pipeline(document.root(), spec));
   return spec;
 }

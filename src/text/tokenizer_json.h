@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a Hugging Face tokenizer.json that holds byte-level BPE. Everything in it that would change
-// the ids is either followed or refused by name; nothing is silently ignored.
+// Reads a Hugging Face tokenizer.json that holds byte-level BPE, or SentencePiece's BPE or unigram
+// model in the form that converters give them. Everything in it that would change the ids is either
+// followed or refused by name; nothing is silently ignored.
 #pragma once
 
 #include <rotor/status.h>

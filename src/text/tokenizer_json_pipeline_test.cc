@@ -12,8 +12,10 @@ using testing::HasSubstr;
 constexpr const char* kByteLevel =
     R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false})";
 
-TokenizerSpec read(const std::string& json, Code code = Code::kOk, std::string* message = nullptr) {
+TokenizerSpec read(const std::string& json, Code code = Code::kOk, std::string* message = nullptr,
+                   TokenizerModel model = TokenizerModel::kByteBpe) {
   TokenizerSpec spec;
+  spec.model = model;
   spec.source = "t";
   spec.tokens = {"a", "<s>", "</s>"};
   spec.kinds = {TokenKind::kNormal, TokenKind::kControl, TokenKind::kControl};
@@ -30,6 +32,16 @@ TokenizerSpec read(const std::string& json, Code code = Code::kOk, std::string* 
 std::string error(const std::string& json, Code code = Code::kUnsupported) {
   std::string message;
   read(json, code, &message);
+  return message;
+}
+
+TokenizerSpec read_characters(const std::string& json) {
+  return read(json, Code::kOk, nullptr, TokenizerModel::kCharacterBpe);
+}
+
+std::string character_error(const std::string& json, Code code = Code::kUnsupported) {
+  std::string message;
+  read(json, code, &message, TokenizerModel::kCharacterBpe);
   return message;
 }
 
@@ -75,8 +87,6 @@ TEST(JsonPipeline, KnownPatternsMayBeKeptInverted) {
 }
 
 TEST(JsonPipeline, PreTokenizersThatAreRefused) {
-  EXPECT_THAT(error("{}"), HasSubstr("t: pre_tokenizer: expected a ByteLevel component"));
-  EXPECT_THAT(error(pre("null")), HasSubstr("expected a ByteLevel component"));
   EXPECT_THAT(
       error(pre(R"({"type":"Whitespace"})")),
       HasSubstr("t: pre_tokenizer: unsupported kind \"Whitespace\"; expected ByteLevel, Split "
@@ -96,17 +106,6 @@ TEST(JsonPipeline, PreTokenizersThatAreRefused) {
               HasSubstr("expected a \"pattern\""));
   EXPECT_THAT(error(sequence(R"({"type":"Split","pattern":{}})"), Code::kFormatError),
               HasSubstr("expected \"Regex\" or \"String\""));
-}
-
-TEST(JsonPipeline, Normalizers) {
-  const auto with = [](const std::string& value) {
-    return R"({"normalizer":)" + value + R"(,"pre_tokenizer":)" + kByteLevel + "}";
-  };
-  EXPECT_FALSE(read(with("null")).normalize_nfc);
-  EXPECT_TRUE(read(with(R"({"type":"NFC"})")).normalize_nfc);
-  EXPECT_TRUE(read(with(R"({"type":"Sequence","normalizers":[{"type":"NFC"}]})")).normalize_nfc);
-  EXPECT_THAT(error(with(R"({"type":"NFKC"})")),
-              HasSubstr("t: normalizer: unsupported kind \"NFKC\"; expected NFC or none"));
 }
 
 TEST(JsonPipeline, TemplatesGiveBeginAndEnd) {
@@ -152,6 +151,70 @@ TEST(JsonPipeline, Decoders) {
   EXPECT_THAT(
       error(with(R"({"type":"Sequence","decoders":[{"type":"Replace"}]})")),
       HasSubstr("t: decoder.decoders[0]: unsupported kind \"Replace\"; expected ByteLevel"));
+}
+
+TEST(JsonPipeline, MetaspaceInBothGenerations) {
+  using Prefix = Metaspace::Prefix;
+  const auto metaspace = [](const std::string& members) {
+    return read_characters(pre(R"({"type":"Metaspace","replacement":"_")" + members + "}"));
+  };
+  EXPECT_EQ(metaspace("").metaspace->mark, "_");
+  EXPECT_EQ(metaspace("").metaspace->prefix, Prefix::kAlways);
+  EXPECT_EQ(metaspace(R"(,"add_prefix_space":false)").metaspace->prefix, Prefix::kNever);
+  EXPECT_EQ(metaspace(R"(,"add_prefix_space":true)").metaspace->prefix, Prefix::kAlways);
+  EXPECT_EQ(metaspace(R"(,"prepend_scheme":"first")").metaspace->prefix, Prefix::kFirst);
+  EXPECT_EQ(metaspace(R"(,"prepend_scheme":"never")").metaspace->prefix, Prefix::kNever);
+  EXPECT_EQ(metaspace("").splits.at(0).kind, SplitKind::kBefore);
+  EXPECT_TRUE(metaspace(R"(,"split":false)").splits.empty());
+  EXPECT_EQ(read_characters(pre(R"({"type":"Metaspace"})")).metaspace->mark, kSpaceMark);
+  EXPECT_FALSE(read_characters("{}").metaspace.has_value());
+  EXPECT_THAT(character_error(pre(R"({"type":"Metaspace","prepend_scheme":"last"})")),
+              HasSubstr("prepend_scheme: \"last\"; expected \"always\""));
+  EXPECT_THAT(character_error(pre(R"({"type":"Metaspace","replacement":""})"), Code::kFormatError),
+              HasSubstr("replacement: expected a character"));
+  EXPECT_THAT(character_error(sequence(R"({"type":"Digits"},{"type":"Metaspace"})")),
+              HasSubstr("expected Metaspace to be the first"));
+  EXPECT_THAT(character_error(pre(R"({"type":"WhitespaceSplit"})")),
+              HasSubstr("\"WhitespaceSplit\"; expected Metaspace, Split, Digits or ByteLevel"));
+}
+
+// Gemma's files split at spaces that its normalizer has replaced.
+TEST(JsonPipeline, ASplitAtSpacesThatAreGone) {
+  const std::string split =
+      pre(R"({"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious"})");
+  TokenizerSpec spec;
+  spec.source = "t";
+  spec.model = TokenizerModel::kCharacterBpe;
+  spec.normalizers = {{NormalizerKind::kReplace, " ", std::string(kSpaceMark)}};
+  const auto document = JsonDocument::parse(split, "t");
+  EXPECT_TRUE(read_json_pipeline(document->root(), spec).ok());
+  EXPECT_TRUE(spec.splits.empty());
+  EXPECT_THAT(character_error(split), HasSubstr("unsupported behavior \"MergedWithPrevious\""));
+}
+
+TEST(JsonPipeline, DecodersOfMarks) {
+  const auto with = [](const std::string& value) { return R"({"decoder":)" + value + "}"; };
+  const auto sequence_of = [&](const std::string& members) {
+    return with(R"({"type":"Sequence","decoders":[)" + members + "]}");
+  };
+  const std::string replace = R"({"type":"Replace","pattern":{"String":"_"},"content":" "})";
+  TokenizerSpec spec = read_characters(sequence_of(replace + R"(,{"type":"ByteFallback"},
+      {"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0})"));
+  EXPECT_EQ(spec.space_mark, "_");
+  EXPECT_EQ(spec.first_space, FirstSpace::kDropOne);
+  EXPECT_EQ(read_characters(with(replace)).first_space, FirstSpace::kKeep);
+  spec = read_characters(with(R"({"type":"Metaspace","replacement":"_","prepend_scheme":"always"})"));
+  EXPECT_EQ(spec.space_mark, "_");
+  EXPECT_EQ(spec.first_space, FirstSpace::kDropWholeToken);
+  spec = read_characters(with(R"({"type":"Metaspace","replacement":"_","prepend_scheme":"never"})"));
+  EXPECT_EQ(spec.first_space, FirstSpace::kKeep);
+  EXPECT_THAT(character_error(with(R"({"type":"WordPiece"})")),
+              HasSubstr("\"WordPiece\"; expected Metaspace, Replace"));
+  EXPECT_THAT(character_error(with(R"({"type":"Strip","content":" ","start":2,"stop":0})")),
+              HasSubstr("expected to strip one \" \""));
+  EXPECT_THAT(
+      character_error(with(R"({"type":"Replace","pattern":{"String":"_"},"content":"-"})")),
+      HasSubstr("expected to replace a String by \" \""));
 }
 
 }  // namespace

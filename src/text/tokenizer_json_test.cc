@@ -132,16 +132,15 @@ TEST(TokenizerJson, OtherModelsAreRefusedByName) {
   EXPECT_EQ(
       error(with_model(R"({"type":"WordPiece","vocab":{}})"), Code::kUnsupported),
       "t.json (tokenizer.json): model.type: unsupported tokenizer model \"WordPiece\"; expected "
-      "\"BPE\"");
-  EXPECT_THAT(error(with_model(R"({"type":"Unigram","vocab":[]})"), Code::kUnsupported),
-              HasSubstr("\"Unigram\""));
+      "\"BPE\" or \"Unigram\"");
   EXPECT_THAT(error(with_model(R"({"vocab":{}})"), Code::kUnsupported),
               HasSubstr("without a type"));
   const auto option = [](const std::string& text) {
     return error(with_model(R"({"type":"BPE","vocab":{},"merges":[],)" + text + "}"),
                  Code::kUnsupported);
   };
-  EXPECT_THAT(option(R"("byte_fallback":true)"), HasSubstr("model.byte_fallback is true"));
+  EXPECT_THAT(option(R"("byte_fallback":true)"),
+              HasSubstr("model.byte_fallback is true; expected false: the pre-tokenizer ByteLevel"));
   EXPECT_THAT(option(R"("continuing_subword_prefix":"##")"), HasSubstr("_prefix: \"##\""));
   EXPECT_THAT(option(R"("end_of_word_suffix":"</w>")"), HasSubstr("_suffix: \"</w>\""));
   EXPECT_THAT(option(R"("dropout":0.5)"), HasSubstr("model.dropout is 0.5"));
@@ -183,19 +182,98 @@ TEST(TokenizerJson, ContradictionsAreNamed) {
   EXPECT_THAT(error(with_model("3")), HasSubstr("model: expected an object"));
 }
 
-TEST(TokenizerJson, SingleWordIsRefused) {
-  EXPECT_THAT(error(with_model(R"({"type":"BPE","vocab":{},"merges":[]})",
-                               R"([{"id":0,"content":"w","single_word":true}])"),
-                    Code::kUnsupported),
-              HasSubstr("\"w\" has single_word true; expected false"));
-}
-
 // Every prefix of a real file is refused, whatever it cuts.
 TEST(TokenizerJson, EveryTruncationIsAnError) {
   const std::string json = read_testdata("gpt2.tokenizer.json");
   for (size_t size = 0; size < json.size(); size += 7) {
     ASSERT_FALSE(parse_tokenizer_json(std::string_view(json).substr(0, size), "cut").ok()) << size;
   }
+}
+
+Tokenizer tokenizer_of(const std::string& json) {
+  auto spec = parse_tokenizer_json(json, "t.json");
+  EXPECT_TRUE(spec.ok()) << spec.status().message();
+  return make_tokenizer(*std::move(spec));
+}
+
+TEST(TokenizerJson, ASingleWordIsRecognisedBetweenNoWords) {
+  const Tokenizer tokenizer = tokenizer_of(
+      with_model(R"({"type":"BPE","vocab":{"a":0,"b":1,"-":2},"merges":[]})",
+                 R"([{"id":3,"content":"ab","single_word":true}])"));
+  EXPECT_EQ(*tokenizer.encode("ab-ab"), (std::vector<TokenId>{3, 2, 3}));
+  EXPECT_EQ(*tokenizer.encode("aab-"), (std::vector<TokenId>{0, 0, 1, 2}));
+  EXPECT_EQ(*tokenizer.encode("abab"), (std::vector<TokenId>{0, 1, 0, 1}));
+}
+
+// A token with "normalized" is recognised as what the normalizer makes of it, in normalised text.
+TEST(TokenizerJson, NormalizedAddedTokens) {
+  const std::string model = R"({"type":"BPE","vocab":{"a":0,"b":1,"A":2,"B":3},"merges":[]})";
+  const auto with = [&](const std::string& normalized) {
+    return R"({"normalizer":{"type":"Lowercase"},)" +
+           with_model(model, R"([{"id":4,"content":"AB","normalized":)" + normalized + "}]")
+               .substr(1);
+  };
+  EXPECT_EQ(*tokenizer_of(with("true")).encode("aBAbA"), (std::vector<TokenId>{4, 4, 0}));
+  EXPECT_EQ(*tokenizer_of(with("false")).encode("aBABA"), (std::vector<TokenId>{0, 1, 4, 0}));
+}
+
+constexpr const char* kBytesAB = R"("<0x41>":1,"<0xC3>":2,"<0xA9>":3)";
+
+std::string characters(const std::string& model, const std::string& rest = "") {
+  return R"({"added_tokens":[{"id":0,"content":"<unk>","special":true}],"model":)" + model + rest +
+         "}";
+}
+
+TEST(TokenizerJson, CharactersFallBackToBytes) {
+  const std::string model = R"({"type":"BPE","unk_token":"<unk>","fuse_unk":true,
+      "byte_fallback":true,"vocab":{"<unk>":0,)" + std::string(kBytesAB) +
+                            R"(,"a":4,"aa":5},"merges":["a a"]})";
+  const Tokenizer tokenizer = tokenizer_of(characters(model));
+  EXPECT_EQ(tokenizer.model(), TokenizerModel::kCharacterBpe);
+  // A and U+00E9 have all their bytes, b and U+4E00 do not.
+  EXPECT_EQ(*tokenizer.encode("aaA\u00e9ab\u4e00ba"),
+            (std::vector<TokenId>{5, 1, 2, 3, 4, 0, 4}));
+  EXPECT_EQ(*tokenizer.decode(std::vector<TokenId>{5, 1, 2, 3}), "aaA\u00e9");
+  // The spelling of a byte is text.
+  EXPECT_EQ(*tokenizer.encode("<0x41>"), std::vector<TokenId>{0});
+}
+
+TEST(TokenizerJson, MetaspacePutsMarksInFront) {
+  const std::string model =
+      R"({"type":"BPE","vocab":{"<unk>":0,"\u2581":1,"a":2,"\u2581a":3},"merges":["\u2581 a"]})";
+  const auto with = [&](const std::string& scheme) {
+    return tokenizer_of(characters(
+        model, R"(,"pre_tokenizer":{"type":"Metaspace","prepend_scheme":")" + scheme +
+                   R"(","split":false},"decoder":{"type":"Metaspace","prepend_scheme":")" + scheme +
+                   "\"}"));
+  };
+  const EncodeOptions special{.add_bos = {}, .add_eos = {}, .parse_special = true};
+  EXPECT_EQ(*with("always").encode("a<unk>a", special), (std::vector<TokenId>{3, 0, 3}));
+  EXPECT_EQ(*with("first").encode("a<unk>a", special), (std::vector<TokenId>{3, 0, 2}));
+  EXPECT_EQ(*with("first").encode("<unk>a", special), (std::vector<TokenId>{0, 2}));
+  EXPECT_EQ(*with("never").encode("a a"), (std::vector<TokenId>{2, 3}));
+  EXPECT_EQ(*with("always").encode(" a"), std::vector<TokenId>{3});
+  EXPECT_EQ(*with("always").encode("  a"), (std::vector<TokenId>{1, 3}));
+  EXPECT_EQ(*with("always").decode(std::vector<TokenId>{3, 3}), "a a");
+  EXPECT_EQ(*with("never").decode(std::vector<TokenId>{3, 3}), " a a");
+}
+
+TEST(TokenizerJson, Unigram) {
+  const std::string model =
+      R"({"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-1],["b",-1],["ab",-1.5]]})";
+  const Tokenizer tokenizer = tokenizer_of(characters(model));
+  EXPECT_EQ(tokenizer.model(), TokenizerModel::kUnigram);
+  EXPECT_EQ(*tokenizer.encode("aab"), (std::vector<TokenId>{1, 3}));
+  EXPECT_EQ(*tokenizer.encode("acca"), (std::vector<TokenId>{1, 0, 1}));
+  const auto broken = [&](const std::string& vocabulary) {
+    return error(characters(R"({"type":"Unigram","vocab":)" + vocabulary + "}"));
+  };
+  EXPECT_THAT(broken("{}"), HasSubstr("model.vocab: expected an array of tokens and scores"));
+  EXPECT_THAT(broken("[]"), HasSubstr("model.vocab: expected at least one token"));
+  EXPECT_THAT(broken(R"([["<unk>",0],["a"]])"),
+              HasSubstr("model.vocab: element 1: expected [\"token\", score]"));
+  EXPECT_THAT(broken(R"([["<unk>",0],["a",-1]],"unk_id":2)"),
+              HasSubstr("model.unk_id: 2; expected below 2"));
 }
 
 }  // namespace

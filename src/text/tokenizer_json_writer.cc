@@ -24,42 +24,74 @@ bool is_added(TokenKind kind) {
   return kind == TokenKind::kControl || kind == TokenKind::kUserDefined;
 }
 
-json::object write_model(const TokenizerSpec& spec) {
+// The token as the file spells it.
+std::string spelled(const TokenizerSpec& spec, TokenId id) {
+  return spec.model == TokenizerModel::kByteBpe ? alphabet_from_bytes(bytes_of(spec, id))
+                                                : bytes_of(spec, id);
+}
+
+json::object write_bpe(const TokenizerSpec& spec) {
   const std::vector<MergePair> merges = merge_list(spec);
-  std::vector<bool> in_vocabulary(spec.tokens.size());
-  for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    in_vocabulary[id] = spec.kinds[id] == TokenKind::kNormal;
-  }
-  for (const SharedToken& token : spec.shared) {
-    in_vocabulary[static_cast<size_t>(token.id)] = true;
-  }
+  const std::vector<bool> in_vocabulary = ordinary_tokens(spec);
   json::object vocabulary;
   vocabulary.reserve(spec.tokens.size());
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    if (in_vocabulary[id]) {
-      vocabulary.emplace(alphabet_from_bytes(spec.tokens[id]), id);
+    if (in_vocabulary[id] || spec.kinds[id] == TokenKind::kByte) {
+      vocabulary.emplace(spelled(spec, static_cast<TokenId>(id)), id);
     }
   }
   json::array pairs;
   pairs.reserve(merges.size());
   for (const MergePair& merge : merges) {
-    pairs.push_back(json::array{alphabet_from_bytes(bytes_of(spec, merge.left)),
-                                alphabet_from_bytes(bytes_of(spec, merge.right))});
+    pairs.push_back(json::array{spelled(spec, merge.left), spelled(spec, merge.right)});
   }
-  json::object model{{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", nullptr},
-                     {"byte_fallback", false}, {"ignore_merges", spec.ignore_merges}};
+  json::object model{{"type", "BPE"},
+                     {"dropout", nullptr},
+                     {"unk_token", nullptr},
+                     {"fuse_unk", spec.fuse_unk},
+                     {"byte_fallback", spec.byte_fallback},
+                     {"ignore_merges", spec.ignore_merges}};
   if (spec.unk != kNoToken) {
     model["unk_token"] = bytes_of(spec, spec.unk);
+    vocabulary.emplace(spelled(spec, spec.unk), spec.unk);  // which the format asks for
   }
   model["vocab"] = std::move(vocabulary);
   model["merges"] = std::move(pairs);
   return model;
 }
 
+// Every id has its entry, for the place in the array is the id. Added tokens beyond the last that
+// text may become need none.
+json::object write_unigram(const TokenizerSpec& spec) {
+  const std::vector<bool> ordinary = ordinary_tokens(spec);
+  size_t size = spec.unk == kNoToken ? 0 : static_cast<size_t>(spec.unk) + 1;
+  for (size_t id = 0; id < spec.tokens.size(); ++id) {
+    size = ordinary[id] || spec.kinds[id] == TokenKind::kByte ? std::max(size, id + 1) : size;
+  }
+  json::array vocabulary;
+  for (size_t id = 0; id < size; ++id) {
+    vocabulary.push_back(json::array{spec.tokens[id], spec.scores[id]});
+  }
+  json::object model{{"type", "Unigram"}, {"unk_id", nullptr}, {"byte_fallback", spec.byte_fallback}};
+  if (spec.unk != kNoToken) {
+    model["unk_id"] = spec.unk;
+  }
+  model["vocab"] = std::move(vocabulary);
+  return model;
+}
+
+json::object write_model(const TokenizerSpec& spec) {
+  return spec.model == TokenizerModel::kUnigram ? write_unigram(spec) : write_bpe(spec);
+}
+
 Result<json::array> write_added_tokens(const TokenizerSpec& spec) {
   const auto contains = [](const std::vector<TokenId>& ids, size_t id) {
     return std::find(ids.begin(), ids.end(), static_cast<TokenId>(id)) != ids.end();
   };
+  std::vector<TokenId> normalized;
+  for (const AddedText& token : spec.normalized) {
+    normalized.push_back(token.id);
+  }
   json::array added;
   auto shared = spec.shared.begin();
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
@@ -74,32 +106,121 @@ Result<json::array> write_added_tokens(const TokenizerSpec& spec) {
     }
     added.push_back({{"id", id},
                      {"content", content},
-                     {"single_word", false},
+                     {"single_word", contains(spec.single_word, id)},
                      {"lstrip", contains(spec.strip_left, id)},
                      {"rstrip", contains(spec.strip_right, id)},
-                     {"normalized", false},
+                     {"normalized", contains(normalized, id)},
                      {"special", spec.kinds[id] == TokenKind::kControl}});
   }
   return added;
 }
 
-json::object write_pre_tokenizer(const TokenizerSpec& spec) {
+json::object pattern_component(std::string_view type, std::string_view pattern_kind,
+                               std::string_view pattern) {
+  return {{"type", type}, {"pattern", {{pattern_kind, pattern}}}};
+}
+
+json::value write_normalizer(const TokenizerSpec& spec) {
+  json::array steps;
+  const auto add = [&](const char* type) { steps.push_back(json::object{{"type", type}}); };
+  for (const NormalizerStep& step : spec.normalizers) {
+    switch (step.kind) {
+      case NormalizerKind::kNfc: add("NFC"); break;
+      case NormalizerKind::kNfd: add("NFD"); break;
+      case NormalizerKind::kNfkc: add("NFKC"); break;
+      case NormalizerKind::kNfkd: add("NFKD"); break;
+      case NormalizerKind::kLowercase: add("Lowercase"); break;
+      case NormalizerKind::kStripAccents: add("StripAccents"); break;
+      case NormalizerKind::kStrip:
+        steps.push_back({{"type", "Strip"}, {"strip_left", step.left}, {"strip_right", step.right}});
+        break;
+      case NormalizerKind::kPrepend:
+        steps.push_back({{"type", "Prepend"}, {"prepend", step.to}});
+        break;
+      case NormalizerKind::kReplace:
+      case NormalizerKind::kReplaceRuns: {
+        const bool runs = step.kind == NormalizerKind::kReplaceRuns;
+        json::object replace = runs ? pattern_component("Replace", "Regex", step.from + "{2,}")
+                                    : pattern_component("Replace", "String", step.from);
+        replace["content"] = step.to;
+        steps.push_back(std::move(replace));
+        break;
+      }
+    }
+  }
+  if (steps.empty()) {
+    return nullptr;
+  }
+  return json::object{{"type", "Sequence"}, {"normalizers", std::move(steps)}};
+}
+
+const char* prefix_name(Metaspace::Prefix prefix) {
+  switch (prefix) {
+    case Metaspace::Prefix::kNever: return "never";
+    case Metaspace::Prefix::kFirst: return "first";
+    case Metaspace::Prefix::kAlways: break;
+  }
+  return "always";
+}
+
+json::value write_pre_tokenizer(const TokenizerSpec& spec) {
   json::array parts;
+  if (spec.metaspace) {
+    const bool split = !spec.splits.empty() && spec.splits[0].kind == SplitKind::kBefore;
+    parts.push_back({{"type", "Metaspace"},
+                     {"replacement", spec.metaspace->mark},
+                     {"prepend_scheme", prefix_name(spec.metaspace->prefix)},
+                     {"split", split}});
+  }
   for (const SplitRule& rule : spec.splits) {
+    if (rule.kind == SplitKind::kBefore) {
+      continue;  // Metaspace's
+    }
     if (rule.kind == SplitKind::kDigits) {
       parts.push_back({{"type", "Digits"}, {"individual_digits", true}});
       continue;
     }
-    parts.push_back({{"type", "Split"},
-                     {"pattern", {{"Regex", pattern_of_split_rule(rule)}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}});
+    json::object split = pattern_component("Split", "Regex", pattern_of_split_rule(rule));
+    split["behavior"] = "Isolated";
+    split["invert"] = false;
+    parts.push_back(std::move(split));
   }
-  parts.push_back({{"type", "ByteLevel"},
-                   {"add_prefix_space", false},
-                   {"trim_offsets", true},
-                   {"use_regex", false}});
-  return {{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
+  if (spec.model == TokenizerModel::kByteBpe) {
+    parts.push_back({{"type", "ByteLevel"},
+                     {"add_prefix_space", false},
+                     {"trim_offsets", true},
+                     {"use_regex", false}});
+  }
+  if (parts.empty()) {
+    return nullptr;
+  }
+  return json::object{{"type", "Sequence"}, {"pretokenizers", std::move(parts)}};
+}
+
+json::value write_decoder(const TokenizerSpec& spec) {
+  if (spec.model == TokenizerModel::kByteBpe) {
+    return {{"type", "ByteLevel"},
+            {"add_prefix_space", true},
+            {"trim_offsets", true},
+            {"use_regex", true}};
+  }
+  json::array parts;
+  if (spec.first_space == FirstSpace::kDropWholeToken) {
+    parts.push_back({{"type", "Metaspace"},
+                     {"replacement", spec.space_mark},
+                     {"prepend_scheme", "always"},
+                     {"split", true}});
+  } else if (!spec.space_mark.empty()) {
+    json::object replace = pattern_component("Replace", "String", spec.space_mark);
+    replace["content"] = " ";
+    parts.push_back(std::move(replace));
+  }
+  parts.push_back(json::object{{"type", "ByteFallback"}});
+  parts.push_back(json::object{{"type", "Fuse"}});
+  if (spec.first_space == FirstSpace::kDropOne) {
+    parts.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  }
+  return json::object{{"type", "Sequence"}, {"decoders", std::move(parts)}};
 }
 
 // The token before or after the text, where the tokenizer adds one.
@@ -129,20 +250,28 @@ json::value write_post_processor(const TokenizerSpec& spec) {
                       {"special_tokens", std::move(specials)}};
 }
 
+// Merges by score and SentencePiece's own normalisation have no place in the format.
+Status check_has_a_form(const TokenizerSpec& spec) {
+  const bool by_score = spec.model == TokenizerModel::kCharacterBpe && !spec.scores.empty();
+  if (by_score || spec.sentencepiece || spec.single_precision) {
+    return unsupported(spec.source + ": a SentencePiece model cannot be written as tokenizer.json "
+                                     "without changing ids; it is kept as tokenizer.model");
+  }
+  return Status::ok_status();
+}
+
 Result<std::string> write(const TokenizerSpec& spec) {
+  ROTOR_TRY(check_has_a_form(spec));
   ROTOR_ASSIGN(json::array added, write_added_tokens(spec));
   json::object out;
   out["version"] = "1.0";
   out["truncation"] = nullptr;
   out["padding"] = nullptr;
   out["added_tokens"] = std::move(added);
-  out["normalizer"] = spec.normalize_nfc ? json::value(json::object{{"type", "NFC"}}) : json::value(nullptr);
+  out["normalizer"] = write_normalizer(spec);
   out["pre_tokenizer"] = write_pre_tokenizer(spec);
   out["post_processor"] = write_post_processor(spec);
-  out["decoder"] = {{"type", "ByteLevel"},
-                    {"add_prefix_space", true},
-                    {"trim_offsets", true},
-                    {"use_regex", true}};
+  out["decoder"] = write_decoder(spec);
   out["model"] = write_model(spec);
   return json::serialize(out);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a byte-level BPE tokenizer as a genuine Hugging Face tokenizer.json, whatever file it came
-// from: the form in which a .rotor file keeps it.
+// Writes a tokenizer as a genuine Hugging Face tokenizer.json, whatever file it came from: the form in
+// which a .rotor file keeps all but SentencePiece's own (sentencepiece_writer.h).
 #pragma once
 
 #include <rotor/status.h>

@@ -18,7 +18,9 @@ MergeListReader::MergeListReader(TokenizerSpec& spec)
       }) {}
 
 Result<TokenId> MergeListReader::find(std::string_view half) const {
-  const std::optional<std::string> bytes = bytes_from_alphabet(half);
+  const std::optional<std::string> bytes = spec_.model == TokenizerModel::kByteBpe
+                                               ? bytes_from_alphabet(half)
+                                               : std::optional<std::string>(half);
   const TokenId id = bytes ? tokens_.find(*bytes) : kNoToken;
   if (id == kNoToken) {
     return format_error(fmt::format("{}: merge {}: expected {} to be in the vocabulary; it is not",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// MergeListReader: merges as files write them, two tokens in the byte alphabet, into pairs of ids; and
-// the list of merges that a file is written with.
+// MergeListReader: merges as files write them, two tokens (of byte-level BPE in the byte alphabet),
+// into pairs of ids; and the list of merges that a file is written with.
 #pragma once
 
 #include <rotor/status.h>

@@ -46,11 +46,15 @@ TokenTable::TokenTable(std::span<const std::string> tokens,
     offsets_.push_back(static_cast<uint32_t>(arena_.size()));
   }
   seed_ = hash_bytes(arena_, kMultiplier);
-  slots_.resize(std::bit_ceil(2 * tokens.size() + 1));
+  std::vector<TokenId> found;
   for (TokenId id = 0; id < static_cast<TokenId>(tokens.size()); ++id) {
     if (!tokens[static_cast<size_t>(id)].empty() && findable(id)) {
-      insert(id);
+      found.push_back(id);
     }
+  }
+  slots_.resize(std::bit_ceil(2 * found.size() + 1));
+  for (const TokenId id : found) {
+    insert(id);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "text/unicode.h"
 
 #include <fmt/format.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <array>
@@ -121,6 +122,42 @@ size_t valid_utf8_prefix(std::string_view text) {
     at += c.length;
   }
   return at;
+}
+
+// A character has at most 4 bytes, so the last one starts in the last 4, if they are a character.
+size_t last_character(std::string_view text) {
+  const size_t last = text.size() - 1;
+  size_t at = last;
+  while (at > 0 && last - at < 3 && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) {
+    --at;
+  }
+  return at + decode_utf8(text, at).length == text.size() ? at : last;
+}
+
+bool is_word_character(char32_t code_point) {
+  if (char_class(code_point) == CharClass::kLetter) {
+    return true;
+  }
+  // Symbols that are Alphabetic: circled and squared letters.
+  const auto is_between = [&](char32_t first, char32_t last) {
+    return code_point >= first && code_point <= last;
+  };
+  if (is_between(0x24B6, 0x24E9) || is_between(0x1F130, 0x1F149) ||
+      is_between(0x1F150, 0x1F169) || is_between(0x1F170, 0x1F189) ||
+      is_between(0x200C, 0x200D)) {
+    return true;
+  }
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      return false;
+  }
 }
 
 CharClass char_class(char32_t code_point) {

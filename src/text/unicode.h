@@ -30,6 +30,9 @@ void append_utf8(char32_t code_point, std::string& out);
 // The length of the longest prefix of `text` that is valid UTF-8.
 size_t valid_utf8_prefix(std::string_view text);
 
+// The byte at which the last character starts. REQUIRES: `text` is not empty.
+size_t last_character(std::string_view text);
+
 // What a split rule can ask about a character. Line feed and carriage return are white space too,
 // but rules name them, so they have a class of their own.
 enum class CharClass : uint8_t {
@@ -41,6 +44,10 @@ enum class CharClass : uint8_t {
 };
 
 CharClass char_class(char32_t code_point);
+
+// Whether it is a character of words as regular expressions have it, \w: Alphabetic, marks, decimal
+// numbers, connectors, joiners. Letters are those of Unicode 17.0, the rest those of utf8proc.
+bool is_word_character(char32_t code_point);
 
 inline bool is_white_space(CharClass c) {
   return c == CharClass::kSpace || c == CharClass::kNewline;

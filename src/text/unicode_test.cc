@@ -78,6 +78,24 @@ TEST(Utf8, ValidPrefix) {
             0u);
 }
 
+TEST(Utf8, LastCharacter) {
+  EXPECT_EQ(last_character("a"), 0u);
+  EXPECT_EQ(last_character("ab"), 1u);
+  EXPECT_EQ(last_character("a\u4E00"), 1u);
+  EXPECT_EQ(last_character("a\U0001F600"), 1u);
+  EXPECT_EQ(last_character("a\x80\x80"), 2u);
+  EXPECT_EQ(last_character("\x80\x80\x80\x80\x80"), 4u);
+}
+
+TEST(WordCharacter, Examples) {
+  for (const char32_t c : {U'a', U'5', U'_', U'\u0301', U'\u2160', U'\u24B6', U'\u4E00', U'\u200D'}) {
+    EXPECT_TRUE(is_word_character(c)) << static_cast<uint32_t>(c);
+  }
+  for (const char32_t c : {U' ', U'-', U'\u00B2', U'\u00BD', U'\u2581', U'\uFFFD', U'\U0001F600'}) {
+    EXPECT_FALSE(is_word_character(c)) << static_cast<uint32_t>(c);
+  }
+}
+
 TEST(CharClass, Examples) {
   for (const char32_t c : {U'a', U'Z', U'\u00AA', U'\u01C5', U'\u02B0', U'\u05D0', U'\u4E00',
                            U'\U0002EBE0', U'\U00011DBA'}) {

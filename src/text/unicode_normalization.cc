@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// NFC from utf8proc's decomposition and composition. The canonical ordering between them is our
+// Normal forms from utf8proc's decomposition and composition. The canonical ordering between them is our
 // own: utf8proc's exchanges neighbours, which is quadratic on a long run of combining marks.
-#include "text/unicode_nfc.h"
+#include "text/unicode_normalization.h"
 
 #include <utf8proc.h>
 
@@ -19,12 +19,20 @@ int combining_class(int32_t code_point) {
   return utf8proc_get_property(code_point)->combining_class;
 }
 
-void append_decomposed(char32_t code_point, std::vector<int32_t>& out) {
-  std::array<utf8proc_int32_t, 32> parts;  // the longest canonical decomposition has 4
+bool is_compatibility(NormalForm form) {
+  return form == NormalForm::kNfkc || form == NormalForm::kNfkd;
+}
+
+bool is_composed(NormalForm form) { return form == NormalForm::kNfc || form == NormalForm::kNfkc; }
+
+void append_decomposed(char32_t code_point, NormalForm form, std::vector<int32_t>& out) {
+  std::array<utf8proc_int32_t, 32> parts;  // the longest decomposition has 18 (U+FDFA)
   int boundary = 0;
   const utf8proc_ssize_t count = utf8proc_decompose_char(
       static_cast<utf8proc_int32_t>(code_point), parts.data(), parts.size(),
-      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE), &boundary);
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE |
+                                     (is_compatibility(form) ? UTF8PROC_COMPAT : 0)),
+      &boundary);
   out.insert(out.end(), parts.begin(), parts.begin() + std::max<utf8proc_ssize_t>(count, 0));
 }
 
@@ -40,18 +48,21 @@ void order_canonically(std::vector<int32_t>& code_points) {
   }
 }
 
-void append_normalized(std::string_view valid, std::string& out) {
+void append_normalized(std::string_view valid, NormalForm form, std::string& out) {
   std::vector<int32_t> code_points;
   code_points.reserve(valid.size());
   for (size_t at = 0; at < valid.size();) {
     const Utf8Char c = decode_utf8(valid, at);
-    append_decomposed(c.code_point, code_points);
+    append_decomposed(c.code_point, form, code_points);
     at += c.length;
   }
   order_canonically(code_points);
-  const utf8proc_ssize_t length = utf8proc_normalize_utf32(
-      code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()),
-      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  auto length = static_cast<utf8proc_ssize_t>(code_points.size());
+  if (is_composed(form)) {
+    length = utf8proc_normalize_utf32(
+        code_points.data(), length,
+        static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  }
   for (utf8proc_ssize_t i = 0; i < length; ++i) {
     append_utf8(static_cast<char32_t>(code_points[static_cast<size_t>(i)]), out);
   }
@@ -64,7 +75,7 @@ bool is_ascii(std::string_view text) {
 
 }  // namespace
 
-std::string normalize_nfc(std::string_view text) {
+std::string normalize(std::string_view text, NormalForm form) {
   if (is_ascii(text)) {
     return std::string(text);
   }
@@ -72,7 +83,7 @@ std::string normalize_nfc(std::string_view text) {
   out.reserve(text.size());
   while (!text.empty()) {
     const size_t valid = valid_utf8_prefix(text);
-    append_normalized(text.substr(0, valid), out);
+    append_normalized(text.substr(0, valid), form, out);
     text.remove_prefix(valid);
     while (!text.empty() && !decode_utf8(text, 0).valid) {
       const size_t broken = decode_utf8(text, 0).length;

@@ -12,10 +12,12 @@ import hashlib
 import http.server
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".safetensors", ".gguf", ".rotor", ".bin")
@@ -64,11 +66,14 @@ class Hub:
     mishaps: list[Mishap] = field(default_factory=list)  # of content, each for one GET
     hub_mishaps: list[Mishap] = field(default_factory=list)  # of the hub, each for one request
     ranges: bool = True
+    certificate: Path | None = None  # of both servers, with its key; None: without TLS
+    plain_content: bool = False  # the content server has no TLS, whatever the hub has
 
     def __enter__(self) -> Hub:
         self.servers = [self._serve("hub"), self._serve("content")]
         self.address, self.content_address = (
-            f"http://127.0.0.1:{server.server_address[1]}" for server in self.servers
+            f"{'https' if self._has_tls(host) else 'http'}://127.0.0.1:{server.server_address[1]}"
+            for host, server in zip(("hub", "content"), self.servers, strict=True)
         )
         return self
 
@@ -77,10 +82,17 @@ class Hub:
             server.shutdown()
             server.server_close()
 
+    def _has_tls(self, host: str) -> bool:
+        return self.certificate is not None and not (host == "content" and self.plain_content)
+
     def _serve(self, host: str) -> http.server.ThreadingHTTPServer:
         handler = type("BoundHandler", (Handler,), {"hub": self, "host": host})
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
+        if self._has_tls(host):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 

@@ -331,6 +331,35 @@ def test_a_proxy_is_followed(user: User, hub: Hub, files: dict[str, bytes]) -> N
     assert {r.headers["Host"] for r in hub.requests} == {"hub.invalid"}
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and what it signed for 127.0.0.1, in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=hub", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", folder / "key", "-out", folder / "cert"]
+    subprocess.run(command, check=True, capture_output=True)
+    (folder / "both").write_text((folder / "key").read_text() + (folder / "cert").read_text())
+    return folder / "both"
+
+
+def test_tls_is_checked(engine: Engine, certificate: Path, tmp_path: Path) -> None:
+    with Hub(certificate=certificate) as hub:
+        hub.add(REPO, {"m.gguf": b"m"})
+        user = User(engine, hub, tmp_path)
+        user.fails(5, "certificate")
+        assert hub.requests == []
+        user.check("pull", REPO, SSL_CERT_FILE=str(certificate))
+
+
+def test_tls_is_never_left(engine: Engine, certificate: Path, tmp_path: Path) -> None:
+    with Hub(certificate=certificate, plain_content=True) as hub:
+        hub.add(REPO, {"m.gguf": b"m"})
+        user = User(engine, hub, tmp_path)
+        user.fails(5, "without TLS", SSL_CERT_FILE=str(certificate))
+        assert hub.asked("content") == []
+
+
 def test_two_at_once_download_once(user: User, hub: Hub, weights: bytes) -> None:
     hub.mishaps = [slow(6)]
     both = [user.start("pull", REPO) for _ in range(2)]

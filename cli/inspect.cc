@@ -208,9 +208,15 @@ void print_json(const Findings& f) {
       {"num_attention_heads", c.heads},
       {"num_key_value_heads", c.kv_heads},
       {"head_dim", c.head_dim},
-      {"activation", c.activation == Activation::kRelu2 ? "relu2" : "silu"},
+      {"activation", activation_name(c.activation)},
       {"rope_theta", c.rope_theta},
+      {"rope_scaling", rope_scaling_name(c.rope_scaling.type)},
       {"rms_norm_eps", c.rms_eps},
+      {"attn_sub_norm", c.attn_sub_norm},
+      {"ffn_sub_norm", c.ffn_sub_norm},
+      {"qk_norm", c.qk_norm},
+      {"input_norms", c.input_norms},
+      {"pooling", pooling_name(c.pooling)},
       {"tied_head", c.tied_head},
       {"ternary_parameters", ternary_parameters(c)},
       {"embedding_parameters", embedding_parameters(c)},
@@ -261,6 +267,11 @@ void print_text(const Findings& f) {
   fmt::print("  architecture  {} {}\n", c.family, c.name);
   fmt::print("  sizes         {} layers, hidden {}, ffn {}, {} heads, {} kv heads, head dim {}\n",
              c.layers, c.hidden, c.ffn, c.heads, c.kv_heads, c.head_dim);
+  fmt::print("  layers        {}{}{}{}, rotary base {:g}, scaling {}\n",
+             activation_name(c.activation), c.attn_sub_norm ? ", norms before o and down" : "",
+             c.qk_norm ? ", norms of the heads of q and k" : "",
+             c.input_norms ? ", a norm for each matrix" : "", c.rope_theta,
+             rope_scaling_name(c.rope_scaling.type));
   fmt::print("  context       {} positions, vocabulary {}\n", c.context, c.vocab);
   fmt::print("  parameters    {:.1f} M ternary, {:.1f} M in the embedding{}\n",
              static_cast<double>(ternary_parameters(c)) / 1e6,

@@ -109,7 +109,7 @@ void check_page(const std::string& name, Attend kernel, Attend scalar, const Pag
 void check_kernel(const std::string& name, Attend kernel, Attend scalar) {
   std::mt19937 random(8);
   for (Values values : kAllValues) {
-    for (size_t dim : {2, 14, 16, 18, 30, 32, 48, 64, 66, 80, 96, 128, 130, 256, 288}) {
+    for (size_t dim : {2, 14, 16, 18, 30, 32, 48, 64, 66, 80, 96, 100, 128, 130, 256, 288}) {
       for (size_t queries : {1, 2, 3, 4, 5}) {
         const size_t end = 1 + random() % kPagePositions;
         const size_t begin = random() % end;

@@ -88,12 +88,18 @@ SinCos sin_cos(double x) {
 
 }  // namespace
 
-void rotary_inverse_frequencies(double theta, size_t head_dim, float* inv_freq) {
+void rotary_powers(double theta, size_t head_dim, float* powers) {
   const double log_theta = natural_log(theta);
   for (size_t i = 0; i < head_dim / 2; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
-    const float power = static_cast<float>(exponential(exponent * log_theta));
-    inv_freq[i] = 1.0f / power;
+    powers[i] = static_cast<float>(exponential(exponent * log_theta));
+  }
+}
+
+void rotary_inverse_frequencies(double theta, size_t head_dim, float* inv_freq) {
+  rotary_powers(theta, head_dim, inv_freq);
+  for (size_t i = 0; i < head_dim / 2; ++i) {
+    inv_freq[i] = 1.0f / inv_freq[i];
   }
 }
 

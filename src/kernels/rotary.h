@@ -8,9 +8,11 @@
 
 namespace rotor {
 
-// inv_freq[i] = 1 / theta^(2i / head_dim) for i < head_dim / 2, with the exponent, the power and the
-// reciprocal each rounded to binary32 as the reference implementations do.
-// REQUIRES: 1 <= theta < 2^64, head_dim even.
+// powers[i] = theta^(2i / head_dim) for i < head_dim / 2, with the exponent and the power each rounded
+// to binary32 as the reference implementations do. REQUIRES: 1 <= theta < 2^64, head_dim even.
+void rotary_powers(double theta, size_t head_dim, float* powers);
+
+// inv_freq[i] = 1 / powers[i].
 void rotary_inverse_frequencies(double theta, size_t head_dim, float* inv_freq);
 
 // cos[i], sin[i] of the angle float(position) * inv_freq[i], rounded to binary32.

@@ -22,6 +22,8 @@ struct BatchRow {
   bool wants_logits;
   // Not null: these logits suffice. Read until forward() returns.
   const TopQuery* top = nullptr;
+  // With wants_logits: Executor::hidden() suffices, the head is not computed.
+  bool hidden_alone = false;
 };
 
 struct Batch {

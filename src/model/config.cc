@@ -2,6 +2,9 @@
 // Checks of a model's sizes, made once before anything is allocated from them.
 #include "model/config.h"
 
+#include <algorithm>
+#include <array>
+
 namespace rotor {
 namespace {
 
@@ -16,7 +19,24 @@ Status check_size(const char* field, size_t value, size_t max = kMaxSize) {
   return {};
 }
 
+constexpr std::array<std::string_view, 2> kActivations = {"relu2", "silu"};
+constexpr std::array<std::string_view, 4> kPoolings = {"unstated", "mean", "first", "last"};
+
 }  // namespace
+
+std::string_view activation_name(Activation activation) {
+  return kActivations[static_cast<size_t>(activation)];
+}
+
+std::string_view pooling_name(Pooling pooling) { return kPoolings[static_cast<size_t>(pooling)]; }
+
+std::optional<Activation> find_activation(std::string_view name) {
+  const auto* found = std::find(kActivations.begin(), kActivations.end(), name);
+  if (found == kActivations.end()) {
+    return std::nullopt;
+  }
+  return static_cast<Activation>(found - kActivations.begin());
+}
 
 Status validate(const ModelConfig& c) {
   ROTOR_TRY(check_size("vocab_size", c.vocab));
@@ -43,7 +63,7 @@ Status validate(const ModelConfig& c) {
     return format_error("config: rope_theta must lie in (1, 1e12), got " +
                         std::to_string(c.rope_theta));
   }
-  return {};
+  return validate(c.rope_scaling, c.head_dim);
 }
 
 uint64_t ternary_parameters(const ModelConfig& c) {

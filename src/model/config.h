@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // ModelConfig: the sizes and flags that make the one decoder compute a given model. Immutable after
-// load. Families differ by these flags, by a name-mapping file and, only if the math is new, by a verb.
+// load. Families differ by these flags (model/family.h) and, only if the math is new, by a verb.
 #pragma once
 
 #include <rotor/status.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+
+#include "model/rope_scaling.h"
 
 namespace rotor {
 
 // The nonlinearity g of the gated feed-forward block down(norm(g(gate) * up)).
 enum class Activation : uint8_t { kRelu2, kSilu };
 
+std::string_view activation_name(Activation activation);  // "relu2", "silu"
+std::optional<Activation> find_activation(std::string_view name);
+
+// How an embedding model makes one vector of those of a text's tokens.
+enum class Pooling : uint8_t { kUnstated, kMean, kFirst, kLast };
+
+std::string_view pooling_name(Pooling pooling);  // "unstated", "mean", "first", "last"
+
 struct ModelConfig {
-  std::string family;        // "bitnet"
+  std::string family;        // "bitnet", "llama", ...: a row of model/family.h
   std::string name;          // as the file calls itself; may be empty
   size_t vocab = 0;          // rows of the embedding
   size_t context = 0;        // positions the model was made for
@@ -27,10 +39,14 @@ struct ModelConfig {
   size_t head_dim = 0;       // even; need not be hidden / heads
   float rms_eps = 1e-5f;
   double rope_theta = 500000.0;
+  RopeScaling rope_scaling;
   Activation activation = Activation::kRelu2;
   bool attn_sub_norm = true;  // RMSNorm over heads * head_dim before the output projection
   bool ffn_sub_norm = true;   // RMSNorm over ffn before the down projection
+  bool qk_norm = false;       // RMSNorm over each head of q and k before they are turned
+  bool input_norms = false;   // each matrix of a layer has an RMSNorm of its own on its input
   bool tied_head = true;      // the head is the embedding
+  Pooling pooling = Pooling::kUnstated;
   size_t attention_window = 0;  // positions a query sees, itself included; 0: all
 
   size_t q_rows() const { return heads * head_dim; }

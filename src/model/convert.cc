@@ -172,12 +172,15 @@ class Writer {
     }
     add(rotor_names::kOutputNorm, DType::kF32, {source_.output_norm.size()});
     for (size_t i = 0; i < source_.layers.size(); ++i) {
-      for (const auto& [name, values] : norms(source_.layers[i])) {
-        add(rotor_names::layer_norm(i, name), DType::kF32, {values->size()});
+      for (const LayerNorm& norm : layer_norms(source_.config)) {
+        add(rotor_names::layer_norm(i, norm.role), DType::kF32, {norm.size});
       }
       for (size_t r = 0; r < kLinearRoles; ++r) {
         const LinearRole role = static_cast<LinearRole>(r);
         const LinearSource& linear = source_.layers[i].linear[r];
+        if (!linear.input_norm.empty()) {
+          add(rotor_names::linear(i, role, "input_norm"), DType::kF32, {linear.input_norm.size()});
+        }
         const std::string scale = rotor_names::linear(i, role, "scale");
         if (linear.scale.grouped()) {
           const GroupShape& group = linear.scale.group;
@@ -202,18 +205,6 @@ class Writer {
     const DType dtype = stored_dtype(rows.type);
     const size_t width = dtype == DType::kU8 ? float_row_bytes(rows.type, rows.cols) : rows.cols;
     tensors.push_back({name, dtype, {rows.rows, width}});
-  }
-
-  // The norms a layer has, by their names in the file.
-  static std::vector<std::pair<const char*, const std::vector<float>*>> norms(
-      const LayerSource& layer) {
-    std::vector<std::pair<const char*, const std::vector<float>*>> all = {
-        {"attn_norm", &layer.attn_norm},
-        {"attn_sub_norm", &layer.attn_sub_norm},
-        {"ffn_norm", &layer.ffn_norm},
-        {"ffn_sub_norm", &layer.ffn_sub_norm}};
-    std::erase_if(all, [](const auto& norm) { return norm.second->empty(); });
-    return all;
   }
 
   std::map<std::string, std::string> metadata() const {
@@ -256,11 +247,15 @@ class Writer {
             return {};
           },
           [](size_t) {}));
-      for (const auto& [name, values] : norms(layer)) {
-        ROTOR_TRY(write_vector(rotor_names::layer_norm(i, name), *values));
+      for (const LayerNorm& norm : layer_norms(source_.config)) {
+        ROTOR_TRY(write_vector(rotor_names::layer_norm(i, norm.role), layer.norm(norm.role)));
       }
       for (size_t r = 0; r < kLinearRoles; ++r) {
         const LinearRole role = static_cast<LinearRole>(r);
+        if (!layer.linear[r].input_norm.empty()) {
+          ROTOR_TRY(write_vector(rotor_names::linear(i, role, "input_norm"),
+                                 layer.linear[r].input_norm));
+        }
         const std::vector<float>& values = layer.linear[r].scale.values;
         ROTOR_TRY(writer_.write(rotor_names::linear(i, role, "scale"),
                                 layer.linear[r].scale.grouped()

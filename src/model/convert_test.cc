@@ -50,14 +50,15 @@ std::string_view bytes_of(const Buffer& buffer) {
 }
 
 void expect_same_layer(const LayerWeights& a, const LayerWeights& b) {
-  EXPECT_EQ(a.attn_norm, b.attn_norm);
-  EXPECT_EQ(a.attn_sub_norm, b.attn_sub_norm);
-  EXPECT_EQ(a.ffn_norm, b.ffn_norm);
-  EXPECT_EQ(a.ffn_sub_norm, b.ffn_sub_norm);
+  for (size_t i = 0; i < kNormRoles; ++i) {
+    const NormRole role = static_cast<NormRole>(i);
+    EXPECT_EQ(a.norm(role), b.norm(role)) << norm_role_name(role);
+  }
   for (const auto linear : {&LayerWeights::q, &LayerWeights::k, &LayerWeights::v, &LayerWeights::o,
                             &LayerWeights::gate, &LayerWeights::up, &LayerWeights::down}) {
     EXPECT_EQ((a.*linear).matrix.scale.granularity, (b.*linear).matrix.scale.granularity);
     EXPECT_EQ((a.*linear).matrix.scale.values, (b.*linear).matrix.scale.values);
+    EXPECT_EQ((a.*linear).input_norm, (b.*linear).input_norm);
   }
 }
 
@@ -91,6 +92,15 @@ TEST_P(ConvertVariants, LoadsAsTheSameModel) {
   config.attention_window = tied ? 0 : 300;
   config.rms_eps = 3e-6f;
   config.rope_theta = 10000.0 / 3.0;
+  config.family = tied ? "bitnet" : "qwen3";
+  config.qk_norm = !tied;
+  config.input_norms = !tied;
+  config.pooling = tied ? Pooling::kUnstated : Pooling::kLast;
+  if (!tied) {
+    config.rope_scaling.type = RopeScalingType::kYarn;
+    config.rope_scaling.factor = 10.0 / 3.0;
+    config.rope_scaling.original_context = 100.0;
+  }
   const TestModelOptions options = {.embed = type, .scale = scale};
   const ModelSource source = test_source(config, options);
   const auto result = convert(source, "m.rotor");

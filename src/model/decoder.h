@@ -6,12 +6,14 @@
 // Verbs of Ops, each for all rows of the batch:
 //   embed(batch)             x = embedding rows of the tokens                     (rows, hidden)
 //   qkv(layer)               q, k, v = W int8(norm(x))                            (rows, ...)
-//   rope_store(layer)        q, k turned by their positions; k, v into the cache
+//   rope_store(layer)        q, k normed head by head if the model does so, turned by their positions;
+//                            k, v into the cache
 //   attend(layer)            a = softmax(q k^T * head_dim^-0.5) v                 (rows, q_rows)
 //   attn_out(layer)          x += W int8(sub_norm(a))
 //   ffn_gate_up(layer)       h = g(W_gate int8(norm(x))) * (W_up int8(norm(x)))   (rows, ffn)
 //   ffn_down(layer)          x += W int8(sub_norm(h))
 //   logits()                 head . norm(x), for the rows that want it
+// Where each matrix has a norm of its own, its input is int8(own_norm(norm(x))).
 //   status()                 ok, or why the numbers are not to be used
 #pragma once
 

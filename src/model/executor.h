@@ -29,8 +29,16 @@ class Executor {
   // became infinite or NaN. `cancel` may be null.
   virtual Status forward(const Batch& batch, const CancelFlag* cancel) = 0;
 
-  // Logits of the i-th row that wanted them in the last forward(). Valid until the next.
+  // Logits of the i-th row that wanted them in the last forward(); none where hidden_alone was set. Valid
+  // until the next.
   virtual RowLogits logits(size_t i) = 0;
+
+  // The normed activations that the head would multiply, of the i-th row that wanted logits in the last
+  // forward(): what an embedding model gives. (hidden), valid until the next.
+  virtual std::span<const float> hidden(size_t i) {
+    (void)i;
+    return {};
+  }
 
   // Zeros where every logit is computed.
   virtual TwoStageCounts head_counts() const { return {}; }

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/gguf_config.h"
 
-#include <algorithm>
-#include <array>
+#include <iterator>
+#include <optional>
 #include <utility>
 
+#include "model/family.h"
 #include "text/detokenizer.h"
 
 namespace rotor {
 namespace {
-
-constexpr std::array<std::string_view, 3> kArchitectures = {"bitnet", "bitnet-25", "bitnet-b1.58"};
 
 constexpr int64_t kMaxLayers = 1024;
 
@@ -49,10 +48,10 @@ class Keys {
   std::string arch_;
 };
 
+// Of the architectures of BitNet only the plain "bitnet" leaves it open.
 Status read_activation(const GgufFile& file, const std::string& arch, ModelConfig& model,
                        std::vector<std::string>& notes) {
   if (arch != "bitnet") {
-    model.activation = Activation::kRelu2;
     return {};
   }
   for (const char* key : {"bitnet.hidden_activation", "bitnet.hidden_act"}) {
@@ -60,17 +59,58 @@ Status read_activation(const GgufFile& file, const std::string& arch, ModelConfi
     if (!value) {
       continue;
     }
-    if (*value != "relu2" && *value != "silu") {
+    const std::optional<Activation> activation = find_activation(*value);
+    if (!activation) {
       return unsupported(file.file().path() + ": key '" + key + "': '" + std::string(*value) +
                          "' is not supported; expected relu2 or silu");
     }
-    model.activation = *value == "relu2" ? Activation::kRelu2 : Activation::kSilu;
+    model.activation = *activation;
     return {};
   }
   const bool shape_of_2b4t = model.hidden == 2560 && model.ffn == 6912 && model.vocab == 128256;
   model.activation = shape_of_2b4t ? Activation::kRelu2 : Activation::kSilu;
   notes.push_back(std::string("the file names no activation; arch 'bitnet' with these sizes means ") +
                   (shape_of_2b4t ? "relu2 (BitNet b1.58 2B-4T)" : "silu"));
+  return {};
+}
+
+// What llama.cpp makes of the keys: a factor alone means linear, and YaRN multiplies cosines and sines
+// with 0.1 ln(factor) + 1.
+Status read_rope_scaling(const GgufFile& file, const std::string& arch, ModelConfig& model) {
+  const std::string prefix = arch + ".rope.scaling.";
+  RopeScaling& scaling = model.rope_scaling;
+  ROTOR_ASSIGN(const std::optional<std::string_view> type, file.string(prefix + "type"));
+  ROTOR_ASSIGN(const std::optional<double> factor, file.number(prefix + "factor"));
+  if (type.value_or("linear") == "none" || (!type && factor.value_or(0.0) == 0.0)) {
+    return {};
+  }
+  if (type && *type != "linear" && *type != "yarn") {
+    return unsupported(file.file().path() + ": rotary scaling '" + std::string(*type) +
+                       "' is not supported; expected linear or yarn");
+  }
+  for (const char* key : {"attn_factor", "yarn_attn_factor", "yarn_ext_factor"}) {
+    ROTOR_ASSIGN(const std::optional<double> value, file.number(prefix + key));
+    if (value.value_or(1.0) != 1.0) {
+      return unsupported(file.file().path() + ": key '" + prefix + key + "' is " +
+                         std::to_string(*value) + ": another value than 1 is not supported");
+    }
+  }
+  if (!factor) {
+    return format_error(file.file().path() + ": required key '" + prefix + "factor' is missing");
+  }
+  const bool yarn = type && *type == "yarn";
+  scaling.type = yarn ? RopeScalingType::kYarn : RopeScalingType::kLinear;
+  scaling.factor = *factor;
+  if (yarn) {
+    ROTOR_ASSIGN(const std::optional<double> original,
+                 file.number(prefix + "original_context_length"));
+    ROTOR_ASSIGN(const std::optional<double> fast, file.number(prefix + "yarn_beta_fast"));
+    ROTOR_ASSIGN(const std::optional<double> slow, file.number(prefix + "yarn_beta_slow"));
+    scaling.original_context = original.value_or(static_cast<double>(model.context));
+    scaling.beta_fast = fast.value_or(scaling.beta_fast);
+    scaling.beta_slow = slow.value_or(scaling.beta_slow);
+    scaling.attention_factor = yarn_attention_factor(scaling.factor);
+  }
   return {};
 }
 
@@ -94,24 +134,32 @@ Status check_computed(const GgufFile& file, const std::string& arch, size_t cont
   return {};
 }
 
-}  // namespace
-
-bool is_bitnet_architecture(std::string_view name) {
-  return std::find(kArchitectures.begin(), kArchitectures.end(), name) != kArchitectures.end();
+Result<Pooling> read_pooling(const GgufFile& file, const std::string& key) {
+  constexpr Pooling kTypes[] = {Pooling::kUnstated, Pooling::kMean, Pooling::kFirst, Pooling::kLast};
+  ROTOR_ASSIGN(const std::optional<int64_t> type, file.integer(key));
+  const int64_t index = type.value_or(0);
+  if (index < 0 || index >= static_cast<int64_t>(std::size(kTypes))) {
+    return unsupported(file.file().path() + ": key '" + key + "' is " + std::to_string(index) +
+                       "; expected 0 (none), 1 (mean), 2 (first) or 3 (last)");
+  }
+  return kTypes[index];
 }
+
+}  // namespace
 
 Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::string>& notes) {
   const std::string& path = file.file().path();
   ROTOR_ASSIGN(const std::optional<std::string_view> arch_value,
                file.string("general.architecture"));
   const std::string arch(arch_value.value_or(""));
-  if (!is_bitnet_architecture(arch)) {
-    return unsupported(path + ": general.architecture '" + arch +
-                       "' is not supported; expected bitnet, bitnet-25 or bitnet-b1.58");
+  const Family* family = find_gguf_family(arch);
+  if (family == nullptr) {
+    return unsupported(path + ": general.architecture '" + arch + "' is not supported; expected " +
+                       gguf_family_names());
   }
   const Keys keys(file, arch);
-  ModelConfig model;
-  model.family = "bitnet";
+  ModelConfig model = config_of(*family);
+  model.activation = family->activation;
   ROTOR_ASSIGN(const std::optional<std::string_view> name, file.string("general.name"));
   Utf8Stream text;  // names come out as JSON: bytes that are no UTF-8 are replaced
   model.name = text.push(name.value_or("")) + text.flush();
@@ -122,8 +170,15 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   ROTOR_ASSIGN(model.heads, keys.size("attention.head_count"));
   ROTOR_ASSIGN(model.kv_heads, keys.size_or("attention.head_count_kv", model.heads));
   const size_t even_split = model.heads == 0 ? 0 : model.hidden / model.heads;
-  ROTOR_ASSIGN(const size_t rope_dims, keys.size_or("rope.dimension_count", even_split));
-  ROTOR_ASSIGN(model.head_dim, keys.size_or("attention.key_length", rope_dims));
+  ROTOR_ASSIGN(const size_t key_length, keys.size_or("attention.key_length", 0));
+  ROTOR_ASSIGN(const size_t rope_dims, keys.size_or("rope.dimension_count",
+                                                    key_length != 0 ? key_length : even_split));
+  model.head_dim = key_length != 0 ? key_length : rope_dims;
+  ROTOR_ASSIGN(const size_t value_length, keys.size_or("attention.value_length", model.head_dim));
+  if (value_length != model.head_dim) {
+    return unsupported(path + ": values of " + std::to_string(value_length) + " dimensions beside "
+                       "keys of " + std::to_string(model.head_dim) + " are not supported");
+  }
   if (rope_dims != model.head_dim) {
     return unsupported(path + ": rotary embedding of " + std::to_string(rope_dims) + " of " +
                        std::to_string(model.head_dim) + " dimensions is not supported");
@@ -131,11 +186,7 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   ROTOR_ASSIGN(const std::optional<double> eps,
                file.number(arch + ".attention.layer_norm_rms_epsilon"));
   ROTOR_ASSIGN(const std::optional<double> theta, file.number(arch + ".rope.freq_base"));
-  ROTOR_ASSIGN(const std::optional<std::string_view> scaling,
-               file.string(arch + ".rope.scaling.type"));
-  if (scaling && *scaling != "none") {
-    return unsupported(path + ": rotary scaling '" + std::string(*scaling) + "' is not supported");
-  }
+  ROTOR_TRY(read_rope_scaling(file, arch, model));
   model.rms_eps = static_cast<float>(eps.value_or(1e-5));
   model.rope_theta = theta.value_or(10000.0);
   const GgufTensor* embed = file.find_tensor("token_embd.weight");
@@ -150,6 +201,7 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
                         " rows");
   }
   ROTOR_TRY(check_computed(file, arch, model.context));
+  ROTOR_ASSIGN(model.pooling, read_pooling(file, arch + ".pooling_type"));
   ROTOR_TRY(read_activation(file, arch, model, notes));
   ROTOR_TRY(validate(model).with_context(path));
   return model;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sizes and flags in the metadata of a BitNet GGUF file.
+// The sizes and flags in the metadata of a GGUF file.
 #pragma once
 
 #include <rotor/status.h>
@@ -11,9 +11,6 @@
 #include "model/config.h"
 
 namespace rotor {
-
-// Whether general.architecture names a BitNet model.
-bool is_bitnet_architecture(std::string_view name);
 
 // `notes` receives what had to be assumed. kUnsupported names an architecture this version does not run.
 Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::string>& notes);

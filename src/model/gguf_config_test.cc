@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 
+#include "model/family.h"
 #include "model/test_files.h"
 
 namespace rotor {
@@ -109,6 +110,63 @@ TEST(GgufConfig, AbsentKeysTakeDefaults) {
   EXPECT_EQ(with("rope.scaling.type", "none").config->head_dim, 64u);
 }
 
+TEST(GgufConfig, LlamaHasNoFurtherNormsAndSilu) {
+  const Parsed parsed = parse(test::gguf_files("llama"));
+  ASSERT_TRUE(parsed.config.ok()) << parsed.message();
+  EXPECT_EQ(parsed.config->family, "llama");
+  EXPECT_EQ(parsed.config->activation, Activation::kSilu);
+  EXPECT_FALSE(parsed.config->attn_sub_norm);
+  EXPECT_FALSE(parsed.config->ffn_sub_norm);
+  EXPECT_TRUE(parsed.config->tied_head);  // until an output.weight is found
+  EXPECT_THAT(parsed.notes, testing::IsEmpty());
+}
+
+TEST(GgufConfig, Qwen3NormsItsHeads) {
+  GgufFiles files = test::gguf_files("qwen3");
+  ASSERT_TRUE(parse(files).config.ok()) << parse(files).message();
+  EXPECT_EQ(parse(files).config->family, "qwen3");
+  EXPECT_TRUE(parse(files).config->qk_norm);
+  EXPECT_EQ(parse(files).config->pooling, Pooling::kUnstated);
+  files.keys["qwen3.pooling_type"] = uint32_t{3};
+  EXPECT_EQ(parse(files).config->pooling, Pooling::kLast);
+  files.keys["qwen3.pooling_type"] = uint32_t{4};
+  EXPECT_THAT(parse(files).message(), HasSubstr("key 'qwen3.pooling_type' is 4"));
+}
+
+TEST(GgufConfig, HeadsNeedNotSplitTheHiddenSize) {
+  GgufFiles files = test::gguf_files();
+  files.keys[kArch + ".attention.key_length"] = uint32_t{32};
+  files.keys[kArch + ".attention.value_length"] = uint32_t{32};
+  EXPECT_THAT(parse(files).message(), HasSubstr("rotary embedding of 64 of 32"));
+  files.keys.erase(kArch + ".rope.dimension_count");
+  EXPECT_EQ(parse(files).config->head_dim, 32u);
+}
+
+TEST(GgufConfig, RotaryScaling) {
+  GgufFiles files = test::gguf_files();
+  const std::string prefix = kArch + ".rope.scaling.";
+  const auto scaling = [&] { return parse(files).config->rope_scaling; };
+  files.keys[prefix + "factor"] = 4.0f;
+  EXPECT_EQ(scaling().type, RopeScalingType::kLinear);
+  EXPECT_EQ(scaling().factor, 4.0);
+  files.keys[prefix + "type"] = "none";
+  EXPECT_EQ(scaling(), RopeScaling());
+  files.keys[prefix + "type"] = "yarn";
+  EXPECT_EQ(scaling().type, RopeScalingType::kYarn);
+  EXPECT_EQ(scaling().original_context, 128.0);
+  EXPECT_EQ(scaling().attention_factor, yarn_attention_factor(4.0));
+  files.keys[prefix + "original_context_length"] = uint32_t{64};
+  files.keys[prefix + "yarn_beta_fast"] = 16.0f;
+  EXPECT_EQ(scaling().original_context, 64.0);
+  EXPECT_EQ(scaling().beta_fast, 16.0);
+  EXPECT_EQ(scaling().beta_slow, 1.0);
+  files.keys[prefix + "attn_factor"] = 0.5f;
+  EXPECT_THAT(parse(files).message(), HasSubstr("attn_factor' is 0.5"));
+  files.keys.erase(prefix + "attn_factor");
+  files.keys[prefix + "factor"] = 0.5f;
+  EXPECT_THAT(parse(files).message(), HasSubstr("factor must lie in"));
+}
+
 TEST(GgufConfig, NamesBecomeUtf8) {
   GgufFiles files = test::gguf_files();
   files.keys["general.name"] =
@@ -175,19 +233,23 @@ TEST(GgufConfig, RefusesExpertsAndWindows) {
 
 TEST(GgufConfig, RefusesWhatIsNotComputed) {
   GgufFiles files = test::gguf_files();
-  files.keys["general.architecture"] = "llama";
+  files.keys["general.architecture"] = "falcon";
   EXPECT_EQ(parse(files).config.status().code(), Code::kUnsupported);
   EXPECT_EQ(parse(files).message(),
-            "m.gguf: general.architecture 'llama' is not supported; "
-            "expected bitnet, bitnet-25 or bitnet-b1.58");
+            "m.gguf: general.architecture 'falcon' is not supported; expected " +
+                gguf_family_names());
   files.keys["general.architecture"] = uint32_t{1};
   EXPECT_THAT(parse(files).message(), HasSubstr("general.architecture"));
   files.keys.erase("general.architecture");
   EXPECT_THAT(parse(files).message(), HasSubstr("general.architecture '' is not supported"));
-  for (const char* scaling : {"linear", "yarn", "longrope"}) {
+  EXPECT_THAT(with("rope.scaling.type", "longrope").message(),
+              HasSubstr("rotary scaling 'longrope' is not supported; expected linear or yarn"));
+  for (const char* scaling : {"linear", "yarn"}) {
     EXPECT_THAT(with("rope.scaling.type", scaling).message(),
-                HasSubstr("rotary scaling '" + std::string(scaling) + "' is not supported"));
+                HasSubstr("rope.scaling.factor' is missing"));
   }
+  EXPECT_THAT(with("attention.value_length", uint32_t{32}).message(),
+              HasSubstr("values of 32 dimensions beside keys of 64"));
   files = test::gguf_files();
   files.tensors.erase("token_embd.weight");
   EXPECT_EQ(parse(files).message(), "m.gguf: tensor 'token_embd.weight' is missing");

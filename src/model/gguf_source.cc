@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Maps the tensor names of bitnet GGUF files to roles.
+// Maps the tensor names of GGUF files to roles.
 #include "model/gguf_source.h"
 
 #include <algorithm>
@@ -10,9 +10,11 @@
 
 #include "io/gguf.h"
 #include "io/gguf_types.h"
+#include "model/family.h"
 #include "model/gguf_config.h"
 #include "model/gguf_linear.h"
 #include "model/i2s_probe.h"
+#include "model/paired_rows.h"
 #include "model/text_source.h"
 
 namespace rotor {
@@ -43,8 +45,11 @@ class Opener {
 
   Status open(ModelSource& out) {
     ROTOR_ASSIGN(out.config, parse_gguf_config(*file_, out.notes));
+    family_ = find_gguf_family(file_->string("general.architecture")->value_or(""));
     ModelConfig& c = out.config;
     ROTOR_TRY(choose_layout(out));
+    ROTOR_TRY(read_rotary_divisors(c));
+    c.input_norms = file_->find_tensor("blk.0.attn_q_norm_in.weight") != nullptr;
     ROTOR_ASSIGN(out.embed, open_rows("token_embd.weight", c));
     ROTOR_TRY(open_head(out));
     ROTOR_ASSIGN(out.output_norm, read_vector("output_norm.weight", c.hidden));
@@ -52,7 +57,6 @@ class Opener {
       ROTOR_ASSIGN(LayerSource layer, open_layer(c, i));
       out.layers.push_back(std::move(layer));
     }
-    ROTOR_TRY(check_rotary_factors(c));
     return report_unused(out);
   }
 
@@ -137,13 +141,22 @@ class Opener {
   Result<LayerSource> open_layer(const ModelConfig& c, size_t index) {
     const std::string prefix = "blk." + std::to_string(index) + ".";
     LayerSource layer;
-    ROTOR_ASSIGN(layer.attn_norm, read_vector(prefix + "attn_norm.weight", c.hidden));
-    ROTOR_ASSIGN(layer.attn_sub_norm, read_vector(prefix + "attn_sub_norm.weight", c.q_rows()));
-    ROTOR_ASSIGN(layer.ffn_norm, read_vector(prefix + "ffn_norm.weight", c.hidden));
-    ROTOR_ASSIGN(layer.ffn_sub_norm, read_vector(prefix + "ffn_sub_norm.weight", c.ffn));
+    for (const LayerNorm& norm : layer_norms(c)) {
+      const std::string name(norm_role_name(norm.role));
+      ROTOR_ASSIGN(layer.norm(norm.role), read_vector(prefix + name + ".weight", norm.size));
+    }
     for (size_t role = 0; role < kLinearRoles; ++role) {
       const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
-      ROTOR_ASSIGN(layer.linear[role], open_linear(prefix + kLinearNames[role], shape));
+      LinearSource& linear = layer.linear[role];
+      ROTOR_ASSIGN(linear, open_linear(prefix + kLinearNames[role], shape));
+      if (c.input_norms) {
+        ROTOR_ASSIGN(linear.input_norm, read_vector(prefix + kLinearNames[role] + "_norm_in.weight",
+                                                    shape.cols));
+      }
+    }
+    if (family_->gguf_pairs_rows) {
+      undo_pairing(layer.linear[static_cast<size_t>(LinearRole::kQ)], c.head_dim);
+      undo_pairing(layer.linear[static_cast<size_t>(LinearRole::kK)], c.head_dim);
     }
     return layer;
   }
@@ -157,21 +170,24 @@ class Opener {
     return open_gguf_linear(file_, name, *tensor, layout_);
   }
 
-  // rope_freqs.weight divides the rotary frequencies; the decoder divides by 1.
-  Status check_rotary_factors(const ModelConfig& c) {
+  // rope_freqs.weight: what the rotary frequencies are divided by.
+  Status read_rotary_divisors(ModelConfig& c) {
     const std::string name = "rope_freqs.weight";
     if (file_->find_tensor(name) == nullptr) {
       return {};
     }
-    ROTOR_ASSIGN(const std::vector<float> factors, read_vector(name, c.head_dim / 2));
-    const auto other = std::find_if(factors.begin(), factors.end(),
-                                    [](float factor) { return factor != 1.0f; });
-    if (other != factors.end()) {
-      return unsupported(path() + ": tensor '" + name + "', value " +
-                         std::to_string(other - factors.begin()) + " is " +
-                         std::to_string(*other) + ": rotary factors other than 1 are not supported");
+    ROTOR_ASSIGN(std::vector<float> divisors, read_vector(name, c.head_dim / 2));
+    if (std::all_of(divisors.begin(), divisors.end(), [](float d) { return d == 1.0f; })) {
+      return {};
     }
-    return {};
+    if (c.rope_scaling.type != RopeScalingType::kNone) {
+      return unsupported(path() + ": tensor '" + name + "' beside rotary scaling '" +
+                         std::string(rope_scaling_name(c.rope_scaling.type)) +
+                         "' is not supported");
+    }
+    c.rope_scaling.type = RopeScalingType::kDivisors;
+    c.rope_scaling.divisors = std::move(divisors);
+    return validate(c.rope_scaling, c.head_dim).with_context(path() + ": tensor '" + name + "'");
   }
 
   Status report_unused(ModelSource& out) const {
@@ -187,6 +203,7 @@ class Opener {
 
   SharedFile file_;
   SourceOptions options_;
+  const Family* family_ = nullptr;  // of a parsed config
   std::set<std::string> used_;
   I2sLayout layout_ = I2sLayout::k128;
 };

@@ -12,6 +12,7 @@
 
 #include "model/hf_source.h"
 #include "model/test_files.h"
+#include "model/test_model.h"
 
 namespace rotor {
 namespace {
@@ -318,8 +319,8 @@ TEST(GgufSource, AnotherModelsLayerTensorsAreRefused) {
   files.put_floats("blk.0.attn_q_norm.weight", {4}, {1, 1, 1, 1});
   EXPECT_EQ(open(files).status().code(), Code::kUnsupported);
   EXPECT_THAT(open(files).status().message(),
-              HasSubstr("tensor 'blk.0.attn_q_norm.weight' belongs to a layer, but BitNet's layers "
-                        "have no such tensor"));
+              HasSubstr("tensor 'blk.0.attn_q_norm.weight' belongs to a layer, but layers of this "
+                        "family have no such tensor"));
 }
 
 TEST(GgufSource, ARepeatedScaleMustBeTheSame) {
@@ -338,16 +339,99 @@ TEST(GgufSource, ARepeatedScaleMustBeTheSame) {
   }
 }
 
-TEST(GgufSource, RotaryFactorsAreRefused) {
-  std::vector<float> factors(32, 1.0f);
-  factors[3] = 8.0f;
+TEST(GgufSource, RotaryDivisors) {
+  std::vector<float> divisors(32, 1.0f);
+  divisors[3] = 8.0f;
   GgufFiles files = test::gguf_files();
-  files.put_floats("rope_freqs.weight", {32}, factors);
-  EXPECT_EQ(open(files).status().code(), Code::kUnsupported);
+  EXPECT_EQ(open(files)->config.rope_scaling, RopeScaling());
+  files.put_floats("rope_freqs.weight", {32}, divisors);
+  EXPECT_EQ(open(files)->config.rope_scaling.type, RopeScalingType::kDivisors);
+  EXPECT_EQ(open(files)->config.rope_scaling.divisors, divisors);
+  divisors[3] = 0.5f;
+  files.put_floats("rope_freqs.weight", {32}, divisors);
   EXPECT_THAT(open(files).status().message(),
-              HasSubstr("tensor 'rope_freqs.weight', value 3 is 8.0"));
+              AllOf(HasSubstr("tensor 'rope_freqs.weight'"), HasSubstr("divisor")));
+  divisors[3] = 2.0f;
+  files.put_floats("rope_freqs.weight", {32}, divisors);
+  files.keys["bitnet-b1.58.rope.scaling.factor"] = 2.0f;
+  EXPECT_THAT(open(files).status().message(), HasSubstr("beside rotary scaling 'linear'"));
   files.put_floats("rope_freqs.weight", {4}, {1, 1, 1, 1});
   EXPECT_THAT(open(files).status().message(), HasSubstr("expected dimensions [32, 1]"));
+}
+
+// The rows of q and k are put back; everything else lies as in a file of BitNet.
+TEST(GgufSource, LlamaHasItsRowsOfQueriesAndKeysInPairs) {
+  GgufFiles files = test::gguf_files("llama");
+  for (size_t i = 0; i < 2; ++i) {
+    files.tensors.erase("blk." + std::to_string(i) + ".attn_sub_norm.weight");
+    files.tensors.erase("blk." + std::to_string(i) + ".ffn_sub_norm.weight");
+  }
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_EQ(source->config.family, "llama");
+  EXPECT_TRUE(source->layers[0].attn_sub_norm.empty());
+  test::for_each_linear([&](size_t layer, LinearRole role) {
+    const LinearSource& linear = source->layers[layer].linear[static_cast<size_t>(role)];
+    const std::vector<int8_t> in_file = test::file_trits(layer, role);
+    std::vector<int8_t> expected = in_file;
+    const size_t cols = linear.trits->cols();
+    for (size_t row = 0; row < linear.trits->rows(); ++row) {
+      const bool moved = role == LinearRole::kQ || role == LinearRole::kK;
+      const size_t from = moved ? row / 64 * 64 + row % 32 * 2 + row % 64 / 32 : row;
+      std::copy_n(in_file.data() + from * cols, cols, expected.data() + row * cols);
+    }
+    EXPECT_EQ(all_trits(*linear.trits), expected) << layer << linear_role_name(role);
+  });
+}
+
+TEST(GgufSource, Qwen3WithNormsOfMatricesAndATernaryEmbedding) {
+  GgufFiles files = test::gguf_files("qwen3");
+  for (const std::string layer : {"blk.0.", "blk.1."}) {
+    files.tensors.erase(layer + "attn_sub_norm.weight");
+    files.tensors.erase(layer + "ffn_sub_norm.weight");
+    files.put_floats(layer + "attn_q_norm.weight", {64}, std::vector<float>(64, 2));
+    files.put_floats(layer + "attn_k_norm.weight", {64}, std::vector<float>(64, 3));
+  }
+  EXPECT_FALSE(open(files)->config.input_norms);
+  test::for_each_linear([&](size_t layer, LinearRole role) {
+    const size_t cols = linear_shape(test::file_config(), role).cols;
+    files.put_floats(GgufFiles::linear(layer, role) + "_norm_in.weight", {cols},
+                     std::vector<float>(cols, 1.0f + static_cast<float>(role)));
+  });
+  const std::vector<int8_t> trits = test::random_trits(6 * 256, 9);
+  files.tensors["token_embd.weight"] = {
+      {256, 6}, 42, test::block_bytes(TernaryBlock::kQ2_0_64, trits, std::vector<float>(24, 0.5f))};
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_TRUE(source->config.input_norms);
+  EXPECT_EQ(source->layers[0].k_norm, std::vector<float>(64, 3));
+  EXPECT_EQ(source->layers[1].linear[0].input_norm, std::vector<float>(256, 1));
+  EXPECT_EQ(source->layers[1].linear[6].input_norm, std::vector<float>(32, 7));
+  EXPECT_EQ(source->embed.type, FloatType::kF16);
+  std::vector<uint16_t> row(256);
+  ASSERT_TRUE(source->embed.reader->read(5, 6, reinterpret_cast<std::byte*>(row.data())).ok());
+  for (size_t i = 0; i < row.size(); ++i) {
+    EXPECT_EQ(f16_to_float(row[i]), 0.5f * static_cast<float>(trits[5 * 256 + i]));
+  }
+  files.tensors.erase("blk.1.ffn_up_norm_in.weight");
+  EXPECT_THAT(open(files).status().message(),
+              HasSubstr("tensor 'blk.1.ffn_up_norm_in.weight' is missing"));
+}
+
+TEST(GgufSource, OrdinaryFloatModelsAreNotTernarised) {
+  GgufFiles files = test::gguf_files("llama");
+  std::vector<float> weights(32 * 256);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    weights[i] = 0.01f * static_cast<float>(i % 19) - 0.1f;
+  }
+  files.put_floats(kUp + ".weight", {256, 32}, weights);
+  for (size_t i = 0; i < 2; ++i) {
+    files.tensors.erase("blk." + std::to_string(i) + ".attn_sub_norm.weight");
+    files.tensors.erase("blk." + std::to_string(i) + ".ffn_sub_norm.weight");
+  }
+  EXPECT_EQ(open(files).status().code(), Code::kUnsupported);
+  EXPECT_THAT(open(files).status().message(),
+              AllOf(HasSubstr(kUp), HasSubstr("are not ternarised silently")));
 }
 
 TEST(GgufSource, LayersBeyondTheCountAreRefused) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include "base/json.h"
 #include "ternary/group_scales.h"
@@ -59,50 +60,122 @@ Status read_token_ids(JsonValue root, std::string_view key, const std::string& n
   return {};
 }
 
+// `out` as it is where the field is absent.
+Status read_number(JsonValue object, std::string_view key, const std::string& name, double& out) {
+  ROTOR_ASSIGN(const std::optional<double> value, json_number(object, key, name));
+  out = value.value_or(out);
+  return {};
+}
+
+// "default", "linear", ... of a rope_scaling or rope_parameters object.
+Result<std::string> rope_type(JsonValue object, const char* key, const std::string& name) {
+  for (const char* kind : {"rope_type", "type"}) {
+    ROTOR_ASSIGN(std::optional<std::string> type, json_string(object, kind, name));
+    if (type) {
+      return *std::move(type);
+    }
+  }
+  if (json_member(object, "factor")) {
+    return format_error(name + ": '" + key + "' has a factor but names no rope_type");
+  }
+  return std::string("default");
+}
+
+Status read_yarn(JsonValue object, const std::string& name, RopeScaling& out) {
+  double scale = 0.0;      // of the logarithm in the attention factor
+  double scale_all = 0.0;  // of that which it is divided by
+  ROTOR_TRY(read_number(object, "beta_fast", name, out.beta_fast));
+  ROTOR_TRY(read_number(object, "beta_slow", name, out.beta_slow));
+  ROTOR_TRY(read_number(object, "mscale", name, scale));
+  ROTOR_TRY(read_number(object, "mscale_all_dim", name, scale_all));
+  ROTOR_ASSIGN(const std::optional<bool> truncate, json_bool(object, "truncate", name));
+  out.truncate = truncate.value_or(true);
+  out.attention_factor = yarn_attention_factor(out.factor);
+  if (scale != 0.0 && scale_all != 0.0) {
+    const double logarithm = out.attention_factor - 1.0;
+    out.attention_factor = (scale * logarithm + 1.0) / (scale_all * logarithm + 1.0);
+  }
+  return read_number(object, "attention_factor", name, out.attention_factor);
+}
+
+Status read_rope_scaling(JsonValue object, const std::string& type, JsonValue root,
+                         const std::string& name, ModelConfig& model) {
+  RopeScaling& scaling = model.rope_scaling;
+  const bool llama3 = type == "llama3";
+  if (type != "linear" && !llama3 && type != "yarn") {
+    return unsupported(name + ": rotary scaling '" + type + "' is not supported; expected linear, "
+                       "llama3 or yarn");
+  }
+  std::vector<const char*> required = {"factor"};
+  if (llama3) {
+    required.insert(required.end(), {"low_freq_factor", "high_freq_factor"});
+  }
+  for (const char* key : required) {
+    if (!json_member(object, key)) {
+      return format_error(name + ": rotary scaling '" + type + "' lacks the field '" + key + "'");
+    }
+  }
+  scaling.type = type == "linear" ? RopeScalingType::kLinear
+                 : llama3         ? RopeScalingType::kLlama3 : RopeScalingType::kYarn;
+  scaling.original_context = static_cast<double>(model.context);
+  ROTOR_TRY(read_number(object, "factor", name, scaling.factor));
+  constexpr const char* kOriginal = "original_max_position_embeddings";
+  ROTOR_TRY(read_number(object, kOriginal, name, scaling.original_context));
+  ROTOR_TRY(read_number(root, kOriginal, name, scaling.original_context));
+  ROTOR_TRY(read_number(object, "low_freq_factor", name, scaling.low_freq_factor));
+  ROTOR_TRY(read_number(object, "high_freq_factor", name, scaling.high_freq_factor));
+  return scaling.type == RopeScalingType::kYarn ? read_yarn(object, name, scaling) : Status();
+}
+
+// The fields of a partial rotation, which is not computed.
+Status check_whole_rotation(JsonValue object, const std::string& name) {
+  double share = 1.0;
+  ROTOR_TRY(read_number(object, "partial_rotary_factor", name, share));
+  return share == 1.0 ? Status()
+                      : unsupported(name + ": 'partial_rotary_factor' is " + std::to_string(share) +
+                                    ": rotary embedding of a part of a head is not supported");
+}
+
+// rope_scaling is the older name of rope_parameters and goes before it, as in transformers.
 Status read_rope(JsonValue root, const std::string& name, ModelConfig& model) {
-  const std::optional<JsonValue> parameters = json_member(root, "rope_parameters");
-  ROTOR_ASSIGN(std::optional<double> theta, json_number(root, "rope_theta", name));
+  ROTOR_TRY(read_number(root, "rope_theta", name, model.rope_theta));
+  ROTOR_TRY(check_whole_rotation(root, name));
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    const std::optional<JsonValue> scaling = json_member(root, key);
-    if (!scaling) {
+    const std::optional<JsonValue> object = json_member(root, key);
+    if (!object) {
       continue;
     }
-    if (!scaling->is_object()) {
+    if (!object->is_object()) {
       return format_error(name + ": '" + key + "': expected an object");
     }
-    bool named = false;
-    for (const char* kind : {"rope_type", "type"}) {
-      ROTOR_ASSIGN(const std::optional<std::string> type, json_string(*scaling, kind, name));
-      if (type && *type != "default") {
-        return unsupported(name + ": rotary scaling '" + *type + "' is not supported");
-      }
-      named = named || type;
+    ROTOR_TRY(read_number(*object, "rope_theta", name, model.rope_theta));
+    ROTOR_TRY(check_whole_rotation(*object, name));
+    ROTOR_ASSIGN(const std::string type, rope_type(*object, key, name));
+    model.rope_scaling = RopeScaling();
+    if (type != "default") {
+      ROTOR_TRY(read_rope_scaling(*object, type, root, name, model));
     }
-    if (!named && json_member(*scaling, "factor")) {
-      return format_error(name + ": '" + key + "' has a factor but names no rope_type");
-    }
-  }
-  if (!theta && parameters) {
-    ROTOR_ASSIGN(theta, json_number(*parameters, "rope_theta", name));
-  }
-  if (theta) {
-    model.rope_theta = *theta;
   }
   return {};
 }
 
 Status read_activation(JsonValue root, const std::string& name, ModelConfig& model) {
   ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "hidden_act", name));
-  const std::string act = value ? *value : "relu2";
-  if (act != "relu2" && act != "silu") {
-    return unsupported(name + ": hidden_act '" + act + "' is not supported; expected relu2");
+  if (!value) {
+    return {};
   }
-  model.activation = act == "relu2" ? Activation::kRelu2 : Activation::kSilu;
+  const std::optional<Activation> activation = find_activation(*value);
+  if (!activation) {
+    return unsupported(name + ": hidden_act '" + *value +
+                       "' is not supported; expected relu2 or silu");
+  }
+  model.activation = *activation;
   return {};
 }
 
 // Fields that would change what the decoder computes.
-Status check_computed(JsonValue root, const std::string& name, size_t context) {
+Status check_computed(JsonValue root, const std::string& name, const Family& family,
+                      size_t context) {
   for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
     ROTOR_ASSIGN(const std::optional<int64_t> experts, json_integer(root, key, name));
     if (experts.value_or(0) != 0) {
@@ -110,11 +183,30 @@ Status check_computed(JsonValue root, const std::string& name, size_t context) {
                          ": mixtures of experts are not supported");
     }
   }
+  for (const char* key : {"attention_bias", "mlp_bias"}) {
+    ROTOR_ASSIGN(const std::optional<bool> bias, json_bool(root, key, name));
+    if (bias.value_or(false)) {
+      return unsupported(name + ": " + key + " is not supported");
+    }
+  }
   ROTOR_ASSIGN(const std::optional<int64_t> window, json_integer(root, "sliding_window", name));
   ROTOR_ASSIGN(const std::optional<bool> used, json_bool(root, "use_sliding_window", name));
-  if (used.value_or(true) && window.value_or(0) != 0 && *window < static_cast<int64_t>(context)) {
+  const bool counts = used.value_or(family.window_if_absent) && window.value_or(0) != 0;
+  if (counts && *window < static_cast<int64_t>(context)) {
     return unsupported(name + ": 'sliding_window' is " + std::to_string(*window) +
                        ": a window smaller than the context is not supported");
+  }
+  const std::optional<JsonValue> layer_types = json_member(root, "layer_types");
+  JsonArray list;
+  if (!layer_types || layer_types->get_array().get(list) != simdjson::SUCCESS) {
+    return {};
+  }
+  for (JsonValue element : list) {
+    std::string_view type;
+    if (element.get_string().get(type) != simdjson::SUCCESS || type != "full_attention") {
+      return unsupported(name + ": 'layer_types': expected full_attention alone, got '" +
+                         std::string(type) + "'");
+    }
   }
   return {};
 }
@@ -143,13 +235,51 @@ Status read_mlx_quantization(JsonValue quantization, const std::string& name, Hf
   return {};
 }
 
-Status read_quantization(JsonValue root, const std::string& name, HfQuantization& out) {
+// The fields weight_bits and input_bits: masters of ternary weights, int8 activations.
+Status read_bits(JsonValue root, const std::string& name, HfQuantization& out) {
+  ROTOR_ASSIGN(const std::optional<int64_t> weights, json_integer(root, "weight_bits", name));
+  ROTOR_ASSIGN(const std::optional<int64_t> inputs, json_integer(root, "input_bits", name));
+  if (weights != 1 || inputs != 8) {
+    return unsupported(name + ": expected 'weight_bits' 1 and 'input_bits' 8, got " +
+                       (weights ? std::to_string(*weights) : "nothing") + " and " +
+                       (inputs ? std::to_string(*inputs) : "nothing"));
+  }
+  out.present = true;
+  out.online = true;
+  return {};
+}
+
+// A list other than transformers' own, the head, names layers that stay floats.
+Status check_converted_modules(JsonValue config, const std::string& name) {
+  const std::optional<JsonValue> kept = json_member(config, "modules_to_not_convert");
+  JsonArray list;
+  if (!kept) {
+    return {};
+  }
+  if (kept->get_array().get(list) != simdjson::SUCCESS) {
+    return format_error(name + ": 'modules_to_not_convert': expected a list of texts");
+  }
+  for (JsonValue element : list) {
+    std::string_view module;
+    if (element.get_string().get(module) != simdjson::SUCCESS) {
+      return format_error(name + ": 'modules_to_not_convert': expected a list of texts");
+    }
+    if (module != "lm_head" && module != "model.embed_tokens") {
+      return unsupported(name + ": 'modules_to_not_convert' names '" + std::string(module) +
+                         "': layers that are not ternary are not supported");
+    }
+  }
+  return {};
+}
+
+Status read_quantization(JsonValue root, const std::string& name, bool bits_in_config,
+                         HfQuantization& out) {
   if (const std::optional<JsonValue> mlx = json_member(root, "quantization")) {
     return read_mlx_quantization(*mlx, name, out);
   }
   const std::optional<JsonValue> config = json_member(root, "quantization_config");
   if (!config) {
-    return {};
+    return bits_in_config ? read_bits(root, name, out) : Status();
   }
   ROTOR_ASSIGN(const std::optional<std::string> method, json_string(*config, "quant_method", name));
   if (!method || *method != "bitnet") {
@@ -167,10 +297,34 @@ Status read_quantization(JsonValue root, const std::string& name, HfQuantization
     return unsupported(name + ": quantization_config.quantization_mode '" + *mode +
                        "' is not known; expected online or offline");
   }
+  ROTOR_TRY(check_converted_modules(*config, name));
+  ROTOR_ASSIGN(const std::optional<bool> norms, json_bool(*config, "use_rms_norm", name));
+  if (norms.value_or(false)) {
+    ROTOR_ASSIGN(const std::optional<double> eps, json_number(*config, "rms_norm_eps", name));
+    out.input_norms = true;
+    out.input_norm_eps = static_cast<float>(eps.value_or(1e-6));
+  }
   out.present = true;
   out.scale_multiplies = linear && *linear == "autobitlinear";
   out.online = mode && *mode == "online";
   return {};
+}
+
+Result<const Family*> read_family(JsonValue root, const std::string& name) {
+  ROTOR_ASSIGN(const std::optional<std::string> type, json_string(root, "model_type", name));
+  std::string_view architecture;
+  JsonArray list;
+  const std::optional<JsonValue> names = json_member(root, "architectures");
+  if (names && names->get_array().get(list) == simdjson::SUCCESS && list.size() > 0 &&
+      (*list.begin()).get_string().get(architecture) != simdjson::SUCCESS) {
+    return format_error(name + ": 'architectures': expected a list of texts");
+  }
+  const Family* family = find_hf_family(type.value_or(""), architecture);
+  if (family == nullptr) {
+    return unsupported(name + ": model_type '" + type.value_or("") +
+                       "' is not supported; expected " + hf_family_names());
+  }
+  return family;
 }
 
 }  // namespace
@@ -183,12 +337,9 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   }
   HfConfig config;
   ModelConfig& model = config.model;
-  ROTOR_ASSIGN(const std::optional<std::string> type, json_string(root, "model_type", name));
-  if (!type || *type != "bitnet") {
-    return unsupported(name + ": model_type '" + type.value_or("") +
-                       "' is not supported; this version runs 'bitnet' (BitNetForCausalLM)");
-  }
-  model.family = "bitnet";
+  ROTOR_ASSIGN(config.family, read_family(root, name));
+  const Family& family = *config.family;
+  model = config_of(family);
   ROTOR_ASSIGN(model.vocab, required_size(root, "vocab_size", name));
   ROTOR_ASSIGN(model.context, required_size(root, "max_position_embeddings", name));
   ROTOR_ASSIGN(model.hidden, required_size(root, "hidden_size", name));
@@ -197,23 +348,27 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   ROTOR_ASSIGN(model.heads, required_size(root, "num_attention_heads", name));
   ROTOR_ASSIGN(const std::optional<size_t> kv_heads,
                optional_size(root, "num_key_value_heads", name));
-  // Absent fields mean what transformers' BitNetConfig has by default.
-  model.kv_heads = kv_heads.value_or(5);
+  model.kv_heads = kv_heads.value_or(family.kv_heads != 0 ? family.kv_heads : model.heads);
   ROTOR_ASSIGN(const std::optional<size_t> head_dim, optional_size(root, "head_dim", name));
   const size_t even_split = model.heads == 0 ? 0 : model.hidden / model.heads;
-  model.head_dim = head_dim.value_or(even_split);
+  model.head_dim = head_dim.value_or(family.head_dim != 0 ? family.head_dim : even_split);
   ROTOR_ASSIGN(const std::optional<double> eps, json_number(root, "rms_norm_eps", name));
-  model.rms_eps = eps ? static_cast<float>(*eps) : 1e-5f;
+  model.rms_eps = eps ? static_cast<float>(*eps) : family.rms_eps;
+  model.rope_theta = family.rope_theta;
   ROTOR_TRY(read_rope(root, name, model));
+  model.activation = family.activation;
   ROTOR_TRY(read_activation(root, name, model));
-  ROTOR_TRY(read_quantization(root, name, config.quantization));
-  ROTOR_ASSIGN(const std::optional<bool> tied, json_bool(root, "tie_word_embeddings", name));
-  model.tied_head = tied.value_or(true);
-  ROTOR_ASSIGN(const std::optional<bool> bias, json_bool(root, "attention_bias", name));
-  if (bias.value_or(false)) {
-    return unsupported(name + ": attention_bias is not supported");
+  ROTOR_TRY(read_quantization(root, name, family.bits_in_config, config.quantization));
+  if (config.quantization.input_norms && config.quantization.input_norm_eps != model.rms_eps) {
+    return unsupported(name + ": quantization_config.rms_norm_eps " +
+                       std::to_string(config.quantization.input_norm_eps) +
+                       " beside the model's " + std::to_string(model.rms_eps) +
+                       " is not supported");
   }
-  ROTOR_TRY(check_computed(root, name, model.context));
+  model.input_norms = config.quantization.input_norms;
+  ROTOR_ASSIGN(const std::optional<bool> tied, json_bool(root, "tie_word_embeddings", name));
+  model.tied_head = tied.value_or(family.tied_head);
+  ROTOR_TRY(check_computed(root, name, family, model.context));
   ROTOR_TRY(read_token_ids(root, "eos_token_id", name, config.eos));
   ROTOR_TRY(validate(model).with_context(name));
   return config;
@@ -226,6 +381,26 @@ Result<GenerationDefaults> parse_generation_config(std::string_view json, const 
   ROTOR_ASSIGN(const GenerationDefaults defaults, read_generation_defaults(root, name));
   ROTOR_TRY(read_token_ids(root, "eos_token_id", name, eos));
   return defaults;
+}
+
+Result<Pooling> parse_pooling_config(std::string_view json, const std::string& name) {
+  constexpr std::pair<const char*, Pooling> kModes[] = {
+      {"pooling_mode_mean_tokens", Pooling::kMean},
+      {"pooling_mode_cls_token", Pooling::kFirst},
+      {"pooling_mode_lasttoken", Pooling::kLast}};
+  ROTOR_ASSIGN(const JsonDocument document, JsonDocument::parse(json, name));
+  Pooling found = Pooling::kUnstated;
+  for (const auto& [key, pooling] : kModes) {
+    ROTOR_ASSIGN(const std::optional<bool> chosen, json_bool(document.root(), key, name));
+    if (chosen.value_or(false) && found != Pooling::kUnstated) {
+      return unsupported(name + ": several ways of pooling at once are not supported");
+    }
+    found = chosen.value_or(false) ? pooling : found;
+  }
+  if (found == Pooling::kUnstated) {
+    return unsupported(name + ": expected pooling of the mean, the first or the last token");
+  }
+  return found;
 }
 
 Result<std::string> parse_chat_template(std::string_view json, const std::string& name) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "model/family.h"
 #include "model/model.h"
 
 namespace rotor {
@@ -21,13 +22,19 @@ struct HfQuantization {
   bool scale_multiplies = false;
   bool online = false;       // float masters, ternarised when loaded
   size_t mlx_group = 0;      // columns of a group of MLX's 2-bit matrices; 0: they are not MLX's
+  bool input_norms = false;  // "use_rms_norm": a norm of its own on the input of each matrix
+  float input_norm_eps = 0;
 };
 
 struct HfConfig {
   ModelConfig model;
+  const Family* family = nullptr;
   HfQuantization quantization;
   std::vector<TokenId> eos;  // eos_token_id: a number or a list
 };
+
+// 1_Pooling/config.json of a sentence-transformers folder. kUnsupported unless one way is chosen.
+Result<Pooling> parse_pooling_config(std::string_view json, const std::string& name);
 
 // config.json. kUnsupported names an architecture or feature this version does not compute;
 // kFormatError a field that is missing, of the wrong type or out of range. `name` is the file's path.

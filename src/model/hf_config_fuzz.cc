@@ -48,6 +48,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } else {
     require_refusal(defaults.status());
   }
+  const auto pooling = rotor::parse_pooling_config(json, "fuzz");
+  if (!pooling.ok()) {
+    require_refusal(pooling.status());
+  }
   const auto chat = rotor::parse_chat_template(json, "fuzz");
   if (!chat.ok()) {
     require_refusal(chat.status());

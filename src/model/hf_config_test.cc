@@ -81,6 +81,144 @@ TEST(HfConfig, RotaryParametersOfBothStyles) {
   EXPECT_EQ(parse_hf_config(files.config_json(), "config.json")->model.rope_theta, 50000.0);
 }
 
+TEST(HfConfig, RotaryScaling) {
+  const auto scaling = [](const char* json) { return read("rope_scaling", json).model.rope_scaling; };
+  EXPECT_EQ(scaling(R"({"type":"default"})"), RopeScaling());
+  EXPECT_EQ(scaling(R"({"type":"linear","factor":2})").type, RopeScalingType::kLinear);
+  EXPECT_EQ(scaling(R"({"type":"linear","factor":2})").factor, 2.0);
+  const RopeScaling llama3 = scaling(
+      R"({"rope_type":"llama3","factor":32.0,"low_freq_factor":1.5,"high_freq_factor":4.5,)"
+      R"("original_max_position_embeddings":64})");
+  EXPECT_EQ(llama3.type, RopeScalingType::kLlama3);
+  EXPECT_EQ(llama3.low_freq_factor, 1.5);
+  EXPECT_EQ(llama3.high_freq_factor, 4.5);
+  EXPECT_EQ(llama3.original_context, 64.0);
+  const RopeScaling yarn = scaling(R"({"rope_type":"yarn","factor":4.0})");
+  EXPECT_EQ(yarn.type, RopeScalingType::kYarn);
+  EXPECT_EQ(yarn.original_context, 128.0);  // max_position_embeddings
+  EXPECT_EQ(yarn.attention_factor, yarn_attention_factor(4.0));
+  EXPECT_TRUE(yarn.truncate);
+  const RopeScaling told = scaling(
+      R"({"rope_type":"yarn","factor":4.0,"attention_factor":1.5,"beta_fast":16,"beta_slow":2,)"
+      R"("truncate":false})");
+  EXPECT_EQ(told.attention_factor, 1.5);
+  EXPECT_EQ(told.beta_fast, 16.0);
+  EXPECT_EQ(told.beta_slow, 2.0);
+  EXPECT_FALSE(told.truncate);
+  const double with_scales =
+      scaling(R"({"rope_type":"yarn","factor":4.0,"mscale":0.5,"mscale_all_dim":2.0})")
+          .attention_factor;
+  const double logarithm = yarn_attention_factor(4.0) - 1.0;
+  EXPECT_EQ(with_scales, (0.5 * logarithm + 1.0) / (2.0 * logarithm + 1.0));
+}
+
+// Both go before rope_parameters and the plain field.
+TEST(HfConfig, TheOlderNameOfTheRotaryParametersGoesFirst) {
+  HfFiles files = test::hf_files();
+  files.config["rope_parameters"] = R"({"rope_type":"linear","factor":2.0,"rope_theta":7e3})";
+  const auto model = [&] { return parse_hf_config(files.config_json(), "config.json")->model; };
+  EXPECT_EQ(model().rope_theta, 7000.0);
+  EXPECT_EQ(model().rope_scaling.factor, 2.0);
+  files.config["rope_scaling"] = R"({"rope_type":"linear","factor":3.0,"rope_theta":8e3})";
+  EXPECT_EQ(model().rope_theta, 8000.0);
+  EXPECT_EQ(model().rope_scaling.factor, 3.0);
+}
+
+TEST(HfConfig, LlamaTakesItsOwnDefaults) {
+  HfFiles files = test::hf_files();
+  for (const char* key : {"rope_theta", "rms_norm_eps", "hidden_act", "tie_word_embeddings",
+                          "num_key_value_heads"}) {
+    files.config.erase(key);
+  }
+  files.config["model_type"] = R"("llama")";
+  files.config["architectures"] = R"(["LlamaForCausalLM"])";
+  const auto config = parse_hf_config(files.config_json(), "config.json");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.family, "llama");
+  EXPECT_EQ(config->model.kv_heads, 4u);
+  EXPECT_EQ(config->model.head_dim, 64u);
+  EXPECT_EQ(config->model.rope_theta, 10000.0);
+  EXPECT_EQ(config->model.rms_eps, 1e-6f);
+  EXPECT_EQ(config->model.activation, Activation::kSilu);
+  EXPECT_FALSE(config->model.tied_head);
+  EXPECT_FALSE(config->model.attn_sub_norm);
+  EXPECT_FALSE(config->model.ffn_sub_norm);
+}
+
+TEST(HfConfig, Qwen3TakesItsOwnDefaults) {
+  HfFiles files = test::hf_files();
+  for (const char* key : {"rope_theta", "rms_norm_eps", "hidden_act", "tie_word_embeddings"}) {
+    files.config.erase(key);
+  }
+  files.config["model_type"] = R"("qwen3")";
+  files.config["sliding_window"] = "16";  // counts only where use_sliding_window says so
+  files.config["layer_types"] = R"(["full_attention","full_attention"])";
+  const auto config = parse_hf_config(files.config_json(), "config.json");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.family, "qwen3");
+  EXPECT_TRUE(config->model.qk_norm);
+  EXPECT_FALSE(config->model.attn_sub_norm);
+  EXPECT_EQ(config->model.head_dim, 128u);
+  EXPECT_EQ(config->model.rms_eps, 1e-6f);
+  EXPECT_EQ(config->model.rope_theta, 10000.0);
+  EXPECT_EQ(config->model.activation, Activation::kSilu);
+  EXPECT_FALSE(config->model.tied_head);
+  const auto refusal = [&](const char* key, const char* json) {
+    HfFiles other = files;
+    other.config[key] = json;
+    return parse_hf_config(other.config_json(), "config.json").status().message();
+  };
+  EXPECT_THAT(refusal("use_sliding_window", "true"), HasSubstr("'sliding_window' is 16"));
+  EXPECT_THAT(refusal("layer_types", R"(["full_attention","sliding_attention"])"),
+              HasSubstr("expected full_attention alone, got 'sliding_attention'"));
+  EXPECT_THAT(refusal("num_key_value_heads", "null"), HasSubstr("not a multiple of"));  // of 32
+}
+
+TEST(HfConfig, NormsOfTheMatrices) {
+  const auto quantization = [](const std::string& fields) {
+    return with("quantization_config", R"({"quant_method":"bitnet","use_rms_norm":true)" + fields +
+                                           "}");
+  };
+  EXPECT_TRUE(quantization(R"(,"rms_norm_eps":1e-05)")->model.input_norms);
+  EXPECT_THAT(quantization("").status().message(), HasSubstr("rms_norm_eps"));  // 1e-6 of its own
+}
+
+TEST(PoolingConfig, IsOneWay) {
+  EXPECT_EQ(*parse_pooling_config(R"({"pooling_mode_lasttoken":true})", "p"), Pooling::kLast);
+  EXPECT_EQ(*parse_pooling_config(R"({"pooling_mode_mean_tokens":true})", "p"), Pooling::kMean);
+  EXPECT_EQ(*parse_pooling_config(R"({"pooling_mode_cls_token":true})", "p"), Pooling::kFirst);
+  for (const char* bad : {"{}", R"({"pooling_mode_max_tokens":true})",
+                          R"({"pooling_mode_lasttoken":true,"pooling_mode_cls_token":true})"}) {
+    EXPECT_EQ(parse_pooling_config(bad, "p").status().code(), Code::kUnsupported) << bad;
+  }
+  EXPECT_EQ(parse_pooling_config("{", "p").status().code(), Code::kFormatError);
+}
+
+TEST(HfConfig, TheFirstBitnetsTellTheirBitsThemselves) {
+  HfFiles files = test::hf_files();
+  files.config.erase("quantization_config");
+  files.config["model_type"] = R"("llama")";
+  files.config["architectures"] = R"(["BitnetForCausalLM"])";
+  files.config["weight_bits"] = "1";
+  files.config["input_bits"] = "8";
+  const auto config = parse_hf_config(files.config_json(), "config.json");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.family, "bitnet");
+  EXPECT_TRUE(config->model.attn_sub_norm);
+  EXPECT_TRUE(config->quantization.present);
+  EXPECT_TRUE(config->quantization.online);
+  for (const char* key : {"weight_bits", "input_bits"}) {
+    HfFiles other = files;
+    other.config[key] = "4";
+    const Status status = parse_hf_config(other.config_json(), "config.json").status();
+    EXPECT_EQ(status.code(), Code::kUnsupported);
+    EXPECT_THAT(status.message(), HasSubstr("expected 'weight_bits' 1 and 'input_bits' 8, got "));
+    other.config.erase(key);
+    EXPECT_THAT(parse_hf_config(other.config_json(), "config.json").status().message(),
+                HasSubstr("nothing"));
+  }
+}
+
 TEST(HfConfig, BothMeaningsOfTheWeightScale) {
   const auto quantization = [](const std::string& fields) {
     return read("quantization_config", R"({"quant_method":"bitnet")" + fields + "}").quantization;
@@ -150,19 +288,34 @@ TEST(HfConfig, RefusesExpertsAndWindows) {
 }
 
 TEST(HfConfig, RefusesWhatIsNotComputed) {
-  EXPECT_EQ(with("model_type", R"("llama")").status().code(), Code::kUnsupported);
-  EXPECT_EQ(refused("model_type", R"("llama")"),
-            "config.json: model_type 'llama' is not supported; this version runs 'bitnet' "
-            "(BitNetForCausalLM)");
+  EXPECT_EQ(with("model_type", R"("gpt2")").status().code(), Code::kUnsupported);
+  EXPECT_EQ(refused("model_type", R"("gpt2")"),
+            "config.json: model_type 'gpt2' is not supported; expected " + hf_family_names());
+  EXPECT_THAT(refused("architectures", "[7]"), HasSubstr("'architectures': expected a list"));
   EXPECT_THAT(refused("model_type", "null"), HasSubstr("model_type '' is not supported"));
   EXPECT_THAT(refused("hidden_act", R"("gelu")"), HasSubstr("hidden_act 'gelu'"));
   EXPECT_THAT(refused("attention_bias", "true"), HasSubstr("attention_bias is not supported"));
-  EXPECT_THAT(refused("rope_scaling", R"({"type":"linear"})"), HasSubstr("'linear'"));
-  EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"yarn"})"), HasSubstr("'yarn'"));
+  EXPECT_THAT(refused("mlp_bias", "true"), HasSubstr("mlp_bias is not supported"));
+  EXPECT_THAT(refused("partial_rotary_factor", "0.5"), HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(refused("rope_scaling", R"({"type":"default","partial_rotary_factor":0.25})"),
+              HasSubstr("partial_rotary_factor"));
+  EXPECT_THAT(refused("rope_scaling", R"({"type":"linear"})"),
+              HasSubstr("rotary scaling 'linear' lacks the field 'factor'"));
+  EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"longrope","factor":2})"),
+              HasSubstr("rotary scaling 'longrope' is not supported; expected linear, llama3 or"));
+  EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"llama3","factor":8})"),
+              HasSubstr("lacks the field 'low_freq_factor'"));
+  EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"linear","factor":0.5})"),
+              HasSubstr("factor must lie in"));
   EXPECT_THAT(refused("rope_scaling", R"("yarn")"),
               HasSubstr("'rope_scaling': expected an object"));
   EXPECT_THAT(refused("rope_scaling", R"({"factor":4.0})"), HasSubstr("names no rope_type"));
-  EXPECT_THAT(refused("rope_parameters", R"({"rope_type":"llama3"})"), HasSubstr("'llama3'"));
+  EXPECT_THAT(refused("quantization_config",
+                      R"({"quant_method":"bitnet","modules_to_not_convert":["mlp.down_proj"]})"),
+              HasSubstr("'modules_to_not_convert' names 'mlp.down_proj'"));
+  EXPECT_THAT(refused("quantization_config",
+                      R"({"quant_method":"bitnet","modules_to_not_convert":"lm_head"})"),
+              HasSubstr("'modules_to_not_convert': expected a list"));
   EXPECT_THAT(refused("quantization_config", R"({"quant_method":"awq"})"),
               HasSubstr("quant_method: expected 'bitnet', got 'awq'"));
   EXPECT_THAT(refused("quantization_config", "[]"), HasSubstr("expected 'bitnet', got 'nothing'"));

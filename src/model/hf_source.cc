@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Maps the tensor names of transformers' BitNet to roles and checks every shape and type against
+// Maps the tensor names of transformers to roles and checks every shape and type against
 // config.json before anything large is read.
 #include "model/hf_source.h"
 
@@ -69,10 +69,13 @@ class Opener {
 
   Status open(ModelSource& out) {
     const ModelConfig& c = config_.model;
+    // A model that was saved without its head leaves the prefix out.
+    prefix_ = set_->find("embed_tokens.weight") ? "" : "model.";
+    find_input_norms(out);
     out.config = c;
-    ROTOR_ASSIGN(out.embed, open_rows("model.embed_tokens.weight", {c.vocab, c.hidden}));
+    ROTOR_ASSIGN(out.embed, open_rows(prefix_ + "embed_tokens.weight", {c.vocab, c.hidden}));
     ROTOR_TRY(open_head(out));
-    ROTOR_ASSIGN(out.output_norm, read_vector("model.norm.weight", c.hidden));
+    ROTOR_ASSIGN(out.output_norm, read_vector(prefix_ + "norm.weight", c.hidden));
     for (size_t i = 0; i < c.layers; ++i) {
       ROTOR_ASSIGN(LayerSource layer, open_layer(i, out));
       out.layers.push_back(std::move(layer));
@@ -81,6 +84,26 @@ class Opener {
   }
 
  private:
+  // BitNet-embedding's matrices have norms of their own, and nothing else says that they are ternary.
+  void find_input_norms(ModelSource& out) {
+    ModelConfig& c = config_.model;
+    if (c.input_norms) {
+      input_norm_ = ".rms_norm.weight";  // as transformers names them
+      return;
+    }
+    if (!set_->find(prefix_ + "layers.0.self_attn.q_proj.norm.weight")) {
+      return;
+    }
+    c.input_norms = true;
+    input_norm_ = ".norm.weight";
+    if (!config_.quantization.present) {
+      config_.quantization.present = true;
+      config_.quantization.online = true;
+      out.notes.push_back("each matrix has a norm of its own, as BitNet's embedding models have: "
+                          "its float weights are taken for masters of ternary ones");
+    }
+  }
+
   Result<Entry> find(const std::string& name) {
     const Entry entry = set_->find(name);
     if (!entry) {
@@ -190,17 +213,20 @@ class Opener {
 
   Result<LayerSource> open_layer(size_t index, ModelSource& out) {
     const ModelConfig& c = config_.model;
-    const std::string prefix = "model.layers." + std::to_string(index) + ".";
+    const std::string prefix = prefix_ + "layers." + std::to_string(index) + ".";
     LayerSource layer;
     for (size_t role = 0; role < kLinearRoles; ++role) {
       const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
-      ROTOR_ASSIGN(layer.linear[role], open_linear(prefix + kLinearNames[role], shape, out));
+      const std::string name = prefix + kLinearNames[role];
+      ROTOR_ASSIGN(layer.linear[role], open_linear(name, shape, out));
+      if (c.input_norms) {
+        ROTOR_ASSIGN(layer.linear[role].input_norm, read_vector(name + input_norm_, shape.cols));
+      }
     }
-    ROTOR_ASSIGN(layer.attn_norm, read_vector(prefix + "input_layernorm.weight", c.hidden));
-    ROTOR_ASSIGN(layer.attn_sub_norm,
-                 read_vector(prefix + "self_attn.attn_sub_norm.weight", c.q_rows()));
-    ROTOR_ASSIGN(layer.ffn_norm, read_vector(prefix + "post_attention_layernorm.weight", c.hidden));
-    ROTOR_ASSIGN(layer.ffn_sub_norm, read_vector(prefix + "mlp.ffn_sub_norm.weight", c.ffn));
+    for (const LayerNorm& norm : layer_norms(c)) {
+      const std::string name(config_.family->hf_norms[static_cast<size_t>(norm.role)]);
+      ROTOR_ASSIGN(layer.norm(norm.role), read_vector(prefix + name + ".weight", norm.size));
+    }
     return layer;
   }
 
@@ -322,7 +348,8 @@ class Opener {
   }
 
   Status report_unused(ModelSource& out) const {
-    UnusedTensors unused("model.layers.", out.config.layers, "num_hidden_layers in config.json");
+    const std::string layers = prefix_ + "layers.";
+    UnusedTensors unused(layers, out.config.layers, "num_hidden_layers in config.json");
     for (const SafetensorsFile& file : set_->files()) {
       for (const SafetensorsTensor& tensor : file.tensors()) {
         if (!used_.contains(tensor.name)) {
@@ -336,6 +363,8 @@ class Opener {
 
   std::shared_ptr<const SafetensorsSet> set_;
   HfConfig config_;
+  std::string prefix_;      // of the names of all tensors but the head
+  std::string input_norm_;  // what follows a matrix's name, where the config has input_norms
   std::set<std::string> used_;
 };
 
@@ -348,6 +377,17 @@ Status open_generation_config(const fs::path& folder, ModelSource& out) {
   ROTOR_ASSIGN(const std::string text, read_text_file(file.string(), kMaxJsonBytes));
   ROTOR_ASSIGN(out.generation_defaults,
                parse_generation_config(text, file.string(), out.end_of_generation));
+  return {};
+}
+
+Status open_pooling_config(const fs::path& folder, ModelSource& out) {
+  const fs::path file = folder / "1_Pooling" / "config.json";
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
+    return {};
+  }
+  ROTOR_ASSIGN(const std::string text, read_text_file(file.string(), kMaxJsonBytes));
+  ROTOR_ASSIGN(out.config.pooling, parse_pooling_config(text, file.string()));
   return {};
 }
 
@@ -371,6 +411,7 @@ Result<ModelSource> hf_source(const std::string& path) {
   Opener opener(std::make_shared<const SafetensorsSet>(std::move(set)), std::move(config));
   ROTOR_TRY(opener.open(source));
   ROTOR_TRY(open_generation_config(folder, source));
+  ROTOR_TRY(open_pooling_config(folder, source));
   ROTOR_ASSIGN(TextSource text_source, read_hf_text(folder.string()));
   source.take_text(std::move(text_source));
   return source;

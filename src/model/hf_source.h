@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hugging Face directories of BitNet models (transformers' BitNetForCausalLM): packed uint8 or float
+// Hugging Face directories of the families in model/family.h: packed uint8 or float
 // master weights, one file or shards.
 #pragma once
 

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -261,6 +263,93 @@ TEST(HfSource, FloatsAreNeverTernarisedSilently) {
                     R"({"quant_method":"bitnet","quantization_mode":"online"})";
               }),
               HasSubstr("packed U8 weights, but config.json says quantization_mode online"));
+}
+
+void drop_sub_norms(HfFiles& files) {
+  for (const char* layer : {"model.layers.0.", "model.layers.1."}) {
+    files.tensors.erase(layer + std::string("self_attn.attn_sub_norm.weight"));
+    files.tensors.erase(layer + std::string("mlp.ffn_sub_norm.weight"));
+  }
+}
+
+TEST(HfSource, LlamaHasNoFurtherNorms) {
+  HfFiles files = test::hf_files();
+  files.config["model_type"] = R"("llama")";
+  EXPECT_THAT(open(files).status().message(),
+              AllOf(HasSubstr("_sub_norm.weight' belongs to a layer"), HasSubstr("of this family")));
+  drop_sub_norms(files);
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_EQ(source->config.family, "llama");
+  EXPECT_TRUE(source->layers[1].ffn_sub_norm.empty());
+  EXPECT_EQ(test::trit_hash(*source), expected_hash());
+}
+
+// bitnet_b1_58-large and its kin: other names, and bits in place of a quantization_config.
+TEST(HfSource, TheFirstBitnetsNamesOfTheNorms) {
+  HfFiles files = test::hf_masters(FloatType::kF16);
+  files.config.erase("quantization_config");
+  files.config["model_type"] = R"("llama")";
+  files.config["architectures"] = R"(["BitnetForCausalLM"])";
+  files.config["weight_bits"] = "1";
+  files.config["input_bits"] = "8";
+  drop_sub_norms(files);
+  EXPECT_THAT(open(files).status().message(),
+              HasSubstr("tensor 'model.layers.0.self_attn.inner_attn_ln.weight' is missing"));
+  for (const std::string layer : {"model.layers.0.", "model.layers.1."}) {
+    files.put_floats(layer + "self_attn.inner_attn_ln.weight", {256}, std::vector<float>(256, 2));
+    files.put_floats(layer + "mlp.ffn_layernorm.weight", {32}, std::vector<float>(32, 3));
+  }
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_EQ(source->config.family, "bitnet");
+  EXPECT_EQ(source->layers[1].attn_sub_norm, std::vector<float>(256, 2));
+  EXPECT_EQ(source->layers[0].ffn_sub_norm, std::vector<float>(32, 3));
+  EXPECT_EQ(test::trit_hash(*source), expected_hash());
+}
+
+// BitNet-embedding-0.6B: saved without a head and without a word on quantisation.
+TEST(HfSource, NormsOfMatricesAndNamesWithoutAPrefix) {
+  HfFiles with_prefix = test::hf_masters(FloatType::kBf16);
+  drop_sub_norms(with_prefix);
+  HfFiles files = with_prefix;
+  files.tensors.clear();
+  for (const auto& [name, tensor] : with_prefix.tensors) {
+    files.tensors[name.substr(std::string("model.").size())] = tensor;
+  }
+  files.config.erase("quantization_config");
+  files.config["model_type"] = R"("qwen3")";
+  files.config["head_dim"] = "64";
+  for (const std::string layer : {"layers.0.", "layers.1."}) {
+    files.put_floats(layer + "self_attn.q_norm.weight", {64}, std::vector<float>(64, 2));
+    files.put_floats(layer + "self_attn.k_norm.weight", {64}, std::vector<float>(64, 3));
+  }
+  EXPECT_THAT(open(files).status().message(), HasSubstr("are not ternarised silently"));
+  test::for_each_linear([&](size_t layer, LinearRole role) {
+    const std::string name = HfFiles::linear(layer, role).substr(std::string("model.").size());
+    const size_t cols = linear_shape(test::file_config(), role).cols;
+    files.put_floats(name + ".norm.weight", {cols},
+                     std::vector<float>(cols, 1.0f + static_cast<float>(role)));
+  });
+  const TestFolder folder;
+  files.write(folder);
+  const auto source = hf_source(folder.path());
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_TRUE(source->config.qk_norm);
+  EXPECT_TRUE(source->config.input_norms);
+  EXPECT_EQ(source->layers[0].q_norm, std::vector<float>(64, 2));
+  EXPECT_EQ(source->layers[1].linear[6].input_norm, std::vector<float>(32, 7));
+  EXPECT_EQ(test::trit_hash(*source), expected_hash());
+  EXPECT_THAT(source->notes, Contains(HasSubstr("taken for masters of ternary ones")));
+  EXPECT_EQ(source->config.pooling, Pooling::kUnstated);
+  std::filesystem::create_directory(folder.path("1_Pooling"));
+  folder.put("1_Pooling/config.json", R"({"pooling_mode_lasttoken":true})");
+  EXPECT_EQ(hf_source(folder.path())->config.pooling, Pooling::kLast);
+  folder.put("1_Pooling/config.json", R"({"pooling_mode_max_tokens":true})");
+  EXPECT_THAT(hf_source(folder.path()).status().message(), HasSubstr("1_Pooling/config.json"));
+  files.tensors.erase("layers.1.mlp.up_proj.norm.weight");
+  EXPECT_THAT(open(files).status().message(),
+              HasSubstr("tensor 'layers.1.mlp.up_proj.norm.weight' is missing"));
 }
 
 TEST(HfSource, LayersBeyondTheCountAreRefused) {

@@ -184,8 +184,9 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
   for (size_t i = 0; i < source.layers.size(); ++i) {
     for (size_t role = 0; role < kLinearRoles; ++role) {
       const LinearSource& linear = source.layers[i].linear[role];
-      plan_linear(linear, format, memory,
-                  linear_of(weights.layers[i], static_cast<LinearRole>(role)).matrix, tasks);
+      Linear& to = linear_of(weights.layers[i], static_cast<LinearRole>(role));
+      to.input_norm = linear.input_norm;
+      plan_linear(linear, format, memory, to.matrix, tasks);
       memory += matrix_bytes(linear, format);
     }
   }
@@ -201,10 +202,7 @@ Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
   for (size_t i = 0; i < source.layers.size(); ++i) {
     LayerSource& from = source.layers[i];
     LayerWeights& to = weights.layers[i];
-    to.attn_norm = std::move(from.attn_norm);
-    to.attn_sub_norm = std::move(from.attn_sub_norm);
-    to.ffn_norm = std::move(from.ffn_norm);
-    to.ffn_sub_norm = std::move(from.ffn_sub_norm);
+    static_cast<LayerNorms&>(to) = static_cast<LayerNorms&&>(from);
   }
   ROTOR_TRY(plan_matrices(source, format, weights, tasks));
   return {};

@@ -32,8 +32,12 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
         plan.ternary_bytes += group_scale_bytes(linear.scale.group, rows, cols);
       }
     }
-    plan.norm_bytes += (layer.attn_norm.size() + layer.attn_sub_norm.size() +
-                        layer.ffn_norm.size() + layer.ffn_sub_norm.size()) * sizeof(float);
+    for (const LayerNorm& norm : layer_norms(source.config)) {
+      plan.norm_bytes += layer.norm(norm.role).size() * sizeof(float);
+    }
+    for (const LinearSource& linear : layer.linear) {
+      plan.norm_bytes += linear.input_norm.size() * sizeof(float);
+    }
   }
   plan.kv_bytes_per_position = c.layers * 2 * c.kv_heads * kv_vector_bytes(kv, c.head_dim);
   return plan;

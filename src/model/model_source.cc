@@ -222,8 +222,8 @@ Status check_layer(std::string_view tensor, std::string_view prefix, size_t laye
 Status UnusedTensors::add(const std::string& tensor, const std::string& file) {
   ROTOR_TRY(check_layer(tensor, prefix_, layers_, file, key_));
   if (tensor.starts_with(prefix_) && !tensor.ends_with(".rotary_emb.inv_freq")) {
-    return unsupported(file + ": tensor '" + tensor + "' belongs to a layer, but BitNet's layers have "
-                       "no such tensor: the file is another model than it says");
+    return unsupported(file + ": tensor '" + tensor + "' belongs to a layer, but layers of this "
+                       "family have no such tensor: the file is another model than it says");
   }
   first_ = count_ == 0 ? tensor : first_;
   ++count_;

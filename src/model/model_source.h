@@ -20,6 +20,7 @@
 #include "model/config.h"
 #include "model/group_scale_reader.h"
 #include "model/i2s_probe.h"
+#include "model/layer_norms.h"
 #include "model/model.h"
 #include "model/text_source.h"
 #include "model/trace.h"
@@ -38,6 +39,7 @@ struct LinearSource {
   std::unique_ptr<GroupScaleReader> group_scales = nullptr;  // kGroup, else null
   // Weights of a float tensor whose magnitude is the number next to their scale's (model/exact_ternary.h).
   uint64_t off_by_one = 0;
+  std::vector<float> input_norm = {};  // (cols) where the config has input_norms
 };
 
 struct FloatSource {
@@ -48,11 +50,7 @@ struct FloatSource {
   std::unique_ptr<FloatReader> reader;
 };
 
-struct LayerSource {
-  std::vector<float> attn_norm;
-  std::vector<float> attn_sub_norm;
-  std::vector<float> ffn_norm;
-  std::vector<float> ffn_sub_norm;
+struct LayerSource : LayerNorms {
   LinearSource linear[kLinearRoles];   // indexed by LinearRole
 };
 
@@ -114,7 +112,7 @@ Status check_layer(std::string_view tensor, std::string_view prefix, size_t laye
 // than the decoder computes: an error. Others are told in a warning.
 class UnusedTensors {
  public:
-  // Arguments as of check_layer(); `prefix` and `key` are literals.
+  // Arguments as of check_layer(), which outlive the object.
   UnusedTensors(std::string_view prefix, size_t layers, const char* key)
       : prefix_(prefix), layers_(layers), key_(key) {}
 

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/rotor_config.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <iterator>
 #include <utility>
 
 #include "base/json.h"
+#include "model/family.h"
 
 namespace rotor {
 namespace {
@@ -18,6 +21,20 @@ constexpr std::array<std::pair<FloatType, std::string_view>, 7> kFloatTypes = {
      {FloatType::kQ6K, "q6_k"},
      {FloatType::kQ4_0, "q4_0"},
      {FloatType::kQ4K, "q4_k"}}};
+
+// Written where they hold: older files do not know them.
+constexpr std::pair<std::string_view, bool ModelConfig::*> kLaterFlags[] = {
+    {"qk_norm", &ModelConfig::qk_norm}, {"input_norms", &ModelConfig::input_norms}};
+constexpr RopeScalingType kScalingTypes[] = {RopeScalingType::kLinear, RopeScalingType::kLlama3,
+                                             RopeScalingType::kYarn, RopeScalingType::kDivisors};
+constexpr std::pair<std::string_view, double RopeScaling::*> kScalingNumbers[] = {
+    {"factor", &RopeScaling::factor},
+    {"original_context", &RopeScaling::original_context},
+    {"low_freq_factor", &RopeScaling::low_freq_factor},
+    {"high_freq_factor", &RopeScaling::high_freq_factor},
+    {"beta_fast", &RopeScaling::beta_fast},
+    {"beta_slow", &RopeScaling::beta_slow},
+    {"attention_factor", &RopeScaling::attention_factor}};
 
 Status read_size(JsonValue root, std::string_view key, const std::string& name, size_t& out) {
   ROTOR_ASSIGN(const std::optional<int64_t> value, json_integer(root, key, name));
@@ -56,13 +73,85 @@ Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
   ROTOR_TRY(read("attn_sub_norm", model.attn_sub_norm));
   ROTOR_TRY(read("ffn_sub_norm", model.ffn_sub_norm));
   ROTOR_TRY(read("tied_head", model.tied_head));
-  ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "activation", name));
-  const std::string act = value ? *value : "";
-  if (act != "relu2" && act != "silu") {
-    return unsupported(name + ": 'activation': expected relu2 or silu, got '" + act + "'");
+  for (const auto& [key, flag] : kLaterFlags) {
+    ROTOR_ASSIGN(const std::optional<bool> value, json_bool(root, key, name));
+    model.*flag = value.value_or(false);
   }
-  model.activation = act == "relu2" ? Activation::kRelu2 : Activation::kSilu;
+  ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "activation", name));
+  const std::optional<Activation> activation = find_activation(value.value_or(""));
+  if (!activation) {
+    return unsupported(name + ": 'activation': expected relu2 or silu, got '" +
+                       value.value_or("") + "'");
+  }
+  model.activation = *activation;
   return {};
+}
+
+// Absent where nothing is stated.
+Status read_pooling(JsonValue root, const std::string& name, Pooling& out) {
+  ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "pooling", name));
+  if (!value) {
+    return {};
+  }
+  for (const Pooling pooling : {Pooling::kMean, Pooling::kFirst, Pooling::kLast}) {
+    if (*value == pooling_name(pooling)) {
+      out = pooling;
+      return {};
+    }
+  }
+  return unsupported(name + ": 'pooling': expected mean, first or last, got '" + *value + "'");
+}
+
+// An object, absent where nothing is scaled: rope_scaling_json() with every field it writes.
+Status read_rope_scaling(JsonValue root, const std::string& name, RopeScaling& out) {
+  const std::optional<JsonValue> object = json_member(root, "rope_scaling");
+  if (!object) {
+    return {};
+  }
+  ROTOR_ASSIGN(const std::optional<std::string> type, json_string(*object, "type", name));
+  const auto* const found = std::find_if(
+      std::begin(kScalingTypes), std::end(kScalingTypes),
+      [&](RopeScalingType t) { return type && rope_scaling_name(t) == *type; });
+  if (found == std::end(kScalingTypes)) {
+    return unsupported(name + ": 'rope_scaling': expected type linear, llama3, yarn or divisors, "
+                       "got '" + type.value_or("") + "'");
+  }
+  out.type = *found;
+  for (const auto& [key, field] : kScalingNumbers) {
+    ROTOR_ASSIGN(const std::optional<double> value, json_number(*object, key, name));
+    out.*field = value.value_or(out.*field);
+  }
+  ROTOR_ASSIGN(const std::optional<bool> truncate, json_bool(*object, "truncate", name));
+  out.truncate = truncate.value_or(out.truncate);
+  JsonArray list;
+  const std::optional<JsonValue> divisors = json_member(*object, "divisors");
+  if (!divisors) {
+    return {};
+  }
+  if (divisors->get_array().get(list) != simdjson::SUCCESS) {
+    return format_error(name + ": 'divisors': expected a list of numbers");
+  }
+  for (JsonValue element : list) {
+    double value = 0.0;
+    if (element.get_double().get(value) != simdjson::SUCCESS) {
+      return format_error(name + ": 'divisors': expected a list of numbers");
+    }
+    out.divisors.push_back(static_cast<float>(value));
+  }
+  return {};
+}
+
+boost::json::object rope_scaling_json(const RopeScaling& scaling) {
+  boost::json::object out;
+  out["type"] = rope_scaling_name(scaling.type);
+  for (const auto& [key, field] : kScalingNumbers) {
+    out[key] = scaling.*field;
+  }
+  out["truncate"] = scaling.truncate;
+  if (!scaling.divisors.empty()) {
+    out["divisors"] = boost::json::value_from(scaling.divisors);
+  }
+  return out;
 }
 
 Status read_lists(JsonValue root, const std::string& name, RotorConfig& config) {
@@ -150,10 +239,21 @@ std::string write_rotor_config(const RotorConfig& config) {
   out["head_dim"] = m.head_dim;
   out["rms_norm_eps"] = m.rms_eps;
   out["rope_theta"] = m.rope_theta;
-  out["activation"] = m.activation == Activation::kRelu2 ? "relu2" : "silu";
+  if (m.rope_scaling.type != RopeScalingType::kNone) {
+    out["rope_scaling"] = rope_scaling_json(m.rope_scaling);
+  }
+  out["activation"] = activation_name(m.activation);
   out["attn_sub_norm"] = m.attn_sub_norm;
   out["ffn_sub_norm"] = m.ffn_sub_norm;
+  if (m.pooling != Pooling::kUnstated) {
+    out["pooling"] = pooling_name(m.pooling);
+  }
   out["tied_head"] = m.tied_head;
+  for (const auto& [key, flag] : kLaterFlags) {
+    if (m.*flag) {
+      out[key] = true;
+    }
+  }
   out["attention_window"] = m.attention_window;
   out["embed_type"] = float_type_name(config.embed_type);
   out["head_type"] = float_type_name(config.head_type);
@@ -169,9 +269,9 @@ Result<RotorConfig> parse_rotor_config(std::string_view json, const std::string&
   RotorConfig config;
   ModelConfig& m = config.model;
   ROTOR_ASSIGN(const std::optional<std::string> family, json_string(root, "family", name));
-  if (!family || *family != "bitnet") {
-    return unsupported(name + ": 'family': this version runs 'bitnet', got '" +
-                       family.value_or("") + "'");
+  if (!family || !is_family(*family)) {
+    return unsupported(name + ": 'family': this version does not know '" + family.value_or("") +
+                       "'");
   }
   m.family = *family;
   ROTOR_ASSIGN(std::optional<std::string> model_name, json_string(root, "name", name));
@@ -189,7 +289,9 @@ Result<RotorConfig> parse_rotor_config(std::string_view json, const std::string&
   ROTOR_ASSIGN(const std::optional<double> theta, json_number(root, "rope_theta", name));
   m.rms_eps = static_cast<float>(eps.value_or(0.0));
   m.rope_theta = theta.value_or(0.0);
+  ROTOR_TRY(read_rope_scaling(root, name, m.rope_scaling));
   ROTOR_TRY(read_flags(root, name, m));
+  ROTOR_TRY(read_pooling(root, name, m.pooling));
   ROTOR_TRY(read_float_type(root, "embed_type", name, config.embed_type));
   ROTOR_TRY(read_float_type(root, "head_type", name, config.head_type));
   ROTOR_TRY(read_lists(root, name, config));

@@ -25,6 +25,9 @@ RotorConfig full_config() {
   config.model.tied_head = false;
   config.model.attn_sub_norm = false;
   config.model.activation = Activation::kSilu;
+  config.model.qk_norm = true;
+  config.model.input_norms = true;
+  config.model.pooling = Pooling::kLast;
   config.model.attention_window = 64;
   config.model.rms_eps = 1.5e-6f;
   config.model.rope_theta = 1e6 / 3.0;
@@ -64,6 +67,57 @@ TEST(RotorConfig, IsReadBack) {
   EXPECT_EQ(again->end_of_generation, config.end_of_generation);
   EXPECT_EQ(again->generation_defaults, config.generation_defaults);
   EXPECT_EQ(again->notes, config.notes);
+}
+
+// Files of before these flags do not have them.
+TEST(RotorConfig, LaterFlagsMayBeAbsent) {
+  RotorConfig config = full_config();
+  config.model.qk_norm = false;
+  config.model.input_norms = false;
+  config.model.pooling = Pooling::kUnstated;
+  const std::string text = write_rotor_config(config);
+  for (const char* key : {"qk_norm", "input_norms", "pooling", "rope_scaling"}) {
+    EXPECT_EQ(text.find(key), std::string::npos) << key;
+  }
+  EXPECT_EQ(parse_rotor_config(text, "m.rotor")->model, config.model);
+  for (const char* key : {"qk_norm", "input_norms", "pooling"}) {
+    EXPECT_TRUE(parse_with(key, {}).ok());
+    expect_refused(key, 1);
+  }
+  expect_refused("pooling", "rank");
+}
+
+TEST(RotorConfig, RotaryScalingIsReadBack) {
+  for (const RopeScalingType type : {RopeScalingType::kLinear, RopeScalingType::kLlama3,
+                                     RopeScalingType::kYarn, RopeScalingType::kDivisors}) {
+    RotorConfig config = full_config();
+    RopeScaling& scaling = config.model.rope_scaling;
+    scaling = {type, 10.0 / 3, 8192, 1.0 / 3, 2.0 / 3, 31.7, 1.3, false, 1.0 / 0.7, {}};
+    if (type == RopeScalingType::kDivisors) {
+      scaling.divisors = {1.0f, 1.1f, 1e3f / 3, 2.0f, 3.0f, 4.0f};
+    }
+    const auto again = parse_rotor_config(write_rotor_config(config), "m.rotor");
+    ASSERT_TRUE(again.ok()) << again.status().message();
+    EXPECT_EQ(again->model, config.model);
+  }
+}
+
+TEST(RotorConfig, RefusesRotaryScaling) {
+  json::object config = json::parse(write_rotor_config(full_config())).as_object();
+  const auto refusal = [&](const json::object& scaling) {
+    config["rope_scaling"] = scaling;
+    const Status status = parse_rotor_config(json::serialize(config), "m.rotor").status();
+    EXPECT_FALSE(status.ok()) << json::value(scaling);
+    return status.message();
+  };
+  EXPECT_THAT(refusal({}), HasSubstr("expected type linear, llama3, yarn or divisors, got ''"));
+  EXPECT_THAT(refusal({{"type", "none"}}), HasSubstr("got 'none'"));
+  EXPECT_THAT(refusal({{"type", "linear"}, {"factor", "2"}}), HasSubstr("factor"));
+  EXPECT_THAT(refusal({{"type", "linear"}, {"factor", 0.5}}), HasSubstr("factor must lie in"));
+  EXPECT_THAT(refusal({{"type", "divisors"}}), HasSubstr("expected 6 divisors, got 0"));
+  EXPECT_THAT(refusal({{"type", "divisors"}, {"divisors", 1}}), HasSubstr("expected a list"));
+  EXPECT_THAT(refusal({{"type", "divisors"}, {"divisors", json::array{"1"}}}),
+              HasSubstr("expected a list of numbers"));
 }
 
 TEST(RotorConfig, NamesOfFloatTypes) {

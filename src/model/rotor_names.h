@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string>
 
+#include "model/layer_norms.h"
 #include "model/trace.h"
 
 namespace rotor::rotor_names {
@@ -22,10 +23,10 @@ inline constexpr const char* kTokenizer = "tokenizer";
 inline constexpr const char* kChatTemplate = "chat_template";
 
 // "layers.3.attn_norm.weight"
-inline std::string layer_norm(size_t layer, const char* norm) {
-  return "layers." + std::to_string(layer) + "." + norm + ".weight";
+inline std::string layer_norm(size_t layer, NormRole role) {
+  return "layers." + std::to_string(layer) + "." + std::string(norm_role_name(role)) + ".weight";
 }
-// "layers.3.gate.weight" and "layers.3.gate.scale"
+// "layers.3.gate.weight", "layers.3.gate.scale" and "layers.3.gate.input_norm"
 inline std::string linear(size_t layer, LinearRole role, const char* part) {
   return "layers." + std::to_string(layer) + "." + std::string(linear_role_name(role)) + "." + part;
 }

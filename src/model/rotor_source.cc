@@ -211,15 +211,10 @@ class Opener {
   }
 
   Result<LayerSource> open_layer(const ModelConfig& c, size_t index) {
-    const auto norm = [&](const char* name) { return rotor_names::layer_norm(index, name); };
     LayerSource layer;
-    ROTOR_ASSIGN(layer.attn_norm, read_vector(norm("attn_norm"), c.hidden));
-    ROTOR_ASSIGN(layer.ffn_norm, read_vector(norm("ffn_norm"), c.hidden));
-    if (c.attn_sub_norm) {
-      ROTOR_ASSIGN(layer.attn_sub_norm, read_vector(norm("attn_sub_norm"), c.q_rows()));
-    }
-    if (c.ffn_sub_norm) {
-      ROTOR_ASSIGN(layer.ffn_sub_norm, read_vector(norm("ffn_sub_norm"), c.ffn));
+    for (const LayerNorm& norm : layer_norms(c)) {
+      ROTOR_ASSIGN(layer.norm(norm.role),
+                   read_vector(rotor_names::layer_norm(index, norm.role), norm.size));
     }
     for (size_t i = 0; i < kLinearRoles; ++i) {
       const LinearRole role = static_cast<LinearRole>(i);
@@ -236,6 +231,10 @@ class Opener {
                       {row_blocks(shape.rows), row_block_bytes(kStored, shape.cols)}));
     LinearSource source{name, "dense243", nullptr, {}};
     source.trits = std::make_unique<RotorTrits>(file_, tensor, shape.rows, shape.cols);
+    if (c.input_norms) {
+      ROTOR_ASSIGN(source.input_norm,
+                   read_vector(rotor_names::linear(index, role, "input_norm"), shape.cols));
+    }
     const std::string scale_name = rotor_names::linear(index, role, "scale");
     const SafetensorsTensor* scale = file_->find(scale_name);
     if (scale != nullptr && scale->shape.size() == 2) {

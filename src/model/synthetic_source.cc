@@ -197,10 +197,9 @@ Result<ModelSource> synthetic_source(const std::string& name, uint64_t seed) {
   source.output_norm.assign(config.hidden, 1.0f);
   for (size_t i = 0; i < config.layers; ++i) {
     LayerSource layer;
-    layer.attn_norm.assign(config.hidden, 1.0f);
-    layer.ffn_norm.assign(config.hidden, 1.0f);
-    layer.attn_sub_norm.assign(config.attn_sub_norm ? config.q_rows() : 0, 1.0f);
-    layer.ffn_sub_norm.assign(config.ffn_sub_norm ? config.ffn : 0, 1.0f);
+    for (const LayerNorm& norm : layer_norms(config)) {
+      layer.norm(norm.role).assign(norm.size, 1.0f);
+    }
     for (size_t role = 0; role < kLinearRoles; ++role) {
       const MatrixShape shape = linear_shape(config, static_cast<LinearRole>(role));
       LinearSource& linear = layer.linear[role];

@@ -245,11 +245,18 @@ inline ModelSource test_source(const ModelConfig& config, const TestModelOptions
     if (config.ffn_sub_norm) {
       layer.ffn_sub_norm = random_norm(config.ffn, random);
     }
+    if (config.qk_norm) {
+      layer.q_norm = random_norm(config.head_dim, random);
+      layer.k_norm = random_norm(config.head_dim, random);
+    }
     for (size_t r = 0; r < kLinearRoles; ++r) {
       const LinearRole role = static_cast<LinearRole>(r);
       layer.linear[r] =
           random_linear("layers." + std::to_string(i) + "." + std::string(linear_role_name(role)),
                         linear_shape(config, role), options, random);
+      if (config.input_norms) {
+        layer.linear[r].input_norm = random_norm(linear_shape(config, role).cols, random);
+      }
     }
   }
   return source;

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "io/container.h"
-#include "model/gguf_config.h"
+#include "model/family.h"
 #include "model/hf_config.h"
 #include "model/rotor_names.h"
 #include "text/gguf_vocabulary.h"
@@ -52,7 +52,8 @@ Result<GgufVocabulary> read_vocabulary(const GgufFile& file) {
   ROTOR_TRY(text("tokenizer.ggml.model", v.model));
   ROTOR_TRY(text("tokenizer.ggml.pre", v.pre));
   ROTOR_ASSIGN(const std::optional<std::string_view> arch, file.string("general.architecture"));
-  v.is_bitnet = arch && is_bitnet_architecture(*arch);
+  const Family* family = find_gguf_family(arch.value_or(""));
+  v.is_bitnet = family != nullptr && family->name == "bitnet";
   ROTOR_ASSIGN(const GgufStrings* tokens, file.strings("tokenizer.ggml.tokens"));
   ROTOR_ASSIGN(const GgufStrings* merges, file.strings("tokenizer.ggml.merges"));
   v.tokens = copy_strings(tokens);

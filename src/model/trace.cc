@@ -7,8 +7,13 @@ namespace rotor {
 std::string_view linear_input_name(LinearInput input) {
   switch (input) {
     case LinearInput::kQkv: return "qkv";
+    case LinearInput::kQ: return "q";
+    case LinearInput::kK: return "k";
+    case LinearInput::kV: return "v";
     case LinearInput::kO: return "o";
     case LinearInput::kGateUp: return "gate_up";
+    case LinearInput::kGate: return "gate";
+    case LinearInput::kUp: return "up";
     case LinearInput::kDown: return "down";
   }
   return "unknown";

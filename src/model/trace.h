@@ -9,12 +9,13 @@
 
 namespace rotor {
 
-// The inputs a layer quantises, in execution order, and the matrices that read them.
-enum class LinearInput : uint8_t { kQkv = 0, kO, kGateUp, kDown };
+// The inputs a layer quantises, and the matrices that read them. q, k and v have one input, and so have
+// gate and up, unless each matrix has a norm of its own.
+enum class LinearInput : uint8_t { kQkv = 0, kQ, kK, kV, kO, kGateUp, kGate, kUp, kDown };
 enum class LinearRole : uint8_t { kQ = 0, kK, kV, kO, kGate, kUp, kDown };
 inline constexpr size_t kLinearRoles = 7;
 
-std::string_view linear_input_name(LinearInput input);  // "qkv", "o", "gate_up", "down"
+std::string_view linear_input_name(LinearInput input);  // "qkv", "q", "k", "v", "o", "gate_up", ...
 std::string_view linear_role_name(LinearRole role);     // "q", "k", "v", "o", "gate", "up", "down"
 
 // Called on the thread that drives the executor, once per verb, for all rows of the batch.

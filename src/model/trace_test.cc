@@ -13,10 +13,11 @@ namespace {
 // Tensor names of .rotor files and of traces are made of these: they can never change.
 TEST(Trace, NamesOfInputsAndRoles) {
   std::vector<std::string_view> inputs;
-  for (size_t i = 0; i < 4; ++i) {
+  for (size_t i = 0; i < 9; ++i) {
     inputs.push_back(linear_input_name(static_cast<LinearInput>(i)));
   }
-  EXPECT_THAT(inputs, testing::ElementsAre("qkv", "o", "gate_up", "down"));
+  EXPECT_THAT(inputs, testing::ElementsAre("qkv", "q", "k", "v", "o", "gate_up", "gate",
+                                           "up", "down"));
   std::vector<std::string_view> roles;
   for (size_t i = 0; i < kLinearRoles; ++i) {
     roles.push_back(linear_role_name(static_cast<LinearRole>(i)));

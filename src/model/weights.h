@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "model/config.h"
 #include "model/head_plane.h"
+#include "model/layer_norms.h"
 #include "ternary/matrix.h"
 
 namespace rotor {
@@ -66,17 +67,13 @@ struct FloatMatrix {
   const std::byte* row(size_t r) const { return data.data() + r * row_bytes(); }
 };
 
-struct LayerWeights {
-  std::vector<float> attn_norm;      // (hidden)
+struct LayerWeights : LayerNorms {
   Linear q;                          // (heads * head_dim, hidden)
   Linear k;                          // (kv_heads * head_dim, hidden)
   Linear v;                          // (kv_heads * head_dim, hidden)
-  std::vector<float> attn_sub_norm;  // (heads * head_dim), or empty
   Linear o;                          // (hidden, heads * head_dim)
-  std::vector<float> ffn_norm;       // (hidden)
   Linear gate;                       // (ffn, hidden)
   Linear up;                         // (ffn, hidden)
-  std::vector<float> ffn_sub_norm;   // (ffn), or empty
   Linear down;                       // (hidden, ffn)
 };
 

@@ -53,9 +53,14 @@ LINEARS = {
 _NORMS = {
     "input_layernorm": "attn_norm",
     "self_attn.attn_sub_norm": "attn_sub_norm",
+    "self_attn.inner_attn_ln": "attn_sub_norm",
     "post_attention_layernorm": "ffn_norm",
     "mlp.ffn_sub_norm": "ffn_sub_norm",
+    "mlp.ffn_layernorm": "ffn_sub_norm",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
 }
+ARCHITECTURES = {"bitnet": "bitnet-b1.58", "1bitllm": "bitnet", "llama": "llama", "qwen3": "qwen3"}
 
 
 @dataclass(frozen=True)
@@ -112,14 +117,15 @@ def _value(kind: str, value: object) -> bytes:
 class Form:
     """How a model is put into GGUF.
 
-    embedding: "F32", "F16", "BF16", "Q8_0", "Q6_K", "Q4_0" or "Q4_K".
+    arch: empty means that of the recipe's family.
+    embedding: "F32", "F16", "BF16", "Q8_0", "Q6_K", "Q4_0", "Q4_K" or one of BLOCK_IDS.
     i2s_layout: see packing.pack_i2s.
     official_defects: no pre-tokenizer key, no end-of-turn id, the wrong chat template.
     duplicate_head: output.weight repeats token_embd.weight. linears: "I2_S", one of BLOCK_IDS or
     IQ_BN_IDS, or "F32", "F16" or "BF16" holding -d, 0 and d.
     """
 
-    arch: str = "bitnet-b1.58"
+    arch: str = ""
     embedding: str = "F16"
     i2s_layout: str = "128"
     version: int = 3
@@ -191,7 +197,7 @@ def tokenizer_metadata(vocab: int, official_defects: bool) -> dict[str, tuple[st
 
 def model_metadata(recipe: Recipe, form: Form) -> dict[str, tuple[str, object]]:
     """general.* and {arch}.* keys, as the converters write them."""
-    arch = form.arch
+    arch = form.arch or ARCHITECTURES[recipe.family]
     result: dict[str, tuple[str, object]] = {
         "general.architecture": ("str", arch),
         "general.name": ("str", recipe.name),
@@ -203,14 +209,41 @@ def model_metadata(recipe: Recipe, form: Form) -> dict[str, tuple[str, object]]:
         f"{arch}.rope.dimension_count": ("u32", recipe.head_dim),
         f"{arch}.attention.head_count": ("u32", recipe.heads),
         f"{arch}.attention.head_count_kv": ("u32", recipe.kv_heads),
-        f"{arch}.attention.layer_norm_rms_epsilon": ("f32", 1e-5),
+        f"{arch}.attention.layer_norm_rms_epsilon": ("f32", recipe.eps),
         f"{arch}.rope.freq_base": ("f32", recipe.theta),
         "general.file_type": ("u32", 40),
         "general.quantization_version": ("u32", 2),
     }
     if arch == "bitnet" and recipe.hidden_act != "silu":
         result[f"{arch}.hidden_activation"] = ("str", recipe.hidden_act)
+    if recipe.head_size:
+        result[f"{arch}.attention.key_length"] = ("u32", recipe.head_dim)
+        result[f"{arch}.attention.value_length"] = ("u32", recipe.head_dim)
+    kind = recipe.rope.get("rope_type")
+    if kind in ("linear", "yarn"):
+        result[f"{arch}.rope.scaling.type"] = ("str", kind)
+        result[f"{arch}.rope.scaling.factor"] = ("f32", recipe.rope["factor"])
+    if kind == "yarn":
+        context = recipe.rope["original_max_position_embeddings"]
+        result[f"{arch}.rope.scaling.original_context_length"] = ("u32", context)
+        result[f"{arch}.rope.scaling.yarn_beta_fast"] = ("f32", recipe.rope["beta_fast"])
     return result
+
+
+def rotary_divisors(recipe: Recipe) -> np.ndarray:
+    """rope_freqs.weight, by which the converter of Llama 3.1 expresses its rotary scaling."""
+    rope = recipe.rope
+    inverse = recipe.theta ** -(np.arange(0, recipe.head_dim, 2) / recipe.head_dim)
+    turns = rope["original_max_position_embeddings"] * inverse / (2 * np.pi)
+    low, high = rope["low_freq_factor"], rope["high_freq_factor"]
+    smooth = np.clip((turns - low) / (high - low), 0, 1)
+    return (1 / ((1 - smooth) / rope["factor"] + smooth)).astype(np.float32)
+
+
+def paired_rows(trits: np.ndarray, head_dim: int) -> np.ndarray:
+    """Rows of q or k as the converter of architecture llama has them: i beside i + head_dim / 2."""
+    heads = trits.reshape(-1, 2, head_dim // 2, trits.shape[1])
+    return heads.swapaxes(1, 2).reshape(trits.shape)
 
 
 def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
@@ -222,15 +255,25 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
     file.tensors["token_embd.weight"] = embedding
     for layer in range(recipe.layers):
         source, target = f"model.layers.{layer}.", f"blk.{layer}."
-        for norm, name in _NORMS.items():
+        for norm, _ in recipe.norms:
             gains = weights.norms[f"{source}{norm}.weight"]
-            file.tensors[f"{target}{name}.weight"] = float_tensor(gains, "F32")
+            file.tensors[f"{target}{_NORMS[norm]}.weight"] = float_tensor(gains, "F32")
         for projection, name in LINEARS.items():
             full = source + projection
-            linear = linear_tensor(weights.trits[full], weights.multiplier(full, recipe), form)
+            trits = weights.trits[full]
+            if recipe.family == "llama" and name in ("attn_q", "attn_k"):
+                trits = paired_rows(trits, recipe.head_dim)
+            linear = linear_tensor(trits, weights.multiplier(full, recipe), form)
             file.tensors[f"{target}{name}.weight"] = linear
+            if recipe.input_norms:
+                gains = weights.norms[f"{full}.norm.weight"]
+                file.tensors[f"{target}{name}_norm_in.weight"] = float_tensor(gains, "F32")
     final = weights.norms["model.norm.weight"]
     file.tensors["output_norm.weight"] = float_tensor(final, "F32")
+    if recipe.rope.get("rope_type") == "llama3":
+        file.tensors["rope_freqs.weight"] = float_tensor(rotary_divisors(recipe), "F32")
+    if weights.head is not None:
+        file.tensors["output.weight"] = float_tensor(weights.head, form.embedding)
     if form.duplicate_head:
         file.tensors["output.weight"] = embedding
     return file

@@ -58,7 +58,7 @@ def spread(logits: np.ndarray) -> float:
 def sequences_of(recipe: Recipe) -> list[list[int]]:
     """The token sequences of a recipe; the traced ones are shorter for wide models."""
     rng = np.random.RandomState(recipe.seed + 77)
-    short = 24 if recipe.hidden < 200 else 12
+    short = 24 if max(recipe.hidden, recipe.q_rows) < 200 else 12
     return [[int(t) for t in rng.randint(0, recipe.vocab, size=n)] for n in (8, short, LONG)]
 
 
@@ -90,10 +90,12 @@ def load(name: str) -> Golden:
 
 
 def reference_network(recipe: Recipe, folder: Path):
-    """The reference's network; its loader refuses packed odd rows, so those are put in by hand."""
+    """The reference's network. Its loader refuses packed odd rows and does not know the names of
+    1bitLLM and BitNet-embedding, so those are put in by hand."""
     import reference
 
-    if recipe.storage == "packed" and any(recipe.shape(name)[0] % 4 for name in PROJECTIONS):
+    odd = recipe.storage == "packed" and any(recipe.shape(name)[0] % 4 for name in PROJECTIONS)
+    if odd or recipe.family == "1bitllm" or recipe.input_norms:
         return reference.from_numpy(numpy_bitnet.load_hf(folder))
     return reference.load(folder)
 

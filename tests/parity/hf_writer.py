@@ -30,11 +30,21 @@ def token_ids(tokenizer: Path = TOKENIZER) -> dict[str, int]:
     return {token["content"]: token["id"] for token in added}
 
 
+# (model_type, architecture) of config.json.
+_TYPES = {
+    "bitnet": ("bitnet", "BitNetForCausalLM"),
+    "1bitllm": ("llama", "BitnetForCausalLM"),
+    "llama": ("llama", "LlamaForCausalLM"),
+    "qwen3": ("qwen3", "Qwen3ForCausalLM"),
+}
+
+
 def config(recipe: Recipe) -> dict[str, object]:
     """config.json, as the published repositories or as transformers 5 itself writes it."""
     special = token_ids()
+    model_type, architecture = _TYPES[recipe.family]
     values: dict[str, object] = {
-        "architectures": ["BitNetForCausalLM"],
+        "architectures": [architecture],
         "attention_bias": False,
         "attention_dropout": 0.0,
         "bos_token_id": special[BOS],
@@ -44,16 +54,23 @@ def config(recipe: Recipe) -> dict[str, object]:
         "initializer_range": 0.02,
         "intermediate_size": recipe.ffn,
         "max_position_embeddings": recipe.max_positions,
-        "model_type": "bitnet",
+        "model_type": model_type,
         "num_attention_heads": recipe.heads,
         "num_hidden_layers": recipe.layers,
         "num_key_value_heads": recipe.kv_heads,
-        "rms_norm_eps": 1e-05,
-        "tie_word_embeddings": True,
+        "rms_norm_eps": recipe.eps,
+        "tie_word_embeddings": recipe.tied,
         "use_cache": True,
         "vocab_size": recipe.vocab,
-        "quantization_config": quantization_config(recipe),
     }
+    if recipe.family == "1bitllm":
+        values |= {"weight_bits": 1, "input_bits": 8}
+    elif not recipe.input_norms:
+        values["quantization_config"] = quantization_config(recipe)
+    if recipe.head_size:
+        values["head_dim"] = recipe.head_size
+    if recipe.rope:
+        values["rope_scaling"] = recipe.rope
     torch_dtype = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}[recipe.dtype]
     if recipe.config_style == "transformers5":
         values["dtype"] = torch_dtype
@@ -61,10 +78,11 @@ def config(recipe: Recipe) -> dict[str, object]:
     else:
         values["torch_dtype"] = torch_dtype
         values["rope_theta"] = recipe.theta
-        values["auto_map"] = {
-            "AutoConfig": "configuration_bitnet.BitNetConfig",
-            "AutoModelForCausalLM": "modeling_bitnet.BitNetForCausalLM",
-        }
+        if recipe.family == "bitnet":
+            values["auto_map"] = {
+                "AutoConfig": "configuration_bitnet.BitNetConfig",
+                "AutoModelForCausalLM": "modeling_bitnet.BitNetForCausalLM",
+            }
     return values
 
 
@@ -77,7 +95,8 @@ def quantization_config(recipe: Recipe) -> dict[str, object]:
             "quantization_mode": "online",
         }
     if recipe.linear_class == "bitlinear":
-        return {"quant_method": "bitnet", "modules_to_not_convert": None}
+        kept = None if recipe.tied else ["lm_head"]
+        return {"quant_method": "bitnet", "modules_to_not_convert": kept}
     return {
         "quant_method": "bitnet",
         "linear_class": "autobitlinear",
@@ -88,6 +107,8 @@ def quantization_config(recipe: Recipe) -> dict[str, object]:
 def tensors(recipe: Recipe, weights: Weights) -> dict[str, Tensor]:
     """All tensors of the model by Hugging Face name."""
     result = {"model.embed_tokens.weight": Tensor.of(weights.embedding, recipe.dtype)}
+    if weights.head is not None:
+        result["lm_head.weight"] = Tensor.of(weights.head, recipe.dtype)
     for name, trits in weights.trits.items():
         if recipe.storage == "master":
             result[f"{name}.weight"] = Tensor.of(weights.masters[name], recipe.dtype)
@@ -97,6 +118,8 @@ def tensors(recipe: Recipe, weights: Weights) -> dict[str, Tensor]:
         result[f"{name}.weight_scale"] = Tensor.of(scale, recipe.dtype)
     for name, gains in weights.norms.items():
         result[name] = Tensor.of(gains, recipe.dtype)
+    if recipe.input_norms:
+        result = {name.removeprefix("model."): tensor for name, tensor in result.items()}
     return dict(sorted(result.items()))
 
 

@@ -87,6 +87,9 @@ def test_gguf(name: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) ->
     tokens = long_tokens(name)
     file = write_gguf(tmp_path / "m.gguf", recipe, tiny_models.make_weights(recipe), Form())
     expected = engine.logits(model_dir(recipe), tokens)
+    if recipe.rope.get("rope_type") == "llama3":  # as divisors, which round the frequencies
+        in_hub_form, expected = expected, engine.logits(file, tokens)
+        assert checks.kl_per_token(in_hub_form, expected) < checks.MAX_KL
     np.testing.assert_array_equal(engine.logits(file, tokens), expected)
     converted = tmp_path / "m.rotor"
     engine.check("convert", file, converted)
@@ -144,12 +147,11 @@ def test_ternary_blocks(kind: str, engine: Engine, tmp_path: Path) -> None:
     engine.check("verify", file)
 
 
-@pytest.mark.parametrize("kind", ["Q2_0", "Q2_0_128", "TQ2_0"])
-def test_scales_of_groups(kind: str, engine: Engine, tmp_path: Path) -> None:
-    """Each block has its scale: the logits of the formula, from the GGUF and from the .rotor file."""
-    recipe = replace(RECIPES["wide-256"], ffn=512, dtype="F16")
-    weights = tiny_models.make_weights(recipe)
-    oracle = numpy_bitnet.load_hf(hf_writer.write_model(tmp_path / "dir", recipe, weights))
+def with_scales_of_groups(
+    kind: str, recipe: Recipe, weights: Weights, folder: Path
+) -> tuple[gguf_writer.Gguf, numpy_bitnet.Model]:
+    """The recipe's trits as GGUF with a random scale for each block, and the formula's model."""
+    oracle = numpy_bitnet.load_hf(hf_writer.write_model(folder, recipe, weights))
     gguf = gguf_writer.build(recipe, weights, Form(linears=kind))
     random = np.random.RandomState(8)
     elements = packing.BLOCK_TYPES[kind][0]
@@ -162,6 +164,15 @@ def test_scales_of_groups(kind: str, engine: Engine, tmp_path: Path) -> None:
             data = packing.pack_blocks(linear.trits, scales, kind).tobytes()
             name = f"blk.{index}.{name}.weight"
             gguf.tensors[name] = replace(gguf.tensors[name], data=data)
+    return gguf, oracle
+
+
+@pytest.mark.parametrize("kind", ["Q2_0", "Q2_0_128", "TQ2_0"])
+def test_scales_of_groups(kind: str, engine: Engine, tmp_path: Path) -> None:
+    """Each block has its scale: the logits of the formula, from the GGUF and from the .rotor file."""
+    recipe = replace(RECIPES["wide-256"], ffn=512, dtype="F16")
+    weights = tiny_models.make_weights(recipe)
+    gguf, oracle = with_scales_of_groups(kind, recipe, weights, tmp_path / "dir")
     file = tmp_path / "m.gguf"
     file.write_bytes(gguf.encode())
     tokens = golden.load("wide-256").sequences[1].tokens
@@ -169,6 +180,34 @@ def test_scales_of_groups(kind: str, engine: Engine, tmp_path: Path) -> None:
     assert checks.kl_per_token(numpy_bitnet.forward(oracle, tokens), got) < checks.MAX_KL
     engine.check("convert", file, tmp_path / "m.rotor")
     np.testing.assert_array_equal(engine.logits(tmp_path / "m.rotor", tokens), got)
+
+
+@pytest.mark.parametrize("kind", ["Q2_0", "Q2_0_128", "PQ2_0", "PTQ1_0"])
+def test_bonsai(kind: str, engine: Engine, tmp_path: Path) -> None:
+    """Ternary-Bonsai as GGUF: scales of groups, and embedding and head of trits as well."""
+    recipe = replace(RECIPES["qwen3-yarn"], hidden=128, ffn=256, head_size=64, dtype="F16")
+    weights = tiny_models.make_weights(recipe)
+    gguf, oracle = with_scales_of_groups(kind, recipe, weights, tmp_path / "dir")
+    random = np.random.RandomState(9)
+    elements = packing.BLOCK_TYPES[kind][0]
+    parts = {}
+    for name, size in (("token_embd.weight", 0.05), ("output.weight", 0.03)):
+        trits = random.randint(-1, 2, size=(recipe.vocab, recipe.hidden)).astype(np.int8)
+        shape = (recipe.vocab, recipe.hidden // elements)
+        scales = (size * (0.5 + random.random_sample(shape))).astype(np.float16)
+        parts[name] = trits * np.repeat(scales.astype(np.float32), elements, axis=1)
+        data = packing.pack_blocks(trits, scales, kind).tobytes()
+        dimensions = (recipe.hidden, recipe.vocab)
+        gguf.tensors[name] = gguf_writer.GgufTensor(dimensions, gguf_writer.BLOCK_IDS[kind], data)
+    oracle = replace(oracle, embedding=parts["token_embd.weight"], head=parts["output.weight"])
+    file = tmp_path / "m.gguf"
+    file.write_bytes(gguf.encode())
+    tokens = golden.load("qwen3-yarn").sequences[1].tokens
+    got = engine.logits(file, tokens)
+    assert checks.kl_per_token(numpy_bitnet.forward(oracle, tokens), got) < checks.MAX_KL
+    engine.check("convert", file, tmp_path / "m.rotor")
+    np.testing.assert_array_equal(engine.logits(tmp_path / "m.rotor", tokens), got)
+    engine.check("verify", file)
 
 
 @pytest.mark.parametrize("kind", ["Q4_0", "Q4_K", "Q6_K", "Q8_0"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The BitNet forward pass in NumPy: a second oracle, independent of torch and of the engine.
+"""The forward pass of ternary models in NumPy: a second oracle, independent of torch and of the engine.
 
 Integer products are exact (int64). Float steps follow the reference's formulas; ``dtype`` float64
 carries everything but the definitions of the quantiser and the rotary angles in double precision,
@@ -9,20 +9,26 @@ which shows how much of a result is rounding noise.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 import safetensors_io
 from packing import unpack_hf
-from tiny_models import ternarise
+from tiny_models import NORMS, NORMS_1BITLLM, ternarise
 
-# Where a layer quantises its activations, with the projections that read each.
+# Where a layer quantises its activations, with the projections that read each. Projections that have
+# norms of their own have their inputs for themselves.
 SITES = {
     "qkv": ("q", "k", "v"),
+    "q": ("q",),
+    "k": ("k",),
+    "v": ("v",),
     "o": ("o",),
     "gate_up": ("gate", "up"),
+    "gate": ("gate",),
+    "up": ("up",),
     "down": ("down",),
 }
 HF_NAMES = {
@@ -34,12 +40,6 @@ HF_NAMES = {
     "up": "mlp.up_proj",
     "down": "mlp.down_proj",
 }
-_HF_NORMS = {
-    "attn": "input_layernorm",
-    "attn_sub": "self_attn.attn_sub_norm",
-    "ffn": "post_attention_layernorm",
-    "ffn_sub": "mlp.ffn_sub_norm",
-}
 
 Trace = dict[str, np.ndarray]
 
@@ -49,11 +49,13 @@ class Linear:
     """trits int8 (rows, cols); multiplier float32, applied to the dequantised integer sums.
 
     groups: multipliers (rows, groups) of equal runs of columns, in place of the one.
+    norm: gains (cols,) of a norm of its own on the input.
     """
 
     trits: np.ndarray
     multiplier: np.float32
     groups: np.ndarray | None = None
+    norm: np.ndarray | None = None
 
     def scaled(self, codes: np.ndarray, sums: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """The integer sums (tokens, rows) of codes (tokens, cols) times the multipliers."""
@@ -70,7 +72,8 @@ class Linear:
 
 @dataclass(frozen=True)
 class Layer:
-    """linears by short name (q k v o gate up down); norms attn, attn_sub, ffn, ffn_sub."""
+    """linears by short name (q k v o gate up down); norms attn and ffn, and of attn_sub, ffn_sub, q
+    and k those that the family has."""
 
     linears: dict[str, Linear]
     norms: dict[str, np.ndarray]
@@ -78,7 +81,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Model:
-    """A BitNet model; embedding (vocab, hidden) is the head too, final_norm (hidden,)."""
+    """A model; embedding (vocab, hidden) is the head too unless there is one, final_norm (hidden,).
+
+    rope: the rope_scaling of config.json, or nothing.
+    """
 
     heads: int
     kv_heads: int
@@ -88,6 +94,12 @@ class Model:
     embedding: np.ndarray
     layers: list[Layer]
     final_norm: np.ndarray
+    head: np.ndarray | None = None
+    rope: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def head_dim(self) -> int:
+        return len(self.layers[0].linears["q"].trits) // self.heads
 
 
 def load_hf(folder: Path) -> Model:
@@ -96,11 +108,14 @@ def load_hf(folder: Path) -> Model:
     stored: dict[str, safetensors_io.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
         stored.update(safetensors_io.read(file)[0])
-    quantization = config["quantization_config"]
+    if "embed_tokens.weight" in stored:  # saved without a head
+        stored = {f"model.{name}": tensor for name, tensor in stored.items()}
+    quantization = config.get("quantization_config", {})
     divides = quantization.get("linear_class", "bitlinear") == "bitlinear"
-    head_dim = config["hidden_size"] // config["num_attention_heads"]
+    split = config["hidden_size"] // config["num_attention_heads"]
+    head_dim = config.get("head_dim", split)
     rows = {
-        "q": config["hidden_size"],
+        "q": config["num_attention_heads"] * head_dim,
         "k": config["num_key_value_heads"] * head_dim,
         "v": config["num_key_value_heads"] * head_dim,
         "o": config["hidden_size"],
@@ -111,8 +126,9 @@ def load_hf(folder: Path) -> Model:
 
     def linear(prefix: str, short: str) -> Linear:
         weight = stored[f"{prefix}{HF_NAMES[short]}.weight"]
+        own = stored.get(f"{prefix}{HF_NAMES[short]}.norm.weight")
         if weight.dtype != "U8":
-            return Linear(*ternarise(weight.floats()))
+            return Linear(*ternarise(weight.floats()), norm=None if own is None else own.floats())
         scale = stored[f"{prefix}{HF_NAMES[short]}.weight_scale"].floats()[0]
         multiplier = np.float32(1) / scale if divides else scale
         return Linear(unpack_hf(weight.array, rows[short]), multiplier)
@@ -125,7 +141,9 @@ def load_hf(folder: Path) -> Model:
                 linears={short: linear(prefix, short) for short in HF_NAMES},
                 norms={
                     short: stored[f"{prefix}{name}.weight"].floats()
-                    for short, name in _HF_NORMS.items()
+                    for names in (NORMS, NORMS_1BITLLM)
+                    for short, name in names.items()
+                    if f"{prefix}{name}.weight" in stored
                 },
             )
         )
@@ -139,6 +157,8 @@ def load_hf(folder: Path) -> Model:
         embedding=stored["model.embed_tokens.weight"].floats(),
         layers=layers,
         final_norm=stored["model.norm.weight"].floats(),
+        head=None if config["tie_word_embeddings"] else stored["lm_head.weight"].floats(),
+        rope=config.get("rope_scaling") or {},
     )
 
 
@@ -156,16 +176,54 @@ def quantise(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(np.rint(x * scale[:, None]), -128, 127).astype(np.int8), scale
 
 
-def rotary(tokens: int, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
-    """cos and sin, float64 (tokens, head_dim / 2), of the reference's float32 angles.
+def inverse_frequencies(head_dim: int, theta: float, rope: dict[str, object]) -> np.ndarray:
+    """float32 (head_dim / 2), scaled as transformers does for the types of rope_scaling.
 
     NumPy's float32 power has other last bits on other processors: float64's is rounded.
     """
     exponent = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
-    base = np.float64(theta) ** exponent.astype(np.float64)
-    inverse = np.float32(1) / base.astype(np.float32)
+    powers = (np.float64(theta) ** exponent.astype(np.float64)).astype(np.float32)
+    inverse = np.float32(1) / powers
+    kind = rope.get("rope_type", "default")
+    if kind == "default":
+        return inverse
+    factor = np.float32(rope["factor"])
+    if kind == "linear":
+        return inverse / factor
+    if kind == "yarn":
+        return _yarn_frequencies(powers, head_dim, theta, rope)
+    assert kind == "llama3", kind
+    low, high = np.float32(rope["low_freq_factor"]), np.float32(rope["high_freq_factor"])
+    context = np.float32(rope["original_max_position_embeddings"])
+    wave = np.float32(1) / inverse * np.float32(2 * np.pi)
+    smooth = (np.float32(1) / wave * context - low) / (high - low)
+    mixed = (np.float32(1) - smooth) * inverse / factor + smooth * inverse
+    return np.where(
+        wave > context / low, inverse / factor, np.where(wave < context / high, inverse, mixed)
+    )
+
+
+def _yarn_frequencies(
+    powers: np.ndarray, head_dim: int, theta: float, rope: dict[str, object]
+) -> np.ndarray:
+    """Frequencies between those of the original context and those divided by the factor."""
+    context, one = rope["original_max_position_embeddings"], np.float32(1)
+    rotations = np.array([rope.get("beta_fast", 32), rope.get("beta_slow", 1)], dtype=np.float64)
+    ends = head_dim * np.log(context / (rotations * 2 * np.pi)) / (2 * np.log(theta))
+    first, last = max(np.floor(ends[0]), 0), min(np.ceil(ends[1]), head_dim - 1)
+    places = np.arange(head_dim // 2, dtype=np.float32)
+    ramp = np.clip((places - np.float32(first)) / np.float32(last - first), 0, 1)
+    kept = one - ramp
+    return one / (np.float32(rope["factor"]) * powers) * (one - kept) + one / powers * kept
+
+
+def rotary(tokens: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin, float64 (tokens, head_dim / 2), of the reference's float32 angles."""
+    inverse = inverse_frequencies(model.head_dim, model.theta, model.rope)
     angles = np.arange(tokens, dtype=np.float32)[:, None] * inverse[None, :]
-    return np.cos(angles.astype(np.float64)), np.sin(angles.astype(np.float64))
+    yarn = model.rope.get("rope_type") == "yarn"
+    stretch = 0.1 * np.log(model.rope["factor"]) + 1 if yarn else 1.0
+    return tuple(turn(angles.astype(np.float64)) * stretch for turn in (np.cos, np.sin))
 
 
 def rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
@@ -213,12 +271,13 @@ def forward(
     """
     tap = Tap(inject, {} if trace is None else trace, jitter)
     x = model.embedding[tokens].astype(dtype)  # (tokens, hidden)
-    angles = rotary(len(tokens), model.embedding.shape[1] // model.heads, model.theta)
+    angles = rotary(len(tokens), model)
     for index, layer in enumerate(model.layers):
         tap.prefix = f"layer{index}."
         x = x + _attention(model, layer, x, angles, tap)
         x = x + _feed_forward(model, layer, x, tap)
-    return rms_norm(x, model.final_norm, model.eps) @ model.embedding.astype(dtype).T
+    head = model.embedding if model.head is None else model.head
+    return rms_norm(x, model.final_norm, model.eps) @ head.astype(dtype).T
 
 
 @dataclass
@@ -236,22 +295,40 @@ def _attention(
 ) -> np.ndarray:
     """What the attention half of a layer adds to x (tokens, hidden)."""
     tokens = len(x)
-    q, k, v = _project(layer, "qkv", rms_norm(x, layer.norms["attn"], model.eps), tap)
-    q = rotate(q.reshape(tokens, model.heads, -1), *angles)
-    k = rotate(k.reshape(tokens, model.kv_heads, -1), *angles)
+    q, k, v = _project(model, layer, "qkv", rms_norm(x, layer.norms["attn"], model.eps), tap)
+    q = q.reshape(tokens, model.heads, -1)
+    k = k.reshape(tokens, model.kv_heads, -1)
+    if "q" in layer.norms:
+        q = rms_norm(q, layer.norms["q"], model.eps)
+        k = rms_norm(k, layer.norms["k"], model.eps)
+    q, k = rotate(q, *angles), rotate(k, *angles)
     mixed = attend(q, k, v.reshape(tokens, model.kv_heads, -1)).reshape(tokens, -1)
-    return _project(layer, "o", rms_norm(mixed, layer.norms["attn_sub"], model.eps), tap)[0]
+    if "attn_sub" in layer.norms:
+        mixed = rms_norm(mixed, layer.norms["attn_sub"], model.eps)
+    return _project(model, layer, "o", mixed, tap)[0]
 
 
 def _feed_forward(model: Model, layer: Layer, x: np.ndarray, tap: Tap) -> np.ndarray:
     """What the feed-forward half of a layer adds to x (tokens, hidden)."""
-    gate, up = _project(layer, "gate_up", rms_norm(x, layer.norms["ffn"], model.eps), tap)
-    inner = rms_norm(activate(gate, model.hidden_act) * up, layer.norms["ffn_sub"], model.eps)
-    return _project(layer, "down", inner, tap)[0]
+    gate, up = _project(model, layer, "gate_up", rms_norm(x, layer.norms["ffn"], model.eps), tap)
+    inner = activate(gate, model.hidden_act) * up
+    if "ffn_sub" in layer.norms:
+        inner = rms_norm(inner, layer.norms["ffn_sub"], model.eps)
+    return _project(model, layer, "down", inner, tap)[0]
 
 
-def _project(layer: Layer, site: str, value: np.ndarray, tap: Tap) -> list[np.ndarray]:
-    """Quantises one site's input (tokens, cols) and runs the projections that read it."""
+def _project(
+    model: Model, layer: Layer, site: str, value: np.ndarray, tap: Tap
+) -> list[np.ndarray]:
+    """The outputs of the projections that read one site's input (tokens, cols)."""
+    if layer.linears["q"].norm is None:
+        return _project_site(layer, site, value, tap)
+    own = [(short, layer.linears[short].norm) for short in SITES[site]]
+    return [_project_site(layer, s, rms_norm(value, n, model.eps), tap)[0] for s, n in own]
+
+
+def _project_site(layer: Layer, site: str, value: np.ndarray, tap: Tap) -> list[np.ndarray]:
+    """Quantises one site's input and runs the projections that read it."""
     name = tap.prefix + site
     if tap.jitter is not None:
         value = value * (1 + 1e-6 * tap.jitter.standard_normal(value.shape)).astype(value.dtype)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference: transformers' own BitNet classes in float32, one thread, eager attention.
+"""The reference: transformers' own classes in float32, one thread, eager attention.
 
 Importing this module imports torch and transformers; only live tests and the fixture generator do.
 """
 
 from __future__ import annotations
 
+import json
 import os
 
 # The integration compiles its quantisers; uncompiled code keeps the order of operations as written.
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import BitNetForCausalLM
+from transformers import BitNetForCausalLM, LlamaForCausalLM, PreTrainedModel, Qwen3ForCausalLM
 from transformers.integrations.bitnet import (
     ActQuant,
     AutoBitLinear,
@@ -30,10 +31,10 @@ from transformers.integrations.bitnet import (
     replace_with_bitnet_linear,
     unpack_weights,
 )
-from transformers.models.bitnet.configuration_bitnet import BitNetConfig
 from transformers.utils.quantization_config import BitNetQuantConfig
 
 from numpy_bitnet import Model
+from tiny_models import NORMS
 
 torch.set_num_threads(1)
 if torch.backends.cpu.get_cpu_capability() != "DEFAULT":
@@ -62,46 +63,61 @@ class Pass:
     trace: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def load(folder: Path) -> BitNetForCausalLM:
+_NETWORKS = {"bitnet": BitNetForCausalLM, "llama": LlamaForCausalLM, "qwen3": Qwen3ForCausalLM}
+
+
+def load(folder: Path) -> PreTrainedModel:
     """Loads a Hugging Face directory with the reference's own loader, then widens it to float32.
 
     The loader keeps unquantised tensors in the file's dtype; widening is exact.
     """
-    model = BitNetForCausalLM.from_pretrained(
+    model_type = json.loads((folder / "config.json").read_text())["model_type"]
+    model = _NETWORKS[model_type].from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager"
     )
     nn.Module.float(model)  # the class refuses; its reason (packed weights) does not hold for uint8
     return model.eval()
 
 
-def from_numpy(model: Model) -> BitNetForCausalLM:
+def from_numpy(model: Model) -> PreTrainedModel:
     """The reference network around weights that its loader cannot read.
 
     For packed tensors whose row count is no multiple of four, and for other containers.
     """
     vocab, hidden = model.embedding.shape
-    config = BitNetConfig(
+    norms = model.layers[0].norms
+    family = "bitnet" if "attn_sub" in norms else "qwen3" if "q" in norms else "llama"
+    network_class = _NETWORKS[family]
+    config = network_class.config_class(
         vocab_size=vocab,
         hidden_size=hidden,
         intermediate_size=len(model.layers[0].linears["gate"].trits),
         num_hidden_layers=len(model.layers),
         num_attention_heads=model.heads,
         num_key_value_heads=model.kv_heads,
+        head_dim=model.head_dim,
         hidden_act=model.hidden_act,
         rms_norm_eps=model.eps,
-        rope_parameters={"rope_theta": model.theta, "rope_type": "default"},
-        tie_word_embeddings=True,
+        rope_parameters={"rope_theta": model.theta, "rope_type": "default"} | model.rope,
+        tie_word_embeddings=model.head is None,
         pad_token_id=None,
         bos_token_id=None,
         eos_token_id=None,
         attn_implementation="eager",
     )
-    network = BitNetForCausalLM(config)
-    quantization = BitNetQuantConfig(linear_class="autobitlinear", quantization_mode="offline")
+    network = network_class(config)
+    own_norms = model.layers[0].linears["q"].norm is not None
+    quantization = BitNetQuantConfig(
+        linear_class="autobitlinear",
+        quantization_mode="offline",
+        use_rms_norm=own_norms,
+        rms_norm_eps=model.eps,
+    )
     replace_with_bitnet_linear(network, ["lm_head"], quantization)
     network.to_empty(device="cpu")
     network.model.rotary_emb = type(network.model.rotary_emb)(config=config)
-    state = {"model.embed_tokens.weight": model.embedding, "lm_head.weight": model.embedding}
+    head = model.embedding if model.head is None else model.head
+    state = {"model.embed_tokens.weight": model.embedding, "lm_head.weight": head}
     state["model.norm.weight"] = model.final_norm
     for index, layer in enumerate(model.layers):
         prefix = f"model.layers.{index}."
@@ -110,10 +126,10 @@ def from_numpy(model: Model) -> BitNetForCausalLM:
             linear = layer.linears[short]
             state[f"{prefix}{half}.{name}.weight"] = linear.trits.astype(np.float32)
             state[f"{prefix}{half}.{name}.weight_scale"] = np.array([linear.multiplier])
-        state[f"{prefix}input_layernorm.weight"] = layer.norms["attn"]
-        state[f"{prefix}self_attn.attn_sub_norm.weight"] = layer.norms["attn_sub"]
-        state[f"{prefix}post_attention_layernorm.weight"] = layer.norms["ffn"]
-        state[f"{prefix}mlp.ffn_sub_norm.weight"] = layer.norms["ffn_sub"]
+            if own_norms:
+                state[f"{prefix}{half}.{name}.rms_norm.weight"] = linear.norm
+        for role, gains in layer.norms.items():
+            state[f"{prefix}{NORMS[role]}.weight"] = gains
     network.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in state.items()})
     return network.eval()
 
@@ -133,15 +149,18 @@ def _record(trace: dict[str, np.ndarray], layer: int, name: str):
 
     def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         value = inputs[0][0].float()  # (tokens, cols)
+        if module.rms_norm is not None:
+            value = module.rms_norm(value)
+        where = site if module.rms_norm is None else short
         scale = 127 / value.abs().max(dim=-1, keepdim=True).values.clamp(min=1e-5)
         rounded = value * scale
         codes = rounded.round().clamp(-128, 127)
         assert torch.equal(codes / scale, ActQuant.apply(value)), "ActQuant has changed"
         sums = codes.long() @ _trits(module).T
         _check_output(module, sums, scale, output[0])
-        trace[f"layer{layer}.{site}.q"] = codes.to(torch.int8).numpy()
-        trace[f"layer{layer}.{site}.scale"] = scale[:, 0].numpy()
-        trace[f"layer{layer}.{site}.x"] = rounded.numpy()
+        trace[f"layer{layer}.{where}.q"] = codes.to(torch.int8).numpy()
+        trace[f"layer{layer}.{where}.scale"] = scale[:, 0].numpy()
+        trace[f"layer{layer}.{where}.x"] = rounded.numpy()
         trace[f"layer{layer}.{short}.acc"] = sums.to(torch.int32).numpy()
 
     return hook
@@ -162,7 +181,7 @@ def _check_output(
 
 
 @torch.no_grad()
-def run(model: BitNetForCausalLM, tokens: list[int], traced: bool = False) -> Pass:
+def run(model: PreTrainedModel, tokens: list[int], traced: bool = False) -> Pass:
     """One forward pass over a token sequence."""
     trace: dict[str, np.ndarray] = {}
     handles = []

@@ -19,6 +19,8 @@ _NORMS = {
     "attn_sub": "attn_sub_norm",
     "ffn": "ffn_norm",
     "ffn_sub": "ffn_sub_norm",
+    "q": "attn_q_norm",
+    "k": "attn_k_norm",
 }
 
 
@@ -55,18 +57,19 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def load(path: Path) -> Model:
-    """The model of a .rotor file with a tied head."""
+    """The model of a .rotor file."""
     stored, strings = safetensors_io.read(path)
     assert strings["rotor.version"] == "1"
     config = json.loads(stored["config"].array.tobytes())
-    assert config["tied_head"], "an own head is not read here"
+    q_rows = config["num_attention_heads"] * config["head_dim"]
     kv_rows = config["num_key_value_heads"] * config["head_dim"]
+    tied, own_norms = config["tied_head"], config.get("input_norms", False)
     hidden, ffn = config["hidden_size"], config["intermediate_size"]
     shapes = {
-        "q": (hidden, hidden),
+        "q": (q_rows, hidden),
         "k": (kv_rows, hidden),
         "v": (kv_rows, hidden),
-        "o": (hidden, hidden),
+        "o": (hidden, q_rows),
         "gate": (ffn, hidden),
         "up": (ffn, hidden),
         "down": (hidden, ffn),
@@ -78,10 +81,15 @@ def load(path: Path) -> Model:
             name: Linear(
                 unpack_dense243(stored[f"{prefix}{name}.weight"].array, *shape),
                 stored[f"{prefix}{name}.scale"].array[0],
+                norm=stored[f"{prefix}{name}.input_norm"].floats() if own_norms else None,
             )
             for name, shape in shapes.items()
         }
-        norms = {k: stored[f"{prefix}{name}.weight"].floats() for k, name in _NORMS.items()}
+        norms = {
+            short: stored[f"{prefix}{name}.weight"].floats()
+            for short, name in _NORMS.items()
+            if f"{prefix}{name}.weight" in stored
+        }
         layers.append(Layer(linears, norms))
     return Model(
         heads=config["num_attention_heads"],
@@ -92,7 +100,15 @@ def load(path: Path) -> Model:
         embedding=_embedding(stored["embed.weight"], config["embed_type"]),
         layers=layers,
         final_norm=stored["output_norm.weight"].floats(),
+        head=_embedding(stored["head.weight"], config["head_type"]) if not tied else None,
+        rope=_rope(config.get("rope_scaling", {})),
     )
+
+
+def _rope(scaling: dict[str, object]) -> dict[str, object]:
+    """The rope_scaling of a config.json."""
+    names = {"type": "rope_type", "original_context": "original_max_position_embeddings"}
+    return {names.get(key, key): value for key, value in scaling.items()}
 
 
 def _embedding(tensor: Tensor, kind: str) -> np.ndarray:

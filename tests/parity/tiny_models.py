@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recipes of the tiny BitNet models the tests use, and their seeded weights.
+"""Recipes of the tiny models the tests use, and their seeded weights.
 
 Weights come from ``numpy.random.RandomState``, whose streams are frozen by NumPy's compatibility
 promise, so a recipe names the same model on every machine and no weight has to be committed.
@@ -26,10 +26,26 @@ PROJECTIONS = (
 )
 
 
+# What the families call the norms of a layer.
+NORMS = {
+    "attn": "input_layernorm",
+    "attn_sub": "self_attn.attn_sub_norm",
+    "ffn": "post_attention_layernorm",
+    "ffn_sub": "mlp.ffn_sub_norm",
+    "q": "self_attn.q_norm",
+    "k": "self_attn.k_norm",
+}
+NORMS_1BITLLM = NORMS | {"attn_sub": "self_attn.inner_attn_ln", "ffn_sub": "mlp.ffn_layernorm"}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that determines one tiny model.
 
+    family: "bitnet", "1bitllm" (BitNet's layers under the names of bitnet_b1_58-*), "llama" or
+    "qwen3". input_norms: each projection has a norm of its own, as in BitNet-embedding, whose files
+    leave the prefix "model." out of the names.
+    head_size: dimensions of a head; 0 splits ``hidden``. rope: config.json's rope_scaling.
     storage: "packed" (U8 + weight_scale) or "master" (floats ternarised at load).
     linear_class: "autobitlinear" (weight_scale multiplies) or "bitlinear" (it divides).
     dtype: float dtype of every unpacked tensor in the file.
@@ -51,19 +67,40 @@ class Recipe:
     hidden_act: str = "relu2"
     config_style: str = "hub"
     seed: int = 1
+    family: str = "bitnet"
+    head_size: int = 0
+    tied: bool = True
+    eps: float = 1e-5
+    input_norms: bool = False
+    rope: dict[str, object] = field(default_factory=dict)
 
     @property
     def head_dim(self) -> int:
-        return self.hidden // self.heads
+        return self.head_size or self.hidden // self.heads
+
+    @property
+    def q_rows(self) -> int:
+        return self.heads * self.head_dim
+
+    @property
+    def norms(self) -> list[tuple[str, int]]:
+        """(name in a layer, width) in the order they are drawn."""
+        names = NORMS_1BITLLM if self.family == "1bitllm" else NORMS
+        widths = {"attn": self.hidden, "ffn": self.hidden}
+        if self.family in ("bitnet", "1bitllm"):
+            widths |= {"attn_sub": self.q_rows, "ffn_sub": self.ffn}
+        if self.family == "qwen3":
+            widths |= {"q": self.head_dim, "k": self.head_dim}
+        return [(name, widths[role]) for role, name in names.items() if role in widths]
 
     def shape(self, projection: str) -> tuple[int, int]:
         """(rows, cols) of a projection."""
         kv = self.kv_heads * self.head_dim
         return {
-            "q_proj": (self.hidden, self.hidden),
+            "q_proj": (self.q_rows, self.hidden),
             "k_proj": (kv, self.hidden),
             "v_proj": (kv, self.hidden),
-            "o_proj": (self.hidden, self.hidden),
+            "o_proj": (self.hidden, self.q_rows),
             "gate_proj": (self.ffn, self.hidden),
             "up_proj": (self.ffn, self.hidden),
             "down_proj": (self.hidden, self.ffn),
@@ -82,10 +119,11 @@ class Weights:
     scales: by full projection name, the number in the file (packed) or the size of a trit (master).
     masters: by full projection name, float32 (rows, cols); empty when packed.
     norms: by full tensor name, float32 (width,).
-    embedding: float32 (vocab, hidden).
+    embedding: float32 (vocab, hidden). head: the same, or None where the embedding is the head.
     """
 
     embedding: np.ndarray
+    head: np.ndarray | None = None
     trits: dict[str, np.ndarray] = field(default_factory=dict)
     scales: dict[str, np.float32] = field(default_factory=dict)
     masters: dict[str, np.ndarray] = field(default_factory=dict)
@@ -133,14 +171,14 @@ def make_weights(recipe: Recipe) -> Weights:
         prefix = f"model.layers.{layer}."
         for projection in PROJECTIONS:
             _add_projection(weights, recipe, prefix + projection, rng)
-        for norm, width in (
-            ("input_layernorm", recipe.hidden),
-            ("self_attn.attn_sub_norm", recipe.hidden),
-            ("post_attention_layernorm", recipe.hidden),
-            ("mlp.ffn_sub_norm", recipe.ffn),
-        ):
+            if recipe.input_norms:
+                gains = _gains(rng, recipe.shape(projection)[1], recipe.dtype)
+                weights.norms[f"{prefix}{projection}.norm.weight"] = gains
+        for norm, width in recipe.norms:
             weights.norms[f"{prefix}{norm}.weight"] = _gains(rng, width, recipe.dtype)
     weights.norms["model.norm.weight"] = _gains(rng, recipe.hidden, recipe.dtype)
+    if not recipe.tied:
+        weights.head = _embedding(rng, recipe)
     return weights
 
 
@@ -150,7 +188,8 @@ def _add_projection(
     """Draws one projection: sharp attention, blocks that add about as much as is there."""
     rows, cols = recipe.shape(name)
     kind = name.split(".")[-1]
-    gain = {"q_proj": 1.7, "k_proj": 1.7, "o_proj": 0.05, "down_proj": 0.05}.get(kind, 1.0)
+    added = 0.05 if recipe.family in ("bitnet", "1bitllm") else 0.15  # no norm before it
+    gain = {"q_proj": 1.7, "k_proj": 1.7, "o_proj": added, "down_proj": added}.get(kind, 1.0)
     size = gain * (0.5 + rng.random_sample()) / np.sqrt(cols)
     master = round_to((size * rng.standard_normal((rows, cols))).astype(np.float32), recipe.dtype)
     trits, mean = ternarise(master)
@@ -204,6 +243,121 @@ RECIPES = {
         ),
         Recipe("wide-256", hidden=256, ffn=320, heads=4, kv_heads=1, vocab=304),
         Recipe("gqa-5-1", hidden=640, ffn=320, heads=5, kv_heads=1, vocab=300),
+        # Llama3-8B-1.58: the scale divides; rotary scaling as in Llama 3.1.
+        Recipe(
+            "llama-divide",
+            family="llama",
+            hidden=64,
+            ffn=144,
+            heads=4,
+            vocab=304,
+            linear_class="bitlinear",
+            hidden_act="silu",
+            tied=False,
+            rope={
+                "rope_type": "llama3",
+                "factor": 8.0,
+                "low_freq_factor": 1.0,
+                "high_freq_factor": 4.0,
+                "original_max_position_embeddings": 64,
+            },
+        ),
+        # Falcon3: heads of 256.
+        Recipe(
+            "falcon3-heads",
+            family="llama",
+            hidden=96,
+            ffn=128,
+            heads=2,
+            kv_heads=1,
+            layers=1,
+            vocab=304,
+            head_size=256,
+            theta=1000042.0,
+            linear_class="bitlinear",
+            hidden_act="silu",
+            tied=False,
+            eps=1e-6,
+        ),
+        Recipe(
+            "llama-master",
+            family="llama",
+            hidden=80,
+            ffn=128,
+            heads=5,
+            kv_heads=5,
+            vocab=304,
+            theta=10000.0,
+            storage="master",
+            hidden_act="silu",
+            tied=False,
+            rope={"rope_type": "linear", "factor": 2.5},
+        ),
+        # bitnet_b1_58-large and -3B: heads of 96 and 100, columns that fill no block of 128.
+        Recipe(
+            "1bitllm-heads-96",
+            family="1bitllm",
+            hidden=192,
+            ffn=176,
+            heads=2,
+            kv_heads=2,
+            layers=1,
+            vocab=300,
+            theta=10000.0,
+            storage="master",
+            dtype="F16",
+            hidden_act="silu",
+        ),
+        Recipe(
+            "1bitllm-heads-100",
+            family="1bitllm",
+            hidden=100,
+            ffn=270,
+            heads=1,
+            kv_heads=1,
+            layers=1,
+            vocab=300,
+            theta=10000.0,
+            storage="master",
+            dtype="F16",
+            hidden_act="silu",
+        ),
+        # Ternary-Bonsai: norms of the heads of q and k, heads wider than their share, YaRN.
+        Recipe(
+            "qwen3-yarn",
+            family="qwen3",
+            hidden=64,
+            ffn=160,
+            heads=4,
+            vocab=304,
+            head_size=32,
+            theta=1e6,
+            hidden_act="silu",
+            tied=False,
+            eps=1e-6,
+            rope={
+                "rope_type": "yarn",
+                "factor": 4.0,
+                "original_max_position_embeddings": 128,
+                "beta_fast": 8.0,
+            },
+        ),
+        # BitNet-embedding-0.6B.
+        Recipe(
+            "qwen3-embedding",
+            family="qwen3",
+            hidden=64,
+            ffn=144,
+            heads=4,
+            layers=1,
+            vocab=304,
+            head_size=32,
+            theta=1e6,
+            storage="master",
+            hidden_act="silu",
+            eps=1e-6,
+            input_norms=True,
+        ),
     )
 }
 COMMITTED_MODELS = ("packed-multiply", "packed-divide", "master-bf16")

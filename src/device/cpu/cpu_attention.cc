@@ -42,6 +42,14 @@ void CpuOps::store_vector(float* x, size_t position, std::byte* page) {
       result.finite ? 1.0f / result.scale : std::numeric_limits<float>::quiet_NaN();
 }
 
+// RMSNorm of each head of x (heads, head_dim).
+void CpuOps::norm_heads(float* x, size_t heads, const std::vector<float>& gains) {
+  for (size_t h = 0; h < heads; ++h) {
+    float* head = x + h * config_.head_dim;
+    kernels_.rms_norm(head, gains.data(), config_.head_dim, config_.rms_eps, head);
+  }
+}
+
 Attend CpuOps::attend_kernel() const {
   switch (kv_.type()) {
     case KvType::kF16: return kernels_.attend_f16;
@@ -64,6 +72,10 @@ void CpuOps::rope_store(size_t layer) {
       float* q = ws_.q + b * config_.q_rows();
       float* k = ws_.k + b * config_.kv_rows();
       float* v = ws_.v + b * config_.kv_rows();
+      if (config_.qk_norm) {
+        norm_heads(q, config_.heads, weights_.layers[layer].q_norm);
+        norm_heads(k, config_.kv_heads, weights_.layers[layer].k_norm);
+      }
       kernels_.rope(q, config_.heads, head_dim, cos, sin);
       kernels_.rope(k, config_.kv_heads, head_dim, cos, sin);
       const size_t page = row.sequence->page_of(row.position);

@@ -143,6 +143,48 @@ TEST(CpuAttention, ComputesTheFormula) {
   }
 }
 
+// At position 0 nothing turns: what is stored are the normed heads, stretched by YaRN's factor.
+TEST(CpuAttention, HeadsAreNormedBeforeTheyAreTurned) {
+  for (const bool yarn : {false, true}) {
+    ModelConfig c = test_config();
+    c.qk_norm = true;
+    if (yarn) {
+      c.rope_scaling.type = RopeScalingType::kYarn;
+      c.rope_scaling.factor = 4.0;
+      c.rope_scaling.original_context = 128.0;
+      c.rope_scaling.attention_factor = 1.25;
+    }
+    TestOps t(c, {}, 2);
+    t.begin({0});
+    const std::vector<float> q = t.random_floats(c.q_rows());
+    const std::vector<float> k = t.random_floats(c.kv_rows());
+    std::copy(q.begin(), q.end(), t.ws.q);
+    std::copy(k.begin(), k.end(), t.ws.k);
+    std::fill_n(t.ws.v, c.kv_rows(), 1.0f);
+    t.ops.rope_store(1);
+    const auto check_heads = [&](const std::vector<float>& x, const std::vector<float>& gains,
+                                 auto stored) {
+      ASSERT_EQ(gains.size(), c.head_dim);
+      for (size_t at = 0; at < x.size(); ++at) {
+        const size_t head = at / c.head_dim;
+        double squares = 0;
+        for (size_t i = 0; i < c.head_dim; ++i) {
+          squares += double{x[head * c.head_dim + i]} * x[head * c.head_dim + i];
+        }
+        const double rms =
+            std::sqrt(squares / static_cast<double>(c.head_dim) + double{c.rms_eps});
+        const double expected = x[at] / rms * double{gains[at % c.head_dim]} * (yarn ? 1.25 : 1);
+        EXPECT_NEAR(stored(head, at % c.head_dim), expected, 1e-6);
+      }
+    };
+    const LayerWeights& w = t.model->weights.layers[1];
+    check_heads(q, w.q_norm, [&](size_t head, size_t i) { return t.ws.q[head * c.head_dim + i]; });
+    check_heads(k, w.k_norm, [&](size_t head, size_t i) {
+      return cached(t, t.kv.keys(t.sequence.page_of(0), 1, head), 0, i);
+    });
+  }
+}
+
 // An infinite key or value has no integer; what is computed from it must not look like a number.
 TEST(CpuAttention, AnInt8CacheKeepsThatAVectorWasNotFinite) {
   ModelConfig c = test_config();

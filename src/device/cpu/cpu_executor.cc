@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "device/cpu/cpu_ops.h"
-#include "kernels/rotary.h"
 #include "model/decoder.h"
 
 namespace rotor {
@@ -17,7 +16,7 @@ namespace {
 
 constexpr size_t kMaxCache = (size_t{1} << 24) - 1;  // the product of two fits 64 bits
 
-Status check_linear(const Linear& linear, size_t layer, std::string_view role) {
+Status check_linear(const Linear& linear, bool input_norms, size_t layer, std::string_view role) {
   const auto refuse = [&](const std::string& what) {
     return unsupported("layer " + std::to_string(layer) + ", " + std::string(role) + ": " + what +
                        " is not computed by the CPU device");
@@ -31,8 +30,8 @@ Status check_linear(const Linear& linear, size_t layer, std::string_view role) {
   if (scale.grouped() && known == std::end(kGroupCols)) {
     return refuse("a scale for each " + std::to_string(scale.group.cols) + " columns");
   }
-  if (!linear.input_norm.empty()) {
-    return refuse("a norm of its own on a projection");
+  if (linear.input_norm.empty() == input_norms) {
+    return refuse(input_norms ? "no norm of its own" : "a norm of its own on a single projection");
   }
   if (linear.shard.axis != Shard::Axis::kNone) {
     return refuse("a split matrix");
@@ -43,13 +42,14 @@ Status check_linear(const Linear& linear, size_t layer, std::string_view role) {
 Status check_model(const Model& model) {
   for (size_t i = 0; i < model.weights.layers.size(); ++i) {
     const LayerWeights& w = model.weights.layers[i];
-    ROTOR_TRY(check_linear(w.q, i, "q"));
-    ROTOR_TRY(check_linear(w.k, i, "k"));
-    ROTOR_TRY(check_linear(w.v, i, "v"));
-    ROTOR_TRY(check_linear(w.o, i, "o"));
-    ROTOR_TRY(check_linear(w.gate, i, "gate"));
-    ROTOR_TRY(check_linear(w.up, i, "up"));
-    ROTOR_TRY(check_linear(w.down, i, "down"));
+    const bool norms = model.config.input_norms;
+    ROTOR_TRY(check_linear(w.q, norms, i, "q"));
+    ROTOR_TRY(check_linear(w.k, norms, i, "k"));
+    ROTOR_TRY(check_linear(w.v, norms, i, "v"));
+    ROTOR_TRY(check_linear(w.o, norms, i, "o"));
+    ROTOR_TRY(check_linear(w.gate, norms, i, "gate"));
+    ROTOR_TRY(check_linear(w.up, norms, i, "up"));
+    ROTOR_TRY(check_linear(w.down, norms, i, "down"));
   }
   return {};
 }
@@ -69,7 +69,7 @@ class CpuExecutor final : public Executor {
     ROTOR_ASSIGN(kv_, KvPool::create(config, options.kv_type, pages));
     ROTOR_ASSIGN(workspace_, Workspace::create(config, options.max_batch, pool_.size(), pages));
     inv_freq_.resize(config.head_dim / 2);
-    rotary_inverse_frequencies(config.rope_theta, config.head_dim, inv_freq_.data());
+    rope_frequencies(config.rope_scaling, config.rope_theta, config.head_dim, inv_freq_.data());
     const Weights& weights = model_->weights;
     if (weights.head_plane.rows != 0) {
       ROTOR_ASSIGN(two_stage_, TwoStageHead::create(weights.head_matrix(), weights.head_plane,
@@ -94,6 +94,7 @@ class CpuExecutor final : public Executor {
   }
 
   RowLogits logits(size_t i) override { return ops_->row_logits(i); }
+  std::span<const float> hidden(size_t i) override { return ops_->hidden_row(i); }
   VerbTimes verb_times() const override { return times_; }
   TwoStageCounts head_counts() const override {
     return two_stage_ != nullptr ? two_stage_->counts() : TwoStageCounts();

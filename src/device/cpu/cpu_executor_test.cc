@@ -105,6 +105,8 @@ TEST(CpuExecutor, RefusesWhatItDoesNotCompute) {
               HasSubstr("layer 1, up: a scale for each 32 columns"));
   EXPECT_THAT(refusal([](Model& m) { m.weights.layers[0].q.input_norm.assign(40, 1.0f); }),
               HasSubstr("layer 0, q: a norm"));
+  EXPECT_THAT(refusal([](Model& m) { m.config.input_norms = true; }),
+              HasSubstr("layer 0, q: no norm of its own"));
   EXPECT_THAT(refusal([](Model& m) { m.weights.layers[0].down.shard.axis = Shard::Axis::kCols; }),
               HasSubstr("layer 0, down: a split"));
 }
@@ -239,6 +241,22 @@ TEST(CpuExecutor, ATraceHookSeesEveryVerbOnceAndChangesNothing) {
   executor->set_trace(nullptr);
   run(*executor, {1, 2});
   EXPECT_EQ(recorder.calls.size(), 2 * layer.size());
+}
+
+TEST(CpuExecutor, ATraceHookSeesTheInputOfEachMatrixWithANormOfItsOwn) {
+  ModelConfig config = test_config();
+  config.input_norms = true;
+  const auto executor = make(load(test_source(config)), 2);
+  const std::vector<float> plain = run(*executor, {1, 2});
+  Recorder recorder;
+  executor->set_trace(&recorder);
+  EXPECT_EQ(run(*executor, {1, 2}), plain);
+  recorder.calls.resize(14);
+  EXPECT_THAT(recorder.calls,
+              testing::ElementsAre("0 q 2x40", "0 q 2x48", "0 k 2x40", "0 k 2x24", "0 v 2x40",
+                                   "0 v 2x24", "0 o 2x48", "0 o 2x40", "0 gate 2x40",
+                                   "0 gate 2x56", "0 up 2x40", "0 up 2x56", "0 down 2x56",
+                                   "0 down 2x40"));
 }
 
 TEST(CpuExecutor, ATraceHookReplacesWhatIsMultiplied) {

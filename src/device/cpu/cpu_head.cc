@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kExponent = 0x7f800000u;
 constexpr size_t kComputed = SIZE_MAX;
+constexpr size_t kHiddenAlone = SIZE_MAX - 1;
 
 bool all_finite(const float* x, size_t n) {
   bool finite = true;
@@ -52,6 +53,10 @@ void CpuOps::final_norms() {
     for (size_t i = mine.begin; i < mine.end; ++i) {
       kernels_.rms_norm(ws_.x + logit_rows_[i] * config_.hidden, weights_.output_norm.data(),
                         config_.hidden, config_.rms_eps, ws_.head_input + i * config_.hidden);
+      if (batch_->rows[logit_rows_[i]].hidden_alone &&
+          !all_finite(ws_.head_input + i * config_.hidden, config_.hidden)) {
+        note_not_finite(config_.layers, 0, logit_rows_[i]);
+      }
     }
   });
 }
@@ -60,8 +65,11 @@ void CpuOps::final_norms() {
 Status CpuOps::answer_in_two_stages() {
   asked_.clear();
   place_.assign(logit_rows_.size(), kComputed);
-  for (size_t i = 0; i < logit_rows_.size() && two_stage_ != nullptr; ++i) {
-    if (const TopQuery* query = batch_->rows[logit_rows_[i]].top; query != nullptr) {
+  for (size_t i = 0; i < logit_rows_.size(); ++i) {
+    const BatchRow& row = batch_->rows[logit_rows_[i]];
+    if (row.hidden_alone) {
+      place_[i] = kHiddenAlone;
+    } else if (const TopQuery* query = row.top; query != nullptr && two_stage_ != nullptr) {
       place_[i] = asked_.size();
       asked_.push_back({ws_.head_input + i * config_.hidden, query, ws_.logits + i * config_.vocab});
     }
@@ -71,7 +79,7 @@ Status CpuOps::answer_in_two_stages() {
   }
   ROTOR_TRY(two_stage_->run(pool_, asked_));
   for (size_t& place : place_) {
-    if (place != kComputed && !two_stage_->answered(place)) {
+    if (place < kHiddenAlone && !two_stage_->answered(place)) {
       place = kComputed;
     }
   }
@@ -105,6 +113,9 @@ void CpuOps::compute_all(size_t begin, size_t end) {
 }
 
 RowLogits CpuOps::row_logits(size_t i) const {
+  if (place_[i] == kHiddenAlone) {
+    return {};
+  }
   if (place_[i] != kComputed) {
     return {{}, two_stage_->logits(place_[i])};
   }

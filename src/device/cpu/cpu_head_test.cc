@@ -75,5 +75,37 @@ TEST(CpuHead, LogitsAreProductsWithTheNormedRow) {
   }
 }
 
+// A row that wants no more than its hidden values costs no head and changes no other row.
+TEST(CpuHead, HiddenValuesAlone) {
+  const ModelConfig c = config_of(true);
+  TestOps t(c, {}, 3);
+  const auto compute = [&](bool alone) {
+    t.begin({0, 1, 2});
+    t.batch.rows[1].hidden_alone = alone;
+    t.ops.embed(t.batch);
+    t.ops.logits();
+    EXPECT_TRUE(t.ops.status().ok());
+  };
+  const auto copy = [](auto span) { return std::vector<float>(span.begin(), span.end()); };
+  compute(false);
+  const std::vector<float> last = copy(t.ops.row_logits(2).all);
+  const std::vector<float> hidden = copy(t.ops.hidden_row(1));
+  std::vector<float> expected(c.hidden);
+  kernel_table(IsaLevel::kScalar)
+      .rms_norm(t.ws.x + c.hidden, t.model->weights.output_norm.data(), c.hidden, c.rms_eps,
+                expected.data());
+  EXPECT_EQ(hidden, expected);
+  compute(true);
+  EXPECT_EQ(copy(t.ops.hidden_row(1)), expected);
+  EXPECT_TRUE(t.ops.row_logits(1).all.empty());
+  EXPECT_EQ(copy(t.ops.row_logits(2).all), last);
+  t.begin({0});
+  t.batch.rows[0].hidden_alone = true;
+  t.ops.embed(t.batch);
+  t.ws.x[3] = INFINITY;
+  t.ops.logits();
+  EXPECT_EQ(t.ops.status().code(), Code::kNotFinite);
+}
+
 }  // namespace
 }  // namespace rotor

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -14,10 +15,13 @@
 namespace rotor {
 namespace {
 
-constexpr size_t kVerbs = 8;  // places a value is checked in, per layer
+constexpr size_t kVerbs = 16;  // places a value is checked in, per layer
 constexpr size_t kMostProducts = 3;
 constexpr size_t kBlocksTogether = 2;  // what kernels multiply at once
 constexpr size_t kUnitBytes = size_t{64} << 10;  // of weights
+
+// For products that are only scaled.
+constexpr auto kNoFinish = [](size_t, size_t, size_t, const float*) {};
 
 size_t pad_rows(size_t rows) { return row_blocks(rows) * kTileRows; }
 
@@ -58,13 +62,21 @@ Status CpuOps::status() const {
 }
 
 void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src,
-                           size_t cols, const std::vector<float>& norm) {
+                           size_t cols, const std::vector<float>& norm,
+                           const std::vector<float>& own) {
+  const std::vector<float>& last = own.empty() ? norm : own;
   const Slice mine = slice_of(rows(), 1, thread, pool_.size());
   const size_t padded = (cols + kColumnPadding - 1) / kColumnPadding * kColumnPadding;
   for (size_t b = mine.begin; b < mine.end; ++b) {
+    const float* x = src + b * cols;
+    float* normed = ws_.normed + b * ws_.widest;
+    if (!own.empty() && !norm.empty()) {
+      kernels_.rms_norm(x, norm.data(), cols, config_.rms_eps, normed);
+      x = normed;
+    }
     const Quantized result = kernels_.rms_norm_quantize(
-        src + b * cols, norm.empty() ? nullptr : norm.data(), cols, config_.rms_eps,
-        ws_.normed + b * ws_.widest, ws_.q8 + b * ws_.q8_stride, padded);
+        x, last.empty() ? nullptr : last.data(), cols, config_.rms_eps, normed,
+        ws_.q8 + b * ws_.q8_stride, padded);
     ws_.q8_scale[b] = result.scale;
     ws_.q8_sum[b] = result.sum;
     if (weights_.grouped) {
@@ -201,7 +213,7 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
   const Units units = units_of(products);
   pool_.run([&](size_t thread) {
     shares_.start(thread, units.count);
-    quantize_rows(thread, input, layer, src, cols, norm);
+    quantize_rows(thread, input, layer, src, cols, norm, products.front().linear->input_norm);
     pool_.barrier();
     if (trace_ != nullptr) {
       if (thread == 0) {
@@ -296,8 +308,16 @@ void CpuOps::embed(const Batch& batch) {
       }
       decode_row(weights_.embed.type, *bytes, config_.hidden, kernels_.from_f16,
                  ws_.x + b * config_.hidden);
-      rotary_angles(static_cast<uint32_t>(row.position), inv_freq_.data(), half, ws_.cos + b * half,
-                    ws_.sin + b * half);
+      float* cos = ws_.cos + b * half;
+      float* sin = ws_.sin + b * half;
+      rotary_angles(static_cast<uint32_t>(row.position), inv_freq_.data(), half, cos, sin);
+      if (config_.rope_scaling.attention_factor != 1.0) {
+        const float factor = static_cast<float>(config_.rope_scaling.attention_factor);
+        for (size_t i = 0; i < half; ++i) {
+          cos[i] *= factor;
+          sin[i] *= factor;
+        }
+      }
     }
   });
 }
@@ -311,8 +331,14 @@ void CpuOps::qkv(size_t layer) {
       {&w.k, LinearRole::kK, k_offset, ws_.k, config_.kv_rows()},
       {&w.v, LinearRole::kV, v_offset, ws_.v, config_.kv_rows()},
   };
-  multiply(layer, LinearInput::kQkv, ws_.x, config_.hidden, w.attn_norm, products,
-           [](size_t, size_t, size_t, const float*) {});
+  if (!config_.input_norms) {
+    multiply(layer, LinearInput::kQkv, ws_.x, config_.hidden, w.attn_norm, products, kNoFinish);
+    return;
+  }
+  constexpr LinearInput kInputs[] = {LinearInput::kQ, LinearInput::kK, LinearInput::kV};
+  for (size_t i = 0; i < std::size(products); ++i) {
+    multiply(layer, kInputs[i], ws_.x, config_.hidden, w.attn_norm, {&products[i], 1}, kNoFinish);
+  }
 }
 
 void CpuOps::attn_out(size_t layer) {
@@ -332,11 +358,17 @@ void CpuOps::ffn_gate_up(size_t layer) {
   };
   const Gated gated =
       config_.activation == Activation::kRelu2 ? kernels_.gated_relu2 : kernels_.gated_silu;
-  multiply(layer, LinearInput::kGateUp, ws_.x, config_.hidden, w.ffn_norm, products,
-           [&](size_t begin, size_t end, size_t b, const float* up) {
-             float* gate = ws_.gate + b * config_.ffn + begin;
-             gated(gate, up, end - begin, gate);
-           });
+  const auto gate_it = [&](size_t begin, size_t end, size_t b, const float* up) {
+    float* gate = ws_.gate + b * config_.ffn + begin;
+    gated(gate, up, end - begin, gate);
+  };
+  if (!config_.input_norms) {
+    multiply(layer, LinearInput::kGateUp, ws_.x, config_.hidden, w.ffn_norm, products, gate_it);
+    return;
+  }
+  multiply(layer, LinearInput::kGate, ws_.x, config_.hidden, w.ffn_norm, {&products[0], 1},
+           kNoFinish);
+  multiply(layer, LinearInput::kUp, ws_.x, config_.hidden, w.ffn_norm, {&products[1], 1}, gate_it);
 }
 
 void CpuOps::ffn_down(size_t layer) {

@@ -52,6 +52,10 @@ class CpuOps {
   const std::vector<size_t>& logit_rows() const { return logit_rows_; }
   // The logits of logit_rows()[i].
   RowLogits row_logits(size_t i) const;
+  // What the head multiplies for them, (hidden).
+  std::span<const float> hidden_row(size_t i) const {
+    return {ws_.head_input + i * config_.hidden, config_.hidden};
+  }
 
  private:
   // A matrix to multiply the current input with, and where its scaled result goes.
@@ -74,7 +78,8 @@ class CpuOps {
     int32_t* acc;        // (rows of the batch, stride) sums; with scales of groups, floats
   };
 
-  // q8 = int8(norm(src)), then every product over its rows of the batch. finish(begin, end, b, values)
+  // q8 = int8(norm(src)), or int8(own_norm(norm(src))) where the one product's matrix has a norm of its
+  // own, then every product over its rows of the batch. finish(begin, end, b, values)
   // is called for rows [begin, end) of batch row b once all products of that range are scaled; `values`
   // (end - begin) are those of the last product, which has the same rows as one before it.
   template <typename Finish>
@@ -86,7 +91,7 @@ class CpuOps {
   Units units_of(std::span<const Product> products) const;
   static Slice blocks_of(size_t rows, Slice part, size_t units);
   void quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src, size_t cols,
-                     const std::vector<float>& norm);
+                     const std::vector<float>& norm, const std::vector<float>& own);
   void accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride);
   void accumulate_groups(const Product& product, Slice blocks, int32_t* acc, size_t stride);
   void sum_columns(size_t batch_row, size_t padded);
@@ -95,6 +100,7 @@ class CpuOps {
   void call_quantized_hook(size_t layer, LinearInput input, size_t cols);
   void call_accumulated_hook(size_t layer, std::span<const Product> products);
 
+  void norm_heads(float* x, size_t heads, const std::vector<float>& gains);
   void store_vector(float* x, size_t position, std::byte* page);
   Attend attend_kernel() const;
   void attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin, size_t page_end,
@@ -131,7 +137,7 @@ class CpuOps {
   const Batch* batch_ = nullptr;
   std::vector<size_t> logit_rows_;                // batch rows that want logits
   std::vector<TwoStageRow> asked_;                // those of them that ask for the most likely
-  std::vector<size_t> place_;                     // (logit rows) in asked_, or kComputed
+  std::vector<size_t> place_;                     // (logit rows) in asked_, or kComputed or kHiddenAlone
   std::mutex error_mutex_;
   Status error_;                                  // the first of reading rows of embedding or head
   std::atomic<uint64_t> not_finite_{UINT64_MAX};  // smallest (layer, verb, row), packed

@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "device/cpu/test_ops.h"
 
@@ -16,33 +19,41 @@ namespace {
 constexpr size_t kLayer = 1;
 constexpr size_t kRows = 3;
 
-// Keeps the int8 input of the last verb.
+// Keeps the int8 inputs of the last verb, and of each kind of input the last.
 class InputKeeper : public TraceHook {
  public:
-  void quantized(size_t, LinearInput, size_t rows, size_t cols, int8_t* q, size_t stride,
+  void quantized(size_t, LinearInput input, size_t rows, size_t cols, int8_t* q, size_t stride,
                  float* scale) override {
     inputs.clear();
     for (size_t row = 0; row < rows; ++row) {
       inputs.emplace_back(q + row * stride, q + row * stride + cols);
     }
     scales.assign(scale, scale + rows);
+    kept[input] = {inputs, scales};
   }
+  // Makes an earlier input the last.
+  void look_at(LinearInput input) { std::tie(inputs, scales) = kept.at(input); }
   void accumulated(size_t, LinearRole, size_t, size_t, const int32_t*, size_t) override {}
 
   std::vector<std::vector<int8_t>> inputs;
   std::vector<float> scales;
+  std::map<LinearInput, std::pair<std::vector<std::vector<int8_t>>, std::vector<float>>> kept;
 };
 
 struct Fixture {
-  explicit Fixture(TernaryScale::Granularity granularity, Activation activation, size_t threads)
-      : t(config_with(activation), {FloatType::kBf16, granularity, 1}, threads) {
+  Fixture(TernaryScale::Granularity granularity, Activation activation, size_t threads,
+          bool input_norms = false)
+      : t(config_with(activation, input_norms), {FloatType::kBf16, granularity, 1}, threads) {
     t.ops.set_trace(&hook);
     t.begin({0, 1, 2});
   }
 
-  static ModelConfig config_with(Activation activation) {
+  static ModelConfig config_with(Activation activation, bool input_norms) {
     ModelConfig config = test_config();
     config.activation = activation;
+    config.input_norms = input_norms;
+    config.attn_sub_norm = !input_norms;
+    config.ffn_sub_norm = !input_norms;
     config.ffn = 200;  // groups of 64, 64, 64 and 8 columns
     return config;
   }
@@ -157,6 +168,65 @@ TEST(CpuOps, ComputesTheFormulas) {
         check(granularity, activation, threads);
       }
     }
+  }
+}
+
+// norm(x) * weight of each row.
+std::vector<float> normed(const std::vector<float>& x, const std::vector<float>& weight, float eps) {
+  std::vector<float> out(x.size());
+  for (size_t begin = 0; begin < x.size(); begin += weight.size()) {
+    kernel_table(IsaLevel::kScalar)
+        .rms_norm(&x[begin], weight.data(), weight.size(), eps, &out[begin]);
+  }
+  return out;
+}
+
+TEST(CpuOps, MatricesWithNormsOfTheirOwnHaveInputsOfTheirOwn) {
+  using Granularity = TernaryScale::Granularity;
+  for (const size_t threads : {1, 3}) {
+    SCOPED_TRACE(threads);
+    Fixture f(Granularity::kTensor, Activation::kSilu, threads, true);
+    const ModelConfig& c = f.t.model->config;
+    const LayerWeights& w = f.t.model->weights.layers[kLayer];
+    Workspace& ws = f.t.ws;
+    const std::vector<float> x = fill(f.t, ws.x, c.hidden);
+    f.t.ops.qkv(kLayer);
+    const std::vector<float> before = normed(x, w.attn_norm, c.rms_eps);
+    const auto check_one = [&](LinearInput input, const Linear& linear, LinearRole role,
+                               const float* out) {
+      f.hook.look_at(input);
+      f.check_inputs(before, linear.input_norm);
+      expect_near(out, f.product(role));
+    };
+    check_one(LinearInput::kQ, w.q, LinearRole::kQ, ws.q);
+    check_one(LinearInput::kK, w.k, LinearRole::kK, ws.k);
+    check_one(LinearInput::kV, w.v, LinearRole::kV, ws.v);
+    EXPECT_NE(f.hook.kept.at(LinearInput::kQ), f.hook.kept.at(LinearInput::kK));
+
+    const std::vector<float> attended = fill(f.t, ws.attended, c.q_rows());
+    f.t.ops.attn_out(kLayer);
+    f.check_inputs(attended, w.o.input_norm);
+
+    const std::vector<float> middle(ws.x, ws.x + kRows * c.hidden);
+    f.t.ops.ffn_gate_up(kLayer);
+    const std::vector<float> before_ffn = normed(middle, w.ffn_norm, c.rms_eps);
+    f.hook.look_at(LinearInput::kGate);
+    f.check_inputs(before_ffn, w.gate.input_norm);
+    std::vector<double> gated = f.product(LinearRole::kGate);
+    f.hook.look_at(LinearInput::kUp);
+    f.check_inputs(before_ffn, w.up.input_norm);
+    const std::vector<double> up = f.product(LinearRole::kUp);
+    for (size_t i = 0; i < gated.size(); ++i) {
+      gated[i] = gated[i] / (1 + std::exp(-gated[i])) * up[i];
+    }
+    expect_near(ws.gate, gated);
+
+    const std::vector<float> h = fill(f.t, ws.gate, c.ffn);
+    f.t.ops.ffn_down(kLayer);
+    f.check_inputs(h, w.down.input_norm);
+    EXPECT_EQ(f.hook.kept.count(LinearInput::kQkv), 0u);
+    EXPECT_EQ(f.hook.kept.count(LinearInput::kGateUp), 0u);
+    EXPECT_TRUE(f.t.ops.status().ok());
   }
 }
 

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "device/cpu/cpu_ops.h"
-#include "kernels/rotary.h"
 #include "model/loader.h"
 #include "model/test_model.h"
 
@@ -29,7 +28,7 @@ struct TestOps {
         sequence(&kv),
         ops(model->config, model->weights, kernel_table(IsaLevel::kScalar), pool, kv, ws, inv_freq,
             nullptr) {
-    rotary_inverse_frequencies(config.rope_theta, config.head_dim, inv_freq.data());
+    rope_frequencies(config.rope_scaling, config.rope_theta, config.head_dim, inv_freq.data());
     EXPECT_TRUE(sequence.extend(pages * kPagePositions).ok());
   }
 

@@ -52,6 +52,7 @@ int parse_and_run(int argc, char** argv) {
   rotor::cli::add_tokenize_command(app, exit_code);
   rotor::cli::add_detokenize_command(app, exit_code);
   rotor::cli::add_template_command(app, exit_code);
+  rotor::cli::add_embed_command(app, exit_code);
   rotor::cli::add_logits_command(app, exit_code);
   rotor::cli::add_inspect_command(app, exit_code);
   rotor::cli::add_convert_command(app, exit_code);

@@ -50,7 +50,7 @@ def test_committed_golden_values_are_what_the_reference_gives(
 
 
 def assert_parity(
-    engine: Engine, model: Path, network: reference.BitNetForCausalLM, tokens: list[int]
+    engine: Engine, model: Path, network: reference.PreTrainedModel, tokens: list[int]
 ) -> None:
     """Injected and free passes of the program against one traced pass of the reference."""
     expected = reference.run(network, tokens, traced=True)
@@ -80,6 +80,23 @@ def test_fresh_models(recipe: Recipe, engine: Engine, model_dir: ModelDir) -> No
         assert_parity(engine, folder, network, tokens)
 
 
+@pytest.mark.parametrize("seed", [SEED, SEED + 1])
+def test_embedding_vectors(seed: int, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+    """The last token's row of the network without a head, divided by its length."""
+    recipe = RECIPES["qwen3-embedding"].with_seed(100 * seed)
+    folder = model_dir(recipe)
+    network = golden.reference_network(recipe, folder)
+    texts = ["The miller's sons", "and the youngest of them"]
+    options = [option for text in texts for option in ("-p", text)]
+    engine.check("embed", folder, *options, "--kv", "f32", "--out", tmp_path / "v.npy")
+    for text, vector in zip(texts, np.load(tmp_path / "v.npy"), strict=True):
+        tokens = json.loads(engine.check("tokenize", folder, "--json", stdin=text.encode()).stdout)
+        with torch.no_grad():
+            hidden = network.model(torch.tensor([tokens])).last_hidden_state[0, -1].numpy()
+        # A code on the other side of a rounding boundary moves a vector by about 1e-3.
+        assert np.linalg.norm(vector - hidden / np.linalg.norm(hidden)) < 1e-2
+
+
 def shipped_models() -> list[Path]:
     """The models that come with the project, and those $ROTOR_PARITY_MODELS names."""
     extra = os.environ.get("ROTOR_PARITY_MODELS", "").split(os.pathsep)
@@ -90,7 +107,7 @@ def weights_of(model: Path) -> numpy_bitnet.Model:
     return numpy_bitnet.load_hf(model) if model.is_dir() else rotor_file.load(model)
 
 
-def network_of(model: Path) -> reference.BitNetForCausalLM:
+def network_of(model: Path) -> reference.PreTrainedModel:
     return reference.load(model) if model.is_dir() else reference.from_numpy(weights_of(model))
 
 

@@ -143,6 +143,15 @@ def as_masters(stored: Tensors) -> None:
         stored[f"{name}.weight"] = Tensor.of(trits * WEIGHTS.scales[name], "BF16")
 
 
+def as_ordinary_floats(stored: Tensors) -> None:
+    """The same, of magnitudes that are all different."""
+    as_masters(stored)
+    random = np.random.RandomState(3)
+    for name, trits in WEIGHTS.trits.items():
+        values = WEIGHTS.scales[name] * (trits + 0.3 * random.standard_normal(trits.shape))
+        stored[f"{name}.weight"] = Tensor.of(values.astype(np.float32), "BF16")
+
+
 def rewrite(file: str, edit: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     """Changes the bytes of one file of a directory."""
 
@@ -255,7 +264,9 @@ HF_CASES = [
     hf("awq", "awq", config=quantization(quant_method="awq")),
     hf("unknown-linear-class", "linear_class", config=quantization(linear_class="other")),
     hf("unknown-mode", "quantization_mode", config=quantization(quantization_mode="later")),
-    hf("masters-unannounced", "quantization_config", tensors=as_masters,
+    hf("masters-unannounced", "quantization_config", tensors=as_ordinary_floats,
+       config=drop("quantization_config")),
+    hf("ternary-floats-unannounced", accept=True, tensors=as_masters,
        config=drop("quantization_config")),
     hf("masters-said-to-be-offline", "quantization_mode", tensors=as_masters),
     hf("packed-said-to-be-online", "quantization_mode",

@@ -21,12 +21,22 @@ struct MatrixResult {
 
 // Counts a row, and marks in `used` the columns where it is not zero.
 void add_row(std::span<const int8_t> row, MatrixResult& result, std::vector<int8_t>& used) {
-  uint32_t minus = 0;  // a row has fewer than 2^32 columns
-  uint32_t plus = 0;
-  for (size_t c = 0; c < row.size(); ++c) {
-    minus += row[c] < 0;
-    plus += row[c] > 0;
-    used[c] = static_cast<int8_t>(used[c] | row[c]);
+  constexpr size_t kStep = 128;  // counts of a step fit a byte, so that whole vectors of bytes are added
+  const int8_t* const trits = row.data();
+  int8_t* const marks = used.data();
+  uint64_t minus = 0;
+  uint64_t plus = 0;
+  for (size_t begin = 0; begin < row.size(); begin += kStep) {
+    const size_t end = std::min(begin + kStep, row.size());
+    uint8_t few_minus = 0;
+    uint8_t few_plus = 0;
+    for (size_t c = begin; c < end; ++c) {
+      few_minus = static_cast<uint8_t>(few_minus + (trits[c] < 0));
+      few_plus = static_cast<uint8_t>(few_plus + (trits[c] > 0));
+      marks[c] = static_cast<int8_t>(marks[c] | trits[c]);
+    }
+    minus += few_minus;
+    plus += few_plus;
   }
   result.histogram[0] += minus;
   result.histogram[1] += row.size() - minus - plus;

@@ -96,31 +96,51 @@ Status check_trits(const std::string& path, const std::string& found) {
   return {};
 }
 
+// The first of `count` numbers whose exponent is that of infinity and NaN, or count.
+template <typename T>
+size_t first_not_finite(const std::byte* bytes, size_t count, T exponent) {
+  const auto exponent_at = [&](size_t i) {
+    T bits;
+    std::memcpy(&bits, bytes + i * sizeof(T), sizeof(T));
+    return static_cast<T>(bits & exponent);
+  };
+  T largest = 0;
+  for (size_t i = 0; i < count; ++i) {
+    largest = std::max(largest, exponent_at(i));
+  }
+  size_t i = largest == exponent ? 0 : count;
+  while (i < count && exponent_at(i) != exponent) {
+    ++i;
+  }
+  return i;
+}
+
 // Every value of an embedding or head in a plain float type must be finite.
-Status check_finite(const FloatSource& source, const std::string& path) {
+Status check_finite(const FloatSource& source, const std::string& path, ThreadPool& pool) {
   if (!is_plain_float(source.type)) {
     return {};
   }
   const bool wide = source.type == FloatType::kF32;
-  const uint32_t exponent = wide ? 0x7f800000u : source.type == FloatType::kBf16 ? 0x7f80u : 0x7c00u;
+  const uint16_t exponent = source.type == FloatType::kBf16 ? 0x7f80 : 0x7c00;
   const size_t item = wide ? 4 : 2;
   const size_t row_bytes = float_row_bytes(source.type, source.cols);
   const size_t step = std::max<size_t>(1, kChunkBytes / row_bytes);
-  std::vector<std::byte> chunk(step * row_bytes);
-  for (size_t begin = 0; begin < source.rows; begin += step) {
+  const auto check = [&](size_t chunk_index) -> Status {
+    const size_t begin = chunk_index * step;
     const size_t end = std::min(source.rows, begin + step);
+    std::vector<std::byte> chunk((end - begin) * row_bytes);
     ROTOR_TRY(source.reader->read(begin, end, chunk.data()));
-    for (size_t at = 0; at < (end - begin) * row_bytes; at += item) {
-      uint32_t bits = 0;
-      std::memcpy(&bits, chunk.data() + at, item);
-      if ((bits & exponent) == exponent) {
-        return format_error(path + ": tensor '" + source.tensor + "', byte " +
-                            std::to_string(begin * row_bytes + at) +
-                            " of its data: expected a finite number, got infinity or NaN");
-      }
+    const size_t count = chunk.size() / item;
+    const size_t bad = wide ? first_not_finite<uint32_t>(chunk.data(), count, 0x7f800000u)
+                            : first_not_finite<uint16_t>(chunk.data(), count, exponent);
+    if (bad != count) {
+      return format_error(path + ": tensor '" + source.tensor + "', byte " +
+                          std::to_string(begin * row_bytes + bad * item) +
+                          " of its data: expected a finite number, got infinity or NaN");
     }
-  }
-  return {};
+    return {};
+  };
+  return for_each_task(pool, (source.rows + step - 1) / step, check, [](size_t) {});
 }
 
 // Every scale of groups: that it is read says that it is finite.
@@ -157,9 +177,9 @@ Result<VerifyReport> verify_model(const std::string& path, const SourceOptions& 
   if (source.container == "rotor") {
     ROTOR_ASSIGN(report.hashes_checked, check_hashes(path, pool, progress));
   }
-  ROTOR_TRY(check_finite(source.embed, path));
+  ROTOR_TRY(check_finite(source.embed, path, pool));
   if (source.head) {
-    ROTOR_TRY(check_finite(*source.head, path));
+    ROTOR_TRY(check_finite(*source.head, path, pool));
   }
   ROTOR_TRY(check_group_scales(source, pool));
   report.scale_rule = scale_rule_text(source);

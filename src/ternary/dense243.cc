@@ -2,6 +2,7 @@
 // The dense243 layout: five base-3 digits t + 1 to a byte (docs/formats/dense243.md).
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "ternary/layouts.h"
 #include "ternary/tiles.h"
@@ -51,13 +52,18 @@ void split_digits(const uint8_t* packed, Lanes* codes) {
   }
 }
 
+// A row of a tile is four lanes of each digit, one digit after the other.
 void decode(const uint8_t* packed, Tile& tile) {
   Lanes codes[kDigits];
   split_digits(packed, codes);
-  for (size_t i = 0; i < kTileBytes; ++i) {
-    int8_t* row = tile.trit[i / 4] + i % 4;
+  for (Lanes& lanes : codes) {
+    for (uint8_t& lane : lanes) {
+      lane = static_cast<uint8_t>(lane - 1);  // the trit as a byte
+    }
+  }
+  for (size_t r = 0; r < kTileRows; ++r) {
     for (size_t d = 0; d < kDigits; ++d) {
-      row[4 * d] = static_cast<int8_t>(codes[d][i] - 1);
+      std::memcpy(tile.trit[r] + 4 * d, codes[d].data() + 4 * r, 4);
     }
   }
 }

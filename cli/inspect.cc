@@ -229,6 +229,8 @@ void print_json(const Findings& f) {
       {"duplicate_head", f.source.duplicate_head},
       {"trits_sha256", f.trits.sha256},
       {"tokenizer", f.source.tokenizer ? f.source.tokenizer->source : ""},
+      {"tokenizer_model",
+       f.source.tokenizer ? std::string(tokenizer_model_name(f.source.tokenizer->model)) : ""},
       {"tokens", f.tokens},
       {"chat_template", f.source.chat_template},
       {"end_of_generation", boost::json::value_from(f.end_of_generation)},
@@ -287,7 +289,9 @@ void print_text(const Findings& f) {
   fmt::print("  dead channels {}\n", dead_text(f.dead_channels));
   fmt::print("  embedding     {}\n", float_type_name(f.source.embed.type));
   fmt::print("  tokenizer     {}\n", f.source.tokenizer
-                                         ? fmt::format("{} tokens, {}", f.tokens,
+                                         ? fmt::format("{} tokens, {}, {}", f.tokens,
+                                                       tokenizer_model_name(
+                                                           f.source.tokenizer->model),
                                                        f.source.tokenizer->source)
                                          : "none");
   fmt::print("  template      {}\n", f.source.chat_template.empty()

@@ -136,8 +136,8 @@ void add_tokenize_command(CLI::App& app, int& exit_code) {
   command->footer(
       "Example:\n"
       "  echo -n 'Hello, world' | rotor tokenize\n"
-      "MODEL may be a tokenizer alone: tokenizer.json, tokenizer.model (tiktoken) or a "
-      "GGUF file that holds only a vocabulary.");
+      "MODEL may be a tokenizer alone: tokenizer.json, tokenizer.model (tiktoken or "
+      "SentencePiece) or a GGUF file that holds only a vocabulary.");
   command->callback([options, &exit_code] {
     const Status status = tokenize(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kReads =
     "Rotor reads Hugging Face folders (config.json with model.safetensors), .safetensors, .gguf "
     "and "
-    ".rotor files, and the tokenizers tokenizer.json and tiktoken tokenizer.model";
+    ".rotor files, and the tokenizers tokenizer.json and tokenizer.model (tiktoken or SentencePiece)";
 constexpr uint64_t kHeadBytes = 512;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -48,6 +48,17 @@ bool is_tiktoken(std::string_view head) {
   const std::string_view rank = line.substr(space + 1);
   return line.substr(0, space).find_first_not_of(kBase64) == std::string_view::npos &&
          !rank.empty() && rank.find_first_not_of("0123456789\r") == std::string_view::npos;
+}
+
+// A protocol buffer that starts with a piece: field 1, its length, and in it field 1, a text that is
+// shorter.
+bool is_sentencepiece(std::string_view head) {
+  if (head.size() < 5 || head[0] != '\x0A' || head[2] != '\x0A') {
+    return false;
+  }
+  const auto piece = static_cast<uint8_t>(head[1]);
+  const auto text = static_cast<uint8_t>(head[3]);
+  return piece < 0x80 && text < 0x80 && text + 2 <= piece;
 }
 
 // The first byte of JSON, at `begin`, opens an object.
@@ -81,9 +92,6 @@ std::string_view foreign(std::string_view head) {
       return "it is a GGML file from before GGUF; convert the original model to GGUF";
     }
   }
-  if (head.starts_with("\x0a") && head.find("\x12") != std::string_view::npos) {
-    return "it may be a SentencePiece model; use the tokenizer.json of the same model";
-  }
   return "its content is of no format that Rotor knows";
 }
 
@@ -101,6 +109,8 @@ std::string_view container_name(Container container) {
       return "GGUF";
     case Container::kTiktoken:
       return "tiktoken vocabulary";
+    case Container::kSentencePiece:
+      return "SentencePiece model";
     case Container::kTokenizerJson:
       return "tokenizer.json";
   }
@@ -127,6 +137,9 @@ Result<Container> identify_container(const std::string& path) {
   }
   if (is_tiktoken(head)) {
     return Container::kTiktoken;
+  }
+  if (is_sentencepiece(head)) {
+    return Container::kSentencePiece;
   }
   return unsupported(fmt::format("{}: {}. {}", path, foreign(head), kReads));
 }

@@ -15,6 +15,7 @@ enum class Container : unsigned char {
   kRotor,        // a safetensors file whose metadata has "rotor.version"
   kGguf,
   kTiktoken,       // lines of a base64 token and its rank
+  kSentencePiece,  // a protocol buffer of pieces
   kTokenizerJson,  // a JSON object
 };
 

@@ -29,6 +29,8 @@ TEST_F(ContainerTest, KnowsWhatRotorReads) {
   EXPECT_EQ(identify("t", "{\"version\": \"1.0\"}"), "tokenizer.json");
   EXPECT_EQ(identify("t", "\n { }"), "tokenizer.json");
   EXPECT_EQ(identify("tokenizer.model", "IQ== 0\nIg== 1\n"), "tiktoken vocabulary");
+  EXPECT_EQ(identify("tokenizer.model", "\x0A\x05\x0A\x03<s>"), "SentencePiece model");
+  EXPECT_THAT(identify("tokenizer.model", "\x0A\x03\x0A\x03<s>"), HasSubstr("Rotor reads"));
 }
 
 TEST_F(ContainerTest, BrokenFilesKeepTheFormatOfTheirEnding) {

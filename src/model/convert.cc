@@ -16,6 +16,7 @@
 #include "model/rotor_config.h"
 #include "model/rotor_names.h"
 #include "model/trit_hash.h"
+#include "text/sentencepiece_writer.h"
 #include "text/tokenizer_json_writer.h"
 
 namespace rotor {
@@ -152,7 +153,9 @@ class Writer {
                          std::to_string(kMaxRotorConfigBytes));
     }
     if (source_.tokenizer) {
-      ROTOR_ASSIGN(tokenizer_, write_tokenizer_json(*source_.tokenizer));
+      ROTOR_ASSIGN(tokenizer_, is_sentencepiece(*source_.tokenizer)
+                                   ? write_sentencepiece(*source_.tokenizer)
+                                   : write_tokenizer_json(*source_.tokenizer));
     }
     return {};
   }

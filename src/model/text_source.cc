@@ -12,7 +12,9 @@
 #include "model/hf_config.h"
 #include "model/rotor_names.h"
 #include "text/gguf_vocabulary.h"
+#include "text/sentencepiece_model.h"
 #include "text/tiktoken.h"
+#include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
 
 namespace rotor {
@@ -63,6 +65,8 @@ Result<GgufVocabulary> read_vocabulary(const GgufFile& file) {
   if (types) {
     v.types.assign(types->begin(), types->end());
   }
+  ROTOR_ASSIGN(std::optional<std::vector<float>> scores, file.floats("tokenizer.ggml.scores"));
+  v.scores = std::move(scores).value_or(std::vector<float>());
   ROTOR_ASSIGN(v.bos, file.integer("tokenizer.ggml.bos_token_id"));
   ROTOR_ASSIGN(v.eos, file.integer("tokenizer.ggml.eos_token_id"));
   ROTOR_ASSIGN(v.eot, file.integer("tokenizer.ggml.eot_token_id"));
@@ -70,6 +74,9 @@ Result<GgufVocabulary> read_vocabulary(const GgufFile& file) {
   ROTOR_ASSIGN(v.unk, file.integer("tokenizer.ggml.unknown_token_id"));
   ROTOR_ASSIGN(v.add_bos, file.boolean("tokenizer.ggml.add_bos_token"));
   ROTOR_ASSIGN(v.add_eos, file.boolean("tokenizer.ggml.add_eos_token"));
+  ROTOR_ASSIGN(v.add_space_prefix, file.boolean("tokenizer.ggml.add_space_prefix"));
+  ROTOR_ASSIGN(v.remove_extra_whitespaces,
+               file.boolean("tokenizer.ggml.remove_extra_whitespaces"));
   return v;
 }
 
@@ -92,9 +99,34 @@ Result<TextSource> read_tokenizer_alone(const std::string& path, Container conta
   ROTOR_ASSIGN(const std::string text, read_text_file(path, kMaxTextBytes));
   if (container == Container::kTiktoken) {
     ROTOR_ASSIGN(out.tokenizer, parse_tiktoken(text, path));
+  } else if (container == Container::kSentencePiece) {
+    ROTOR_ASSIGN(out.tokenizer, parse_sentencepiece(text, path));
   } else {
     ROTOR_ASSIGN(out.tokenizer, parse_tokenizer_json(text, path));
   }
+  return out;
+}
+
+// tokenizer.model of a folder, which is of either kind. What was added to a SentencePiece model
+// stands in other files.
+Result<TextSource> read_tokenizer_model(const fs::path& folder) {
+  const std::string path = (folder / "tokenizer.model").string();
+  ROTOR_ASSIGN(const Container container, identify_container(path));
+  ROTOR_ASSIGN(TextSource out, read_tokenizer_alone(path, container));
+  if (container != Container::kSentencePiece) {
+    return out;
+  }
+  const auto apply = [&](const char* name, auto apply_text) -> Status {
+    std::error_code ignored;
+    const fs::path file = folder / name;
+    if (!fs::exists(file, ignored)) {
+      return {};
+    }
+    ROTOR_ASSIGN(const std::string text, read_text_file(file.string(), kMaxTextBytes));
+    return apply_text(text, file.string(), *out.tokenizer);
+  };
+  ROTOR_TRY(apply("tokenizer_config.json", apply_tokenizer_config));
+  ROTOR_TRY(apply("added_tokens.json", apply_added_tokens));
   return out;
 }
 
@@ -109,7 +141,7 @@ Result<TextSource> read_hf_text(const std::string& folder_name) {
   if (fs::exists(json, ignored)) {
     ROTOR_ASSIGN(out, read_tokenizer_alone(json.string(), Container::kTokenizerJson));
   } else if (fs::exists(ranks, ignored)) {
-    ROTOR_ASSIGN(out, read_tokenizer_alone(ranks.string(), Container::kTiktoken));
+    ROTOR_ASSIGN(out, read_tokenizer_model(folder));
   } else {
     out.warnings.push_back("no tokenizer: neither tokenizer.json nor tokenizer.model in " +
                            folder.string());
@@ -148,8 +180,9 @@ Result<TextSource> read_rotor_text(const SafetensorsFile& file) {
   TextSource out;
   ROTOR_ASSIGN(const std::string tokenizer, read_text_tensor(file, rotor_names::kTokenizer));
   if (!tokenizer.empty()) {
-    ROTOR_ASSIGN(out.tokenizer,
-                 parse_tokenizer_json(tokenizer, file.file().path() + ": tokenizer"));
+    const std::string name = file.file().path() + ": tokenizer";
+    ROTOR_ASSIGN(out.tokenizer, tokenizer.starts_with('{') ? parse_tokenizer_json(tokenizer, name)
+                                                           : parse_sentencepiece(tokenizer, name));
   } else {
     out.warnings.push_back("the file holds no tokenizer");
   }
@@ -184,6 +217,7 @@ Result<TextSource> open_text_source(const std::string& path,
       return read_gguf_text(file);
     }
     case Container::kTiktoken:
+    case Container::kSentencePiece:
     case Container::kTokenizerJson: return read_tokenizer_alone(path, container);
   }
   return internal_error("unknown container");

@@ -22,7 +22,7 @@ struct TextSource {
   std::vector<std::string> warnings;
 };
 
-// `path`: any model, a folder with tokenizer files only, a tokenizer.json, a tiktoken
+// `path`: any model, a folder with tokenizer files only, a tokenizer.json, a tiktoken or SentencePiece
 // tokenizer.model, or a GGUF file that holds only a vocabulary. `overrides` hold in place of the
 // metadata of a GGUF file; kInvalidArgument for another.
 Result<TextSource> open_text_source(const std::string& path,

@@ -9,6 +9,7 @@
 #include "io/test_bytes.h"
 #include "model/convert.h"
 #include "model/test_model.h"
+#include "text/sentencepiece_test_file.h"
 #include "text/tokenizer_fixtures.h"
 
 namespace rotor {
@@ -103,6 +104,39 @@ TEST_F(TextSourceTest, AGgufFileOfBitnetWithoutAPreTokenizer) {
     EXPECT_THAT(open(put("v.gguf", file.bytes())).notes,
                 ElementsAre(HasSubstr(std::string("the ") + rule + " rule is used")));
   }
+}
+
+// A folder without tokenizer.json: the model, and what other files add to it.
+TEST_F(TextSourceTest, ASentencePieceModel) {
+  const std::string model = test::sentencepiece_bytes(sentencepiece_proto::kBpeModel);
+  put("config.json", "{}");
+  put("tokenizer.model", model);
+  put("added_tokens.json", R"({"<pad>": 11})");
+  put("tokenizer_config.json", R"({"add_bos_token": false})");
+  const TextSource folder = open(path());
+  EXPECT_EQ(folder.tokenizer->tokens.size(), 12u);
+  EXPECT_FALSE(folder.tokenizer->add_bos);
+  EXPECT_EQ(open(put("alone.model", model)).tokenizer->tokens.size(), 11u);
+
+  ModelSource source = test_source(test_config());
+  source.tokenizer = folder.tokenizer;
+  ThreadPool pool(1);
+  ASSERT_TRUE(convert_to_rotor(source, path("m.rotor"), pool, {}, nullptr).ok());
+  const TextSource text = open(path("m.rotor"));
+  EXPECT_EQ(text.tokenizer->tokens, folder.tokenizer->tokens);
+  EXPECT_EQ(text.tokenizer->scores, folder.tokenizer->scores);
+  EXPECT_EQ(text.tokenizer->add_bos, false);
+}
+
+TEST_F(TextSourceTest, AGgufFileOfSentencePiece) {
+  test::GgufBytes file;
+  file.add("tokenizer.ggml.model", "llama");
+  file.add_strings("tokenizer.ggml.tokens", std::vector<std::string>{"<unk>", "a"});
+  file.add_array<float>("tokenizer.ggml.scores", 6, std::vector<float>{0, -1});
+  file.add_array<int32_t>("tokenizer.ggml.token_type", 5, std::vector<int32_t>{2, 1});
+  const TextSource text = open(put("v.gguf", file.bytes()));
+  EXPECT_EQ(text.tokenizer->model, TokenizerModel::kCharacterBpe);
+  EXPECT_THAT(text.tokenizer->scores, ElementsAre(0, -1));
 }
 
 TEST_F(TextSourceTest, TheTemplateOfTheOfficialGgufIsRepaired) {

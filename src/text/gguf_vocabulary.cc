@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The meaning of tokenizer.ggml.* for model "gpt2", with the defects of the published BitNet file
-// repaired: no pre-tokenizer named, no end-of-turn id.
+// The meaning of tokenizer.ggml.* for model "gpt2" (gguf_sentencepiece.cc has "llama"), with the
+// defects of the published BitNet file repaired: no pre-tokenizer named, no end-of-turn id.
 #include "text/gguf_vocabulary.h"
 
 #include <fmt/format.h>
@@ -10,6 +10,7 @@
 #include <map>
 
 #include "text/bpe_alphabet.h"
+#include "text/gguf_sentencepiece.h"
 #include "text/tokenizer_merge_list.h"
 #include "text/unicode.h"
 
@@ -24,23 +25,36 @@ struct PreTokenizer {
   SplitKind split;
   bool ignore_merges;
   bool add_bos;
+  bool single_digits = false;  // cut out before the rule applies
 };
 
-// The names that llama.cpp writes, and what it does by default for each.
-constexpr std::array<PreTokenizer, 12> kPreTokenizers = {{
+// The names that llama.cpp writes, and what it does by default for each. Its files of GPT-NeoX and
+// Falcon-E models carry names of their own.
+constexpr auto kPreTokenizers = std::to_array<PreTokenizer>({
     {"llama-bpe", SplitKind::kLlama3, true, true},
     {"llama3", SplitKind::kLlama3, true, true},
     {"llama-v3", SplitKind::kLlama3, true, true},
     {"falcon3", SplitKind::kLlama3, true, true},
     {"falcon-h1", SplitKind::kLlama3, true, true},
     {"falcon_e", SplitKind::kLlama3, true, true},
+    {"pixtral", SplitKind::kLlama3, true, true},
+    {"lfm2", SplitKind::kLlama3, true, true},
+    {"dbrx", SplitKind::kLlama3, false, false},
     {"smaug-bpe", SplitKind::kLlama3, false, false},
     {"qwen2", SplitKind::kQwen2, false, false},
+    {"deepseek-r1-qwen", SplitKind::kQwen2, false, false},
+    {"stablelm2", SplitKind::kQwen2, false, false},
     {"gpt-2", SplitKind::kGpt2, false, false},
     {"gpt2", SplitKind::kGpt2, false, false},
+    {"phi-2", SplitKind::kGpt2, false, false},
+    {"mpt", SplitKind::kGpt2, false, false},
     {"olmo", SplitKind::kGpt2, false, false},
     {"gpt-neox", SplitKind::kGpt2, false, false},
-}};
+    {"smollm", SplitKind::kGpt2, false, false, true},
+    {"starcoder", SplitKind::kGpt2, false, false, true},
+    {"refact", SplitKind::kGpt2, false, false, true},
+    {"command-r", SplitKind::kGpt2, false, false, true},
+});
 
 bool looks_like_llama3(const GgufVocabulary& v) {
   return v.tokens.size() == kLlama3Vocabulary && v.tokens[kLlama3Eot] == "<|eot_id|>";
@@ -72,46 +86,22 @@ Status choose_pre_tokenizer(const GgufVocabulary& v, TokenizerSpec& spec) {
                     "one of {}",
                     v.name, printable(v.pre), known));
   }
-  spec.splits = {{found->split, {}}};
+  if (found->single_digits) {
+    spec.splits.push_back({SplitKind::kDigits, {}});
+  }
+  spec.splits.push_back({found->split, {}});
   spec.ignore_merges = found->ignore_merges;
   spec.add_bos = v.add_bos.value_or(found->add_bos);
   spec.add_eos = v.add_eos.value_or(false);
   return Status::ok_status();
 }
 
-Result<TokenKind> token_kind(const GgufVocabulary& v, size_t id) {
-  if (v.types.empty()) {
-    return TokenKind::kNormal;
-  }
-  switch (v.types[id]) {
-    case 1:
-      return TokenKind::kNormal;
-    case 2:
-    case 3:
-      return TokenKind::kControl;
-    case 4:
-      return TokenKind::kUserDefined;
-    case 5:
-      return TokenKind::kUnused;
-    case 6:
-      return TokenKind::kByte;
-    default:
-      return format_error(fmt::format("{}: tokenizer.ggml.token_type[{}] is {}; expected 1 to 6",
-                                      v.name, id, v.types[id]));
-  }
-}
-
 Status add_tokens(const GgufVocabulary& v, TokenizerSpec& spec) {
-  if (!v.types.empty() && v.types.size() != v.tokens.size()) {
-    return format_error(
-        fmt::format("{}: tokenizer.ggml.token_type has {} elements; expected {}, as "
-                    "tokenizer.ggml.tokens",
-                    v.name, v.types.size(), v.tokens.size()));
-  }
+  ROTOR_TRY(check_gguf_types(v));
   spec.tokens.reserve(v.tokens.size());
   spec.kinds.reserve(v.tokens.size());
   for (size_t id = 0; id < v.tokens.size(); ++id) {
-    ROTOR_ASSIGN(TokenKind kind, token_kind(v, id));
+    ROTOR_ASSIGN(TokenKind kind, gguf_token_kind(v, id));
     std::optional<std::string> bytes;
     if (kind == TokenKind::kNormal) {
       bytes = bytes_from_alphabet(v.tokens[id]);
@@ -143,31 +133,12 @@ Status set_id(const GgufVocabulary& v, std::string_view key, std::optional<int64
   return Status::ok_status();
 }
 
-Status set_ids(const GgufVocabulary& v, TokenizerSpec& spec) {
-  TokenId eom = kNoToken;
-  ROTOR_TRY(set_id(v, "bos_token_id", v.bos, spec.bos));
-  ROTOR_TRY(set_id(v, "eos_token_id", v.eos, spec.eos));
-  ROTOR_TRY(set_id(v, "eot_token_id", v.eot, spec.eot));
-  ROTOR_TRY(set_id(v, "eom_token_id", v.eom, eom));
-  ROTOR_TRY(set_id(v, "unknown_token_id", v.unk, spec.unk));
-  if (eom != kNoToken) {
-    spec.end_of_generation.push_back(eom);
-  }
+void repair_end_of_turn(const GgufVocabulary& v, TokenizerSpec& spec) {
   if (spec.eot == kNoToken && looks_like_llama3(v)) {
     spec.eot = static_cast<TokenId>(kLlama3Eot);
     spec.notes.push_back(fmt::format(
         "tokenizer.ggml.eot_token_id is missing: {} (<|eot_id|>) ends a turn", kLlama3Eot));
   }
-  if (v.types.empty()) {
-    // Nothing says which tokens are special; at least these are.
-    for (const TokenId id : {spec.bos, spec.eos, spec.eot, eom}) {
-      if (id != kNoToken) {
-        spec.tokens[static_cast<size_t>(id)] = v.tokens[static_cast<size_t>(id)];
-        spec.kinds[static_cast<size_t>(id)] = TokenKind::kControl;
-      }
-    }
-  }
-  return Status::ok_status();
 }
 
 // Without merges nothing makes the longer tokens: every text would fall apart into bytes.
@@ -250,26 +221,86 @@ Status add_merges(const GgufVocabulary& v, TokenizerSpec& spec) {
   return Status::ok_status();
 }
 
-}  // namespace
-
-Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
-  if (v.model == "llama") {
-    return unsupported(v.name + ": unsupported tokenizer model 'llama' (SentencePiece)");
-  }
-  if (v.model != "gpt2") {
-    return unsupported(
-        fmt::format("{}: tokenizer.ggml.model: unsupported tokenizer model {}; "
-                    "expected \"gpt2\"",
-                    v.name, printable(v.model)));
-  }
+// "gpt2": the bytes of text, merged by a list.
+Result<TokenizerSpec> byte_bpe_from_gguf(const GgufVocabulary& v) {
   TokenizerSpec spec;
   spec.source = v.name + " (GGUF)";
   ROTOR_TRY(choose_pre_tokenizer(v, spec));
   ROTOR_TRY(add_tokens(v, spec));
-  ROTOR_TRY(set_ids(v, spec));
+  ROTOR_TRY(set_gguf_ids(v, spec));
+  repair_end_of_turn(v, spec);
   ROTOR_TRY(check_merges(v, spec));
   ROTOR_TRY(add_merges(v, spec));
   return spec;
+}
+
+}  // namespace
+
+Result<TokenKind> gguf_token_kind(const GgufVocabulary& v, size_t id) {
+  if (v.types.empty()) {
+    return TokenKind::kNormal;
+  }
+  switch (v.types[id]) {
+    case 1:
+      return TokenKind::kNormal;
+    case 2:
+    case 3:
+      return TokenKind::kControl;
+    case 4:
+      return TokenKind::kUserDefined;
+    case 5:
+      return TokenKind::kUnused;
+    case 6:
+      return TokenKind::kByte;
+    default:
+      return format_error(fmt::format("{}: tokenizer.ggml.token_type[{}] is {}; expected 1 to 6",
+                                      v.name, id, v.types[id]));
+  }
+}
+
+Status check_gguf_types(const GgufVocabulary& v) {
+  if (!v.types.empty() && v.types.size() != v.tokens.size()) {
+    return format_error(
+        fmt::format("{}: tokenizer.ggml.token_type has {} elements; expected {}, as "
+                    "tokenizer.ggml.tokens",
+                    v.name, v.types.size(), v.tokens.size()));
+  }
+  return Status::ok_status();
+}
+
+Status set_gguf_ids(const GgufVocabulary& v, TokenizerSpec& spec) {
+  TokenId eom = kNoToken;
+  ROTOR_TRY(set_id(v, "bos_token_id", v.bos, spec.bos));
+  ROTOR_TRY(set_id(v, "eos_token_id", v.eos, spec.eos));
+  ROTOR_TRY(set_id(v, "eot_token_id", v.eot, spec.eot));
+  ROTOR_TRY(set_id(v, "eom_token_id", v.eom, eom));
+  ROTOR_TRY(set_id(v, "unknown_token_id", v.unk, spec.unk));
+  if (eom != kNoToken) {
+    spec.end_of_generation.push_back(eom);
+  }
+  if (v.types.empty()) {
+    // Nothing says which tokens are special; at least these are.
+    for (const TokenId id : {spec.bos, spec.eos, spec.eot, eom}) {
+      if (id != kNoToken) {
+        spec.tokens[static_cast<size_t>(id)] = v.tokens[static_cast<size_t>(id)];
+        spec.kinds[static_cast<size_t>(id)] = TokenKind::kControl;
+      }
+    }
+  }
+  return Status::ok_status();
+}
+
+Result<TokenizerSpec> tokenizer_from_gguf(const GgufVocabulary& v) {
+  if (v.model == "gpt2") {
+    return byte_bpe_from_gguf(v);
+  }
+  if (v.model == "llama") {
+    return sentencepiece_from_gguf(v);
+  }
+  return unsupported(
+      fmt::format("{}: tokenizer.ggml.model: unsupported tokenizer model {}; "
+                  "expected \"gpt2\" or \"llama\"",
+                  v.name, printable(v.model)));
 }
 
 }  // namespace rotor

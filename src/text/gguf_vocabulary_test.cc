@@ -133,11 +133,19 @@ TEST(GgufVocabulary, OtherKindsAreRefusedByName) {
   EXPECT_THAT(error(v, Code::kUnsupported),
               HasSubstr("llama3: tokenizer.ggml.pre: unsupported pre-tokenizer \"no-such\\n\"; "
                         "expected one of llama-bpe, "));
-  v.model = "llama";
-  EXPECT_EQ(error(v, Code::kUnsupported),
-            "llama3: unsupported tokenizer model 'llama' (SentencePiece)");
   v.model = "bert";
-  EXPECT_THAT(error(v, Code::kUnsupported), HasSubstr("unsupported tokenizer model \"bert\""));
+  EXPECT_EQ(error(v, Code::kUnsupported),
+            "llama3: tokenizer.ggml.model: unsupported tokenizer model \"bert\"; expected \"gpt2\" or "
+            "\"llama\"");
+}
+
+TEST(GgufVocabulary, SingleDigitsAreCutOutFirst) {
+  GgufVocabulary v = gguf_arrays_of("gpt2", "smollm");
+  const auto spec = tokenizer_from_gguf(v);
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  ASSERT_EQ(spec->splits.size(), 2u);
+  EXPECT_EQ(spec->splits[0].kind, SplitKind::kDigits);
+  EXPECT_EQ(spec->splits[1].kind, SplitKind::kGpt2);
 }
 
 TEST(GgufVocabulary, ContradictionsAreNamed) {

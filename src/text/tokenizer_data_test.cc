@@ -16,6 +16,8 @@
 #include "text/bpe_alphabet.h"
 #include "text/bpe_merge_table.h"
 #include "text/gguf_vocabulary.h"
+#include "text/sentencepiece_model.h"
+#include "text/sentencepiece_writer.h"
 #include "text/tiktoken.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_json.h"
@@ -190,6 +192,15 @@ TEST_F(TokenizerData, Llama3SpecialTokens) {
 
 TEST_F(TokenizerData, LlamaBpeInputOutput) {
   expect_input_output(make(llama3_ranks()), "llama-bpe");
+}
+
+// The model of Llama 2, and the same written again.
+TEST_F(TokenizerData, LlamaSpmInputOutput) {
+  const std::string file = read("../weights/llama2c-tokenizer/tokenizer.model");
+  expect_input_output(make(parse_sentencepiece(file, "tokenizer.model")), "llama-spm");
+  const auto written = write_sentencepiece(*parse_sentencepiece(file, "tokenizer.model"));
+  ASSERT_TRUE(written.ok()) << written.status().message();
+  expect_input_output(make(parse_sentencepiece(*written, "written")), "llama-spm");
 }
 
 TEST_F(TokenizerData, Gpt2InputOutput) { expect_input_output(gpt2_from_files(), "gpt-2"); }

@@ -108,7 +108,9 @@ def saved_rows(file: Path) -> tuple[int, int, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def saved(engine: Engine, model: Path, text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(
+    engine: Engine, model: Path, text: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     file = tmp_path_factory.mktemp("saved") / "base.logits"
     engine.check("ppl", model, "-f", text, "-c", CONTEXT, "--save-logits", file, *F32)
     return file
@@ -261,7 +263,8 @@ def test_eval_is_the_harness(
     command = ["eval", questions, "-m", model, *F32, *options, "--mutual-info", "--json"]
     command += ["--details", details, "--delimiter", delimiter]
     report = json.loads(engine.check(*command).stdout)
-    right: dict[str, list[bool]] = {k: [] for k in ("acc", "acc_norm", "acc_bytes", "acc_mutual_info")}
+    rules = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info")
+    right: dict[str, list[bool]] = {rule: [] for rule in rules}
     lines = [json.loads(line) for line in details.read_text().splitlines()]
     assert len(lines) == report["questions"] == len(QUESTIONS)
     for index, (line, question, gold) in enumerate(zip(lines, QUESTIONS, GOLD, strict=True)):
@@ -281,7 +284,8 @@ def test_eval_is_the_harness(
             right[key].append(int(values.argmax()) == gold)
     for key, answers in right.items():
         assert report[key]["value"] == pytest.approx(np.mean(answers))
-        assert report[key]["error"] == pytest.approx(np.std(answers, ddof=1) / np.sqrt(len(answers)))
+        error = np.std(answers, ddof=1) / np.sqrt(len(answers))
+        assert report[key]["error"] == pytest.approx(error)
 
 
 def test_eval_does_not_depend_on_batches_and_threads(
@@ -296,7 +300,8 @@ def test_eval_does_not_depend_on_batches_and_threads(
     report = json.loads(engine.check("eval", questions, "-m", model, "--json", "--limit", 3).stdout)
     assert report["questions"] == 3
     printed = engine.check("eval", questions, "-m", model).stdout
-    assert [line.split()[0] for line in printed.splitlines()] == ["acc", "acc_norm", "acc_bytes", "7"]
+    words = [line.split()[0] for line in printed.splitlines()]
+    assert words == ["acc", "acc_norm", "acc_bytes", "7"]
 
 
 def test_eval_cuts_off_what_does_not_fit(engine: Engine, model: Path, tmp_path: Path) -> None:

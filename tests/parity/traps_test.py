@@ -93,7 +93,10 @@ AGREE = {
     "gains-3e-8-bf16": (gains("sub_norm", lambda g: g * 0 + 2.0**-25), {"dtype": "BF16"}),
     "gains-subnormal": (gains("sub_norm", lambda g: g * 0 + 1e-42), {}),
     "gains-zero": (gains("ffn_sub_norm", lambda g: g * 0), {}),
-    "gains-mixed": (gains("sub_norm", lambda g: np.where(np.arange(g.size) % 7, g * 1e-32, 17)), {}),
+    "gains-mixed": (
+        gains("sub_norm", lambda g: np.where(np.arange(g.size) % 7, g * 1e-32, 17)),
+        {},
+    ),
     "row-of-zeros": (embedding(ZERO_TOKEN, 0.0), {}),
     "row-of-1e-30": (embedding(ZERO_TOKEN, 1e-30), {}),
     "scale-subnormal": (scales("q_proj", 1e-40), {}),
@@ -162,7 +165,11 @@ OVERFLOWS = {
     # infinite values: NaN in the reference
     "relu2-infinite": (scales("gate_proj", 1e25), {}, "layer 0, input of down"),
     "scale-3e38": (scales("q_proj", 3e38), {}, "layer 0, input of o"),
-    "divisor-1e-38": (scales("q_proj", 1e-38), {"linear_class": "bitlinear"}, "layer 0, input of o"),
+    "divisor-1e-38": (
+        scales("q_proj", 1e-38),
+        {"linear_class": "bitlinear"},
+        "layer 0, input of o",
+    ),
 }
 
 
@@ -181,7 +188,11 @@ def test_overflow_is_an_error_that_names_the_place(
 
 # Stored numbers that mean nothing are refused by tensor and place before anything is computed.
 REFUSED = {
-    "gain-nan": (gains("layers.1.mlp.ffn_sub_norm", lambda g: g * np.nan), {}, "ffn_sub_norm.weight"),
+    "gain-nan": (
+        gains("layers.1.mlp.ffn_sub_norm", lambda g: g * np.nan),
+        {},
+        "layers.1.mlp.ffn_sub_norm.weight",
+    ),
     "gain-infinite": (gains("model.norm", lambda g: g / 0.0), {}, "model.norm.weight"),
     **{
         f"{form}-{value}": (

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tools/check_official from end to end, against a local hub with tiny models in the official forms:
+what it passes, what it refuses, and how it goes on after an interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import gguf_writer
+import hf_writer
+import tiny_models
+from engine import ROOT, Engine
+from local_hub import LocalHub, serving
+from tiny_models import Recipe
+
+MASTER = Recipe("official", hidden=128, ffn=256, heads=4, kv_heads=1, storage="master")
+PACKED = replace(MASTER, storage="packed")
+TEXT = "The king had three sons, and the youngest of them was called the fool. " * 60
+COMMITS = {
+    "microsoft/packed": "1" * 40,
+    "microsoft/bf16": "2" * 40,
+    "microsoft/gguf": "3" * 40,
+    "datasets/text": "4" * 40,
+}
+OFFICIAL = json.loads((ROOT / "tools" / "check_official" / "official.json").read_text())
+CHECKS = 15
+
+
+@pytest.fixture(scope="module")
+def repos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One model in three forms, and a text."""
+    root = tmp_path_factory.mktemp("repos")
+    weights = tiny_models.make_weights(MASTER)
+    hf_writer.write_model(root / "bf16", MASTER, weights)
+    hf_writer.write_model(root / "packed", PACKED, weights)
+    (root / "gguf").mkdir()
+    form = gguf_writer.Form(official_defects=True)
+    (root / "gguf" / "ggml-model-i2_s.gguf").write_bytes(
+        gguf_writer.build(PACKED, weights, form).encode()
+    )
+    (root / "text").mkdir()
+    with zipfile.ZipFile(root / "text" / "text.zip", "w") as archive:
+        archive.writestr("raw/wiki.test.raw", TEXT)
+    return {name: root / name.split("/")[1] for name in COMMITS}
+
+
+@pytest.fixture
+def hub(repos: dict[str, Path]) -> Iterator[LocalHub]:
+    with serving(repos, COMMITS) as server:
+        yield server
+
+
+def table() -> dict:
+    """The table of the official model, with the sizes of the tiny one."""
+    result = json.loads(json.dumps(OFFICIAL))
+    for form, entry in result["models"].items():
+        entry["repo"] = f"microsoft/{form}"
+    result["text"] |= {
+        "repo": "datasets/text",
+        "file": "text.zip",
+        "member": "raw/wiki.test.raw",
+        "sha256": hashlib.sha256(TEXT.encode()).hexdigest(),
+    }
+    result["inspect"] |= {
+        "vocab_size": MASTER.vocab,
+        "context_length": MASTER.max_positions,
+        "hidden_size": MASTER.hidden,
+        "intermediate_size": MASTER.ffn,
+        "num_hidden_layers": MASTER.layers,
+        "num_attention_heads": MASTER.heads,
+        "num_key_value_heads": MASTER.kv_heads,
+        "head_dim": MASTER.head_dim,
+        "ternary_parameters": sum(
+            tiny_models.make_weights(MASTER).trits[name].size
+            for name in tiny_models.make_weights(MASTER).trits
+        ),
+    }
+    special = hf_writer.token_ids()
+    result["stop_tokens"] = [special[hf_writer.EOS], special[hf_writer.EOT]]
+    return result
+
+
+class Run:
+    """One folder that check_official works in."""
+
+    def __init__(self, engine: Engine, hub: LocalHub, folder: Path) -> None:
+        self.engine, self.hub, self.folder = engine, hub, folder
+        self.table = table()
+
+    def check(self, transformers: bool = False) -> tuple[int, dict]:
+        """The exit code and the checks of report.json."""
+        (self.folder / "table.json").write_text(json.dumps(self.table))
+        command = [sys.executable, str(ROOT / "tools" / "check_official")]
+        command += ["--rotor", str(self.engine.program), "--endpoint", self.hub.endpoint]
+        command += ["--table", str(self.folder / "table.json"), "--out", str(self.folder / "out")]
+        command += ["--random-weights", *([] if transformers else ["--no-transformers"])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        report = self.folder / "out" / "report.json"
+        assert report.exists(), done.stdout + done.stderr
+        return done.returncode, json.loads(report.read_text())["checks"]
+
+
+@pytest.fixture
+def run(engine: Engine, hub: LocalHub, tmp_path: Path) -> Run:
+    return Run(engine, hub, tmp_path)
+
+
+def test_passes_and_reports(run: Run) -> None:
+    live = all(map(importlib.util.find_spec, ("torch", "transformers")))
+    status, checks = run.check(transformers=live)
+    failed = {name: result for name, result in checks.items() if result["result"] == "FAILED"}
+    assert (status, failed) == (0, {})
+    assert len(checks) == CHECKS
+    assert checks["logits of transformers"]["result"] == ("passed" if live else "skipped")
+    hashes = checks["same trits"]["trits_sha256"]
+    assert len(hashes) == 3 and len(set(hashes.values())) == 1
+    assert checks["download packed"]["revision"] == "1" * 40
+    assert checks["perplexity"]["windows"] >= 2
+    stored = run.hub.repos["microsoft/bf16"] / "model.safetensors"
+    assert (
+        checks["download bf16"]["sha256"]["model.safetensors"]
+        == hashlib.sha256(stored.read_bytes()).hexdigest()
+    )
+    text = (run.folder / "out" / "report.md").read_text()
+    assert "| same trits | passed |" in text and hashes["gguf"] in text
+    asked = len(run.hub.requests)
+    assert run.check(transformers=live)[0] == 0
+    assert len(run.hub.requests) == asked, "nothing is downloaded twice"
+
+
+def test_goes_on_after_an_interruption(run: Run) -> None:
+    run.hub.cut = 1
+    status, checks = run.check()
+    assert status == 1
+    assert checks["download packed"]["result"] == "FAILED"
+    status, checks = run.check()
+    assert (status, checks["download packed"]["result"]) == (0, "passed")
+
+
+def test_other_trits_are_found(
+    run: Run, repos: dict[str, Path], tmp_path: Path
+) -> None:
+    other = Recipe("other", hidden=128, ffn=256, heads=4, kv_heads=1)
+    folder = hf_writer.write_model(tmp_path / "other", other, tiny_models.make_weights(other))
+    run.hub.repos = {**repos, "microsoft/packed": folder}
+    status, checks = run.check()
+    assert status == 1
+    assert "the trits differ" in checks["same trits"]["why"]
+    assert checks["logits of the forms"]["result"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "check"),
+    [
+        (("models", "gguf", "files", "ggml-model-i2_s.gguf"), "0" * 64, "download gguf"),
+        (("models", "bf16", "revision"), "5" * 40, "download bf16"),
+        (("inspect", "rope_theta"), 10000.0, "inspect packed"),
+        (("stop_tokens",), [1, 2], "inspect gguf"),
+        (("text", "sha256"), "0" * 64, "perplexity"),
+    ],
+)
+def test_what_is_not_as_pinned_fails(
+    run: Run, path: tuple[str, ...], value: object, check: str
+) -> None:
+    place = run.table
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    status, checks = run.check()
+    assert status == 1
+    assert checks[check]["result"] == "FAILED", checks[check]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// rotor convert: writes any readable model as .rotor.
+// rotor convert: writes any readable model as .rotor, GGUF or a Hugging Face folder.
 #include "model/convert.h"
 
 #include <fmt/core.h>
@@ -18,27 +18,48 @@
 namespace rotor::cli {
 namespace {
 
-struct ConvertOptions {
+struct Options {
   ModelOptions model;
   std::string output;
-  std::string format;  // empty: as the name of the output says
+  std::string target;  // empty: as the name of the output says
+  std::string type;    // of ternary matrices in GGUF; empty: the one that fits
+  bool allow_rounding = false;
   bool json = false;
 };
 
-// A name that promises another container needs --to: nobody should find a .rotor file under it.
-Status check_name(const ConvertOptions& options) {
-  const std::string extension = std::filesystem::path(options.output).extension().string();
-  if (options.format.empty() && (extension == ".gguf" || extension == ".safetensors")) {
-    return invalid_argument(options.output +
-                            ": only .rotor can be written; choose a name that ends "
-                            "so, or say --to rotor");
+Result<ConvertOptions> convert_options(const Options& options) {
+  ConvertOptions out;
+  out.allow_rounding = options.allow_rounding;
+  if (options.target.empty()) {
+    ROTOR_ASSIGN(out.target, convert_target_of(options.output));
+  } else {
+    out.target = *parse_convert_target(options.target);
   }
-  return {};
+  if (!options.type.empty() && out.target != ConvertTarget::kGguf) {
+    return invalid_argument("--type " + options.type + " is a type of GGUF; choose a name that ends in "
+                            ".gguf, or say --to gguf");
+  }
+  out.gguf_weights = parse_gguf_weights(options.type);
+  return out;
 }
 
-Status convert(const ConvertOptions& options) {
+void print_result(const Options& options, ConvertTarget target, const ConvertResult& result) {
+  if (options.json) {
+    const boost::json::object out = {{"output", options.output},
+                                     {"format", convert_target_name(target)},
+                                     {"file_bytes", result.file_bytes},
+                                     {"trits_sha256", result.trits_sha256},
+                                     {"notes", boost::json::value_from(result.notes)}};
+    write_json(out);
+    return;
+  }
+  fmt::print("{}  {}\ntrits sha256 {}\n", options.output, format_bytes(result.file_bytes),
+             result.trits_sha256);
+}
+
+Status convert(const Options& options) {
   ROTOR_TRY(check_output(options.model.model, options.output));  // the graver reason first
-  ROTOR_TRY(check_name(options));
+  ROTOR_ASSIGN(const ConvertOptions convert_opts, convert_options(options));
   ROTOR_ASSIGN(const SourceOptions source_opts, source_options(options.model));
   ROTOR_ASSIGN(const std::string path, resolve_model(options.model.model, Purpose::kText,
                                                      options.model.quiet));
@@ -49,39 +70,53 @@ Status convert(const ConvertOptions& options) {
     fmt::print(stderr, "rotor: note: {}\n", note);
   }
   ROTOR_ASSIGN(const ConvertResult result,
-               convert_to_rotor(source, options.output, pool, progress_bar(options.model.quiet),
-                                &termination_flag()));
-  if (options.json) {
-    const boost::json::object out = {{"output", options.output},
-                                     {"format", "rotor"},
-                                     {"file_bytes", result.file_bytes},
-                                     {"trits_sha256", result.trits_sha256}};
-    write_json(out);
-    return {};
+               convert_model(source, options.output, convert_opts, pool,
+                             progress_bar(options.model.quiet), &termination_flag()));
+  for (const std::string& note : result.notes) {
+    fmt::print(stderr, "rotor: note: {}\n", note);
   }
-  fmt::print("{}  {}\ntrits sha256 {}\n", options.output, format_bytes(result.file_bytes),
-             result.trits_sha256);
+  print_result(options, convert_opts.target, result);
   return {};
 }
 
 }  // namespace
 
 void add_convert_command(CLI::App& app, int& exit_code) {
-  auto options = std::make_shared<ConvertOptions>();
-  CLI::App* command = app.add_subcommand("convert", "write a model as a .rotor file");
-  command->add_option("SRC", options->model.model, "model to read: path, org/name or alias; or synthetic:NAME")->required();
-  command->add_option("DST", options->output, "file to write")->required();
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("convert", "write a model as .rotor, GGUF or a Hugging Face folder");
+  command->add_option("SRC", options->model.model, "model to read: path, org/name or alias; or synthetic:NAME")
+      ->required();
+  command->add_option("DST", options->output, "file to write, or a folder that is new or empty")
+      ->required();
   command
-      ->add_option("--to", options->format,
-                   "format to write, whatever DST is called; only rotor can be written")
-      ->check(CLI::IsMember({"rotor"}));
+      ->add_option("--to", options->target,
+                   "format to write; left out, .gguf and folders (existing ones, or names that end in "
+                   "'/') mean gguf and hf, other names rotor")
+      ->check(CLI::IsMember({"rotor", "gguf", "hf"}));
+  std::vector<std::string> types;
+  for (const GgufWeights type : kAllGgufWeights) {
+    types.emplace_back(gguf_weights_name(type));
+  }
+  command
+      ->add_option("--type", options->type,
+                   "GGUF: type of the ternary matrices; left out, i2_s or, where it cannot hold them, "
+                   "q2_0. llama.cpp reads tq1_0, tq2_0 and q2_0, bitnet.cpp i2_s")
+      ->check(CLI::IsMember(types));
+  command->add_flag("--allow-rounding", options->allow_rounding,
+                    "GGUF: round scales that binary16 cannot hold; else such a model is refused");
   add_source_options(*command, options->model);
   command->add_option("-t,--threads", options->model.threads, "threads; 0: what the machine allows")
       ->envname("ROTOR_THREADS")
       ->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->json, "print the result as JSON");
   command->add_flag("-q,--quiet", options->model.quiet, "no progress bar");
-  command->footer("Example:\n  rotor convert synthetic:tiny tiny.rotor");
+  command->footer(
+      "Ternary values are proved to be the same, whatever is written.\n\n"
+      "Examples:\n"
+      "  rotor convert synthetic:tiny tiny.rotor\n"
+      "  rotor convert tiny.rotor tiny.gguf --type q2_0\n"
+      "  rotor convert tiny.gguf tiny-hf/");
   command->callback([options, &exit_code] {
     const Status status = convert(*options);
     exit_code = status.ok() ? kExitOk : fail(status);

@@ -4,6 +4,7 @@
 
 #include <rotor/status.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -21,9 +22,12 @@ struct GenerationDefaults {
   friend bool operator==(const GenerationDefaults&, const GenerationDefaults&) = default;
 };
 
-// The members of `object` named as above. A value of the wrong type is an error that names it and
-// the document `name`; a number out of range is a recommendation no sampler could follow and is left
-// out.
+// Sets what lies in range; a number out of it is a recommendation no sampler could follow.
+void set_generation_defaults(std::optional<double> temperature, std::optional<double> top_p,
+                             std::optional<int64_t> top_k, GenerationDefaults& out);
+
+// The members of `object` named as above, where in range. A value of the wrong type is an error that
+// names it and the document `name`.
 Result<GenerationDefaults> read_generation_defaults(JsonValue object, const std::string& name);
 
 }  // namespace rotor

@@ -207,4 +207,22 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   return model;
 }
 
+Status read_gguf_generation(const GgufFile& file, GenerationDefaults& defaults,
+                            std::vector<TokenId>& end_of_generation) {
+  ROTOR_ASSIGN(const std::optional<double> temperature, file.number("general.sampling.temp"));
+  ROTOR_ASSIGN(const std::optional<double> top_p, file.number("general.sampling.top_p"));
+  ROTOR_ASSIGN(const std::optional<int64_t> top_k, file.integer("general.sampling.top_k"));
+  ROTOR_ASSIGN(defaults.do_sample, file.boolean("rotor.do_sample"));
+  set_generation_defaults(temperature, top_p, top_k, defaults);
+  ROTOR_ASSIGN(const auto ends, file.integers("rotor.end_of_generation"));
+  for (const int64_t id : ends.value_or(std::vector<int64_t>())) {
+    if (id < 0 || id > INT32_MAX) {
+      return format_error(file.file().path() + ": key 'rotor.end_of_generation': expected token ids, "
+                          "got " + std::to_string(id));
+    }
+    end_of_generation.push_back(static_cast<TokenId>(id));
+  }
+  return {};
+}
+
 }  // namespace rotor

@@ -221,6 +221,7 @@ Result<ModelSource> gguf_source(const std::string& path, const SourceOptions& op
   const auto shared = std::make_shared<const GgufFile>(std::move(file));
   Opener opener(shared, options);
   ROTOR_TRY(opener.open(source));
+  ROTOR_TRY(read_gguf_generation(*shared, source.generation_defaults, source.end_of_generation));
   ROTOR_ASSIGN(TextSource text, read_gguf_text(*shared));
   source.take_text(std::move(text));
   for (const std::string& key : shared->unread_replacements()) {

@@ -8,7 +8,7 @@
 
 #include "base/test_folder.h"
 #include "io/safetensors.h"
-#include "model/convert.h"
+#include "model/rotor_export.h"
 #include "model/test_model.h"
 
 namespace rotor::test {

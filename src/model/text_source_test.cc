@@ -7,7 +7,7 @@
 
 #include "base/test_folder.h"
 #include "io/test_bytes.h"
-#include "model/convert.h"
+#include "model/rotor_export.h"
 #include "model/test_model.h"
 #include "text/sentencepiece_test_file.h"
 #include "text/tokenizer_fixtures.h"

@@ -100,7 +100,8 @@ double trit_entropy(const std::array<uint64_t, 3>& counts) {
 }
 
 Result<TritStatistics> trit_statistics(const ModelSource& source, ThreadPool& pool,
-                                       const ProgressCallback& progress) {
+                                       const ProgressCallback& progress,
+                                       const CancelFlag* cancel) {
   const size_t count = source.layers.size() * kLinearRoles;
   TritStatistics out;
   out.matrix_sha256.resize(count);
@@ -111,6 +112,9 @@ Result<TritStatistics> trit_statistics(const ModelSource& source, ThreadPool& po
   ROTOR_TRY(for_each_task(
       pool, count,
       [&](size_t i) -> Status {
+        if (cancel != nullptr && cancel->cancelled()) {
+          return Status(Code::kCancelled, "cancelled");
+        }
         const LinearSource& linear = source.layers[i / kLinearRoles].linear[i % kLinearRoles];
         ROTOR_ASSIGN(MatrixResult result, read_matrix(*linear.trits));
         out.matrix_sha256[i] = std::move(result.sha256);

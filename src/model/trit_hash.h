@@ -39,8 +39,9 @@ std::vector<size_t> dead_channels(const TritStatistics& trits, size_t layers);
 // Bits a trit takes at least in an ideal code for these counts of -1, 0, +1.
 double trit_entropy(const std::array<uint64_t, 3>& counts);
 
-// Reads every trit once; matrices are divided over the pool.
+// Reads every trit once; matrices are divided over the pool. kCancelled soon after `cancel` is set.
 Result<TritStatistics> trit_statistics(const ModelSource& source, ThreadPool& pool,
-                                       const ProgressCallback& progress);
+                                       const ProgressCallback& progress,
+                                       const CancelFlag* cancel = nullptr);
 
 }  // namespace rotor

@@ -5,11 +5,15 @@
 #include <bit>
 #include <cstring>
 #include <functional>
+#include <optional>
+#include <string_view>
 
 #include "base/half.h"
 #include "base/sha256.h"
 #include "io/container.h"
+#include "io/gguf.h"
 #include "io/safetensors.h"
+#include "model/gguf_metadata.h"
 #include "model/loader.h"
 #include "model/rotor_names.h"
 #include "model/trit_hash.h"
@@ -92,6 +96,18 @@ Status check_trits(const std::string& path, const std::string& found) {
   if (found != expected) {
     return Status(Code::kVerificationFailed, path + ": " + rotor_names::kTritsKey + ": recorded " +
                                                  expected + ", the matrices have " + found);
+  }
+  return {};
+}
+
+// The same of a GGUF file that Rotor wrote; others have no such key.
+Status check_gguf_trits(const std::string& path, const std::string& found) {
+  ROTOR_ASSIGN(const GgufFile file, GgufFile::open(path));
+  ROTOR_ASSIGN(const std::optional<std::string_view> expected, file.string(kGgufTritsKey));
+  if (expected && found != *expected) {
+    return Status(Code::kVerificationFailed, path + ": key '" + kGgufTritsKey + "': recorded " +
+                                                 std::string(*expected) +
+                                                 ", the matrices have " + found);
   }
   return {};
 }
@@ -186,6 +202,8 @@ Result<VerifyReport> verify_model(const std::string& path, const SourceOptions& 
   ROTOR_ASSIGN(const TritStatistics trits, trit_statistics(source, pool, progress));
   if (source.container == "rotor") {
     ROTOR_TRY(check_trits(path, trits.sha256));
+  } else if (source.container.starts_with("GGUF")) {
+    ROTOR_TRY(check_gguf_trits(path, trits.sha256));
   }
   report.trits_sha256 = trits.sha256;
   report.matrices = trits.histogram.size();

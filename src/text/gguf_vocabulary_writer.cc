@@ -23,6 +23,7 @@ std::string_view pre_tokenizer_name(const TokenizerSpec& spec) {
     case SplitKind::kQwen2: return spec.ignore_merges ? "" : "qwen2";
     case SplitKind::kGpt2: return spec.ignore_merges ? "" : "gpt-2";
     case SplitKind::kDigits:
+    case SplitKind::kBefore:
     case SplitKind::kRegex: break;
   }
   return {};
@@ -89,6 +90,11 @@ std::optional<int64_t> id_or_none(TokenId id, size_t rows) {
 
 Result<GgufVocabulary> gguf_from_tokenizer(const TokenizerSpec& spec, size_t rows,
                                            std::vector<std::string>& notes) {
+  if (spec.model != TokenizerModel::kByteBpe) {
+    return unsupported(spec.source + ": a tokenizer of the kind " +
+                       std::string(tokenizer_model_name(spec.model)) + " is not written to GGUF; a "
+                       ".rotor file or a Hugging Face folder can hold it");
+  }
   GgufVocabulary out;
   out.name = spec.source;
   out.model = "gpt2";
@@ -97,13 +103,19 @@ Result<GgufVocabulary> gguf_from_tokenizer(const TokenizerSpec& spec, size_t row
     return unsupported(spec.source + ": GGUF has no name for the way this tokenizer cuts text into "
                        "pieces; a .rotor file or a Hugging Face folder can hold it");
   }
-  if (spec.normalize_nfc) {
+  const bool nfc = spec.normalizers.size() == 1 && spec.normalizers[0].kind == NormalizerKind::kNfc;
+  if (!spec.normalizers.empty() && !nfc) {
+    return unsupported(spec.source + ": GGUF has no place for what this tokenizer does to text before "
+                       "it cuts it; a .rotor file or a Hugging Face folder can hold it");
+  }
+  if (nfc) {
     notes.push_back("the tokenizer normalises text (NFC), of which a GGUF file says nothing: text "
                     "in another form will get other tokens");
   }
-  if (!spec.strip_left.empty() || !spec.strip_right.empty()) {
-    notes.push_back("added tokens that swallow white space beside them will not: a GGUF file has no "
-                    "place for that");
+  if (!spec.strip_left.empty() || !spec.strip_right.empty() || !spec.single_word.empty() ||
+      !spec.normalized.empty()) {
+    notes.push_back("added tokens that swallow white space, want whole words or normalised text are "
+                    "recognised everywhere: a GGUF file has no place for that");
   }
   add_tokens(spec, rows, out, notes);
   add_merges(spec, out);

@@ -88,7 +88,7 @@ TEST(GgufVocabularyWriter, TokensBeyondTheRowsAreLeftOut) {
 
 TEST(GgufVocabularyWriter, SaysWhatIsLost) {
   TokenizerSpec spec = fixture_spec("qwen2");
-  spec.normalize_nfc = true;
+  spec.normalizers = {{}};
   spec.strip_left = {1};
   std::vector<std::string> notes;
   EXPECT_TRUE(gguf_from_tokenizer(spec, spec.tokens.size(), notes).ok());

@@ -318,16 +318,6 @@ def test_refusals(engine: Engine, arguments: list[str], status: int, words: list
     assert outcome.stderr and all(word in outcome.stderr for word in words)
 
 
-def test_convert_writes_rotor_under_its_own_name(engine: Engine, tmp_path: Path) -> None:
-    for name in ("model.gguf", "model.safetensors"):
-        outcome = engine.run("convert", "synthetic:tiny", tmp_path / name)
-        assert outcome.status == 2
-        assert "only .rotor can be written" in outcome.stderr
-    assert not list(tmp_path.iterdir())
-    engine.check("convert", "synthetic:tiny", tmp_path / "model.gguf", "--to", "rotor")
-    engine.check("convert", "synthetic:tiny", tmp_path / "model")
-
-
 TEMPLATE = "{% for m in messages %}{{ m.content }}{% endfor %}"
 CONTEXT = b'{"messages": [{"role": "user", "content": "Hi"}]}'
 

@@ -23,10 +23,10 @@ SMALL = "synthetic:tiny"
 OLD = b"the file that was here before"
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
+@pytest.fixture(params=["model.rotor", "model.gguf"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A file to convert over."""
-    path = tmp_path / "out" / "model.rotor"
+    path = tmp_path / "out" / request.param
     path.parent.mkdir()
     path.write_bytes(OLD)
     return path
@@ -42,10 +42,17 @@ def assert_untouched(target: Path) -> None:
     assert temporaries(target) == []
 
 
-def stop_midway(engine: Engine, target: Path, number: int, size: int) -> tuple[int, int]:
+def bytes_of(path: Path) -> int:
+    """Of a file, or of all files of a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
+
+
+def stop_midway(
+    engine: Engine, target: Path, number: int, size: int, *options: str
+) -> tuple[int, int]:
     """Signals a conversion once it has written `size` bytes; returns its status and what it had."""
     process = subprocess.Popen(
-        [str(engine.program), "convert", "-q", "-t", "2", LARGE, str(target)],
+        [str(engine.program), "convert", "-q", "-t", "2", LARGE, str(target), *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -54,7 +61,7 @@ def stop_midway(engine: Engine, target: Path, number: int, size: int) -> tuple[i
         while written < size:
             assert process.poll() is None, "the conversion ended before it was stopped"
             assert time.monotonic() < deadline, f"{written} bytes after two minutes"
-            written = sum(path.stat().st_size for path in temporaries(target))
+            written = sum(map(bytes_of, temporaries(target)))
             time.sleep(0.001)
         process.send_signal(number)
         return process.wait(timeout=60), written
@@ -83,6 +90,26 @@ def test_interrupts_leave_nothing(
     status, _ = stop_midway(engine, target, number, size)
     assert status == 130
     assert_untouched(target)
+
+
+def test_a_killed_folder_is_cleared_away(engine: Engine, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "model"
+    target.parent.mkdir()
+    status, _ = stop_midway(engine, target, signal.SIGKILL, 8 * MIB, "--to", "hf")
+    assert status == -signal.SIGKILL
+    assert not target.exists() and len(temporaries(target)) == 1
+    engine.check("convert", SMALL, target, "--to", "hf")
+    assert temporaries(target) == [], "what a dead process left is not removed"
+    engine.check("verify", target)
+
+
+@pytest.mark.parametrize("size", [1, 150 * MIB])
+def test_an_interrupted_folder_leaves_nothing(engine: Engine, tmp_path: Path, size: int) -> None:
+    target = tmp_path / "out" / "model"
+    target.parent.mkdir()
+    status, _ = stop_midway(engine, target, signal.SIGINT, size, "--to", "hf")
+    assert status == 130
+    assert list(target.parent.iterdir()) == []
 
 
 def assert_says_why(engine: Engine, target: Path, *options: object, limit: int | None = None) -> None:
@@ -119,11 +146,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_full_disk(engine: Engine, small_disk: Path) -> None:
-    target = small_disk / "model.rotor"
+@pytest.mark.parametrize("name", ["model.rotor", "model.gguf"])
+def test_full_disk(name: str, engine: Engine, small_disk: Path) -> None:
+    target = small_disk / name
     target.write_bytes(OLD)
     assert_says_why(engine, target)
     engine.check("convert", SMALL, target)  # the space is free again
+
+
+def test_full_disk_leaves_no_folder(engine: Engine, small_disk: Path) -> None:
+    outcome = engine.run("convert", "-q", LARGE, f"{small_disk}/model/")
+    assert outcome.status == 1 and "model" in outcome.stderr, outcome
+    assert list(small_disk.iterdir()) == []
+    engine.check("convert", SMALL, f"{small_disk}/model/")
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -165,8 +200,9 @@ def test_output_is_a_file_of_the_input_folder(
 
 
 def test_folders_that_cannot_be_written(engine: Engine, target: Path) -> None:
-    outcome = engine.run("convert", SMALL, target.parent)
-    assert outcome.status == 2 and "is a folder" in outcome.stderr, outcome
+    for options in ((), ("--to", "rotor"), ("--to", "gguf")):
+        outcome = engine.run("convert", SMALL, target.parent, *options)
+        assert outcome.status == 2 and "is a folder" in outcome.stderr, outcome
     outcome = engine.run("convert", SMALL, target.parent / "missing" / "model.rotor")
     assert outcome.status == 1 and "missing" in outcome.stderr, outcome
     assert_untouched(target)
@@ -181,7 +217,7 @@ def test_folders_that_cannot_be_written(engine: Engine, target: Path) -> None:
 
 
 def test_a_link_is_followed_and_stays(engine: Engine, target: Path, tmp_path: Path) -> None:
-    link = tmp_path / "link.rotor"
+    link = tmp_path / f"link{target.suffix}"
     link.symlink_to(target)
     engine.check("convert", SMALL, link)
     assert link.is_symlink()

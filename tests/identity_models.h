@@ -54,6 +54,24 @@ inline std::vector<IdentityModel> identity_models() {
   four.attention_window = 100;
   ModelConfig five = shape(160, 300, 5, 1, 128);
   five.tied_head = false;
+  ModelConfig llama = shape(72, 90, 4, 2, 100);  // heads wider than their share
+  llama.layers = 1;
+  llama.activation = Activation::kSilu;
+  llama.attn_sub_norm = llama.ffn_sub_norm = llama.tied_head = false;
+  llama.rope_scaling.type = RopeScalingType::kLlama3;
+  llama.rope_scaling.factor = 8.0;
+  llama.rope_scaling.original_context = 64.0;
+  ModelConfig qwen3 = llama;
+  qwen3.head_dim = 96;
+  qwen3.qk_norm = true;
+  qwen3.rope_scaling.type = RopeScalingType::kYarn;
+  qwen3.rope_scaling.factor = 4.0;
+  qwen3.rope_scaling.original_context = 128.0;
+  qwen3.rope_scaling.attention_factor = yarn_attention_factor(4.0);
+  ModelConfig own_norms = qwen3;
+  own_norms.layers = 2;
+  own_norms.head_dim = 256;
+  own_norms.input_norms = true;
   const TestModelOptions f32{FloatType::kF32, Scale::kTensor, 1};
   const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
   const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
@@ -81,6 +99,12 @@ inline std::vector<IdentityModel> identity_models() {
        "2367cb5fffefd1252a376a1aa6db721fe3d2bcc56f781e2be19ac609af70b51a"},
       {"scales_of_wide_groups_f32", 7, five, wide, KvType::kF32,
        "4cd06f309836e7845cef5c3e4189132f95f3caf2506c9e58a7fefcdfacbc112c"},
+      {"llama_layers_f16", 4, llama, f16, KvType::kF16,
+       "745b71218fa18a572c4f977fc8f57c524b50b58ca2e7ac6a366e0b997f284713"},
+      {"norms_of_heads_yarn_f16", 5, qwen3, bf16, KvType::kF16,
+       "a6afbb19a2f186ba079b3b0d743bbc89acd081838c7a95c4f37a6f91aec458fa"},
+      {"norms_of_matrices_int8", 6, own_norms, f32, KvType::kInt8,
+       "e2ef537386cfac3f9a5f62c909d8114f25557cd97e03e8339e7d4a05d9ba60bc"},
   };
 }
 

@@ -258,7 +258,7 @@ HF_CASES = [
     hf("no-hidden-size", "hidden_size", config=drop("hidden_size")),
     hf("negative-epsilon", "eps", config=setting(rms_norm_eps=-1.0)),
     hf("zero-theta", "theta", config=setting(rope_theta=0.0)),
-    hf("scaled-rope", "yarn", config=setting(rope_scaling={"rope_type": "yarn", "factor": 4.0})),
+    hf("scaled-rope", "dynamic", config=setting(rope_scaling={"rope_type": "dynamic", "factor": 4.0})),
     hf("attention-bias", "attention_bias", config=setting(attention_bias=True)),
     hf("gelu", "gelu", config=setting(hidden_act="gelu")),
     hf("awq", "awq", config=quantization(quant_method="awq")),
@@ -293,6 +293,7 @@ HF_CASES = [
 ]  # fmt: skip
 
 WIDE = tiny_models.RECIPES["wide-256"]
+ARCHITECTURE = gguf_writer.ARCHITECTURES["bitnet"]
 G_UP, G_NORM = "blk.1.ffn_up.weight", "blk.1.attn_sub_norm.weight"
 
 
@@ -345,12 +346,12 @@ def floats(name: str) -> Callable[[Gguf], None]:
 
 def meta(key: str, kind: str, value: object) -> Callable[[Gguf], None]:
     """Sets one metadata value; ``{}`` in the key is the architecture."""
-    return lambda file: file.metadata.update({key.format(Form().arch): (kind, value)})
+    return lambda file: file.metadata.update({key.format(ARCHITECTURE): (kind, value)})
 
 
 def unset(key: str) -> Callable[[Gguf], None]:
     """Removes one metadata value; ``{}`` in the key is the architecture."""
-    return lambda file: file.metadata.pop(key.format(Form().arch))
+    return lambda file: file.metadata.pop(key.format(ARCHITECTURE))
 
 
 def forget(name: str) -> Callable[[Gguf], None]:
@@ -454,7 +455,9 @@ GGUF_CASES = [
     gguf("repeated-scale", accept=True, change=repeated_scale(1.0)),
     gguf("contradicting-scale", "blk.1.ffn_up.scale", change=repeated_scale(2.0)),
     gguf("nan-repeated-scale", "blk.1.ffn_up.scale", change=repeated_scale(np.nan)),
-    gguf("rotary-factors", "rope_freqs.weight", change=rotary_factors(4.0)),
+    gguf("rotary-factors", accept=True, change=rotary_factors(4.0)),
+    gguf("rotary-factor-below-one", "rope_freqs.weight", change=rotary_factors(0.5)),
+    gguf("rotary-factor-nan", "rope_freqs.weight", change=rotary_factors(float("nan"))),
     gguf("rotary-factors-of-one", accept=True, change=rotary_factors(1.0)),
     gguf("no-pre", "llama-bpe", change=unset("tokenizer.ggml.pre"), accept=True),
     gguf("huge-block-count", "block_count", change=meta("{}.block_count", "u32", 2**32 - 1)),

@@ -324,7 +324,13 @@ TEST(HfSource, NormsOfMatricesAndNamesWithoutAPrefix) {
     files.put_floats(layer + "self_attn.q_norm.weight", {64}, std::vector<float>(64, 2));
     files.put_floats(layer + "self_attn.k_norm.weight", {64}, std::vector<float>(64, 3));
   }
-  EXPECT_THAT(open(files).status().message(), HasSubstr("are not ternarised silently"));
+  HfFiles ordinary = files;
+  std::vector<float> values(32 * 256);
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = std::sin(static_cast<float>(i));
+  }
+  ordinary.put_floats(kUp.substr(std::string("model.").size()) + ".weight", {32, 256}, values);
+  EXPECT_THAT(open(ordinary).status().message(), HasSubstr("are not ternarised silently"));
   test::for_each_linear([&](size_t layer, LinearRole role) {
     const std::string name = HfFiles::linear(layer, role).substr(std::string("model.").size());
     const size_t cols = linear_shape(test::file_config(), role).cols;

@@ -154,7 +154,9 @@ Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t m
   ROTOR_ASSIGN(executor_options.isa, selected_isa());
   LoadedModel loaded;
   {
-    ThreadPool pool(options.threads != 0 ? options.threads : default_thread_count());
+    const size_t threads = options.threads != 0 ? options.threads : default_thread_count();
+    ThreadPool pool(threads);
+    ROTOR_TRY(check_threads(pool, threads));
     ROTOR_ASSIGN(ModelSource source, open_model_source(path, load_options.source));
     const size_t own = source.config.context;
     loaded.context = options.context != 0 ? options.context : std::min(own, kDefaultContext);

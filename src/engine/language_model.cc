@@ -98,6 +98,7 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOpt
     std::shared_ptr<const Model> model;
     {
       ThreadPool pool(executor_options.threads);
+      ROTOR_TRY(check_threads(pool, executor_options.threads));
       LoadOptions load;
       load.head = options.every_logit ? HeadMode::kFull : HeadMode::kAuto;
       ROTOR_ASSIGN(ModelSource source, open_model_source(path, load.source));

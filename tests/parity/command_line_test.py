@@ -20,7 +20,7 @@ from engine import MIB, Engine
 from tiny_models import RECIPES, Recipe
 
 COMMANDS = (
-    *("run", "chat", "tokenize", "detokenize", "template", "logits", "inspect", "convert"),
+    *("run", "chat", "tokenize", "detokenize", "template", "embed", "logits", "inspect", "convert"),
     *("verify", "bench", "ppl", "eval", "doctor", "pull", "ls", "rm"),
 )
 RECIPE = RECIPES["packed-multiply"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import re
@@ -17,7 +18,8 @@ BLOCK = 1 << 20
 class LocalHub(http.server.ThreadingHTTPServer):
     """repos: folder by name ("org/model", "datasets/org/set"); commits: their revisions.
 
-    cut: requests for files that get half of the bytes, counted down. requests: the paths asked.
+    cut: requests for files that get half of the bytes, counted down, of names that end in cut_ending.
+    requests: the paths asked.
     """
 
     daemon_threads = True
@@ -26,6 +28,7 @@ class LocalHub(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repos, self.commits = repos, commits
         self.cut = 0
+        self.cut_ending = ""
         self.requests: list[str] = []
 
     @property
@@ -54,7 +57,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif file and self._known(file[1], file[2]) and (
             path := self.server.repos[file[1]] / file[3]
         ).is_file():
-            self._send_file(path)
+            self._send_file(path, self.server.commits[file[1]])
         else:
             self._send(404, b"not found")
 
@@ -67,7 +70,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _send_file(self, path: Path) -> None:
+    def _tags(self, path: Path, commit: str) -> dict[str, str]:
+        """The headers that name the content: git's hash of small files, SHA-256 of large ones."""
+        content = path.read_bytes()
+        if path.suffix == ".json":
+            tag = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+            return {"X-Repo-Commit": commit, "ETag": f'"{tag}"'}
+        tag = hashlib.sha256(content).hexdigest()
+        linked = {"X-Linked-Etag": f'"{tag}"', "X-Linked-Size": str(len(content))}
+        return {"X-Repo-Commit": commit, "ETag": f'"{tag}"', **linked}
+
+    def _send_file(self, path: Path, commit: str) -> None:
         size = path.stat().st_size
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         begin = int(wanted[1]) if wanted else 0
@@ -76,14 +89,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(size - begin))
+        if wanted:
+            self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")
+        for name, value in self._tags(path, commit).items():
+            self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
         left = size - begin
-        if self.server.cut > 0:
+        if self.server.cut > 0 and path.name.endswith(self.server.cut_ending):
             self.server.cut -= 1
             left //= 2
             self.close_connection = True
-        if self.command == "HEAD":
-            return
         with path.open("rb") as file:
             file.seek(begin)
             while left > 0:

@@ -93,7 +93,8 @@ def test_values_are_checked_as_the_files_are(engine: Engine, plain: Path) -> Non
         (f"{ARCH}.block_count=int:0", "block_count"),
         (f"{ARCH}.block_count=int:3", "blk.2"),
         (f"{ARCH}.block_count=str:2", "expected an integer"),
-        (f"{ARCH}.rope.scaling.type=str:yarn", "yarn"),
+        (f"{ARCH}.rope.scaling.type=str:yarn", "rope.scaling.factor"),
+        (f"{ARCH}.rope.scaling.type=str:dynamic", "dynamic"),
         ("tokenizer.ggml.tokens=str:a", "expected an array"),
         ("tokenizer.ggml.bos_token_id=int:100000", "100000"),
     ):

@@ -55,8 +55,10 @@ class Hub:
     def _pull(self, repo: str, commit: str, files: list[str]) -> Path:
         cache = (self.folder / "cache").resolve()
         env = {"HF_ENDPOINT": self.endpoint, "HF_HUB_CACHE": str(cache)}
-        self.rotor.run("pull", f"{repo}@{commit}", "-q", env=env)
         folder = cache / f"models--{repo.replace('/', '--')}" / "snapshots" / commit
+        if all((folder / name).exists() for name in files):
+            return folder
+        self.rotor.run("pull", f"{repo}@{commit}", "-q", env=env)
         for name in files:  # what rotor did not need
             if not (folder / name).exists():
                 self._download(f"/{repo}/resolve/{commit}/{name}", folder / name)

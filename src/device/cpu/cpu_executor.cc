@@ -59,7 +59,7 @@ class CpuExecutor final : public Executor {
   CpuExecutor(std::shared_ptr<const Model> model, size_t threads, IsaLevel isa)
       : model_(std::move(model)), kernels_(kernel_table(isa)), pool_(threads) {}
 
-  size_t threads() const { return pool_.size(); }
+  const ThreadPool& pool() const { return pool_; }
 
   Status prepare(const CpuExecutorOptions& options) {
     measure_ = options.measure;
@@ -135,6 +135,14 @@ class CpuExecutor final : public Executor {
 
 }  // namespace
 
+Status check_threads(const ThreadPool& pool, size_t threads) {
+  if (pool.size() >= threads) {
+    return {};
+  }
+  return out_of_memory("the system starts only " + std::to_string(pool.size()) + " of " +
+                       std::to_string(threads) + " threads; ask for fewer");
+}
+
 Result<std::unique_ptr<Executor>> make_cpu_executor(std::shared_ptr<const Model> model,
                                                     const CpuExecutorOptions& options) {
   ROTOR_TRY(check_model(*model));
@@ -153,10 +161,7 @@ Result<std::unique_ptr<Executor>> make_cpu_executor(std::shared_ptr<const Model>
     return invalid_argument("at most 1024 threads, got " + std::to_string(threads));
   }
   auto executor = std::make_unique<CpuExecutor>(std::move(model), threads, options.isa);
-  if (executor->threads() < threads) {
-    return out_of_memory("the system starts only " + std::to_string(executor->threads()) + " of " +
-                         std::to_string(threads) + " threads; ask for fewer");
-  }
+  ROTOR_TRY(check_threads(executor->pool(), threads));
   ROTOR_TRY(executor->prepare(options));
   return std::unique_ptr<Executor>(std::move(executor));
 }

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/cpu_features.h"
+#include "base/thread_pool.h"
 #include "model/executor.h"
 #include "model/model.h"
 
@@ -22,6 +23,10 @@ struct CpuExecutorOptions {
   IsaLevel isa = IsaLevel::kScalar;
   bool measure = false;          // times every verb (Executor::verb_times)
 };
+
+// kOutOfMemory, with both numbers, when the system did not start all of `threads`. To be asked before
+// what needs memory: such a team has taken nearly all there is.
+Status check_threads(const ThreadPool& pool, size_t threads);
 
 // kUnsupported when the model needs something this device does not compute. `model` is shared and
 // outlives nothing: the executor keeps it alive.

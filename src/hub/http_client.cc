@@ -8,6 +8,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include "hub/web_address.h"
+
 namespace rotor {
 namespace {
 
@@ -184,62 +186,6 @@ std::optional<uint64_t> HttpResponse::number(std::string_view name) const {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = !text.empty() && error == std::errc() && end == text.data() + text.size();
   return whole ? std::optional(value) : std::nullopt;
-}
-
-std::string url_origin(std::string_view url) {
-  const size_t colon = url.find("://");
-  if (colon == url.npos) {
-    return "";
-  }
-  const std::string scheme = lower(url.substr(0, colon));
-  std::string_view host = url.substr(colon + 3);
-  host = host.substr(0, host.find_first_of("/?#\\"));
-  const size_t user = host.rfind('@');
-  if (user != host.npos) {
-    host.remove_prefix(user + 1);
-  }
-  std::string_view usual = scheme == "https" ? ":443" : ":80";
-  if (host.ends_with(usual)) {
-    host.remove_suffix(usual.size());
-  }
-  return host.empty() ? "" : scheme + "://" + lower(host);
-}
-
-std::string resolve_url(std::string_view base, std::string_view location) {
-  const size_t colon = location.find(':');
-  const size_t slash = location.find_first_of("/?#");
-  if (colon != location.npos && colon < slash) {
-    return std::string(location);
-  }
-  const size_t host = base.find("://") + 3;
-  if (location.starts_with("//")) {
-    return std::string(base.substr(0, host - 2)) + std::string(location);
-  }
-  const size_t path = std::min(base.find('/', host), base.size());
-  if (location.starts_with('/')) {
-    return std::string(base.substr(0, path)) + std::string(location);
-  }
-  const std::string_view folder = base.substr(0, base.find_first_of("?#"));
-  const size_t last = folder.rfind('/');
-  return std::string(folder.substr(0, std::max(last + 1, path))) +
-         (last < path ? "/" : "") + std::string(location);
-}
-
-std::string percent_encode(std::string_view text, bool keep_slashes) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~' || (c == '/' && keep_slashes);
-    if (plain) {
-      out += c;
-      continue;
-    }
-    out += '%';
-    out += kDigits[static_cast<unsigned char>(c) >> 4];
-    out += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
 }
 
 }  // namespace rotor

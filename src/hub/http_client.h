@@ -61,14 +61,4 @@ class HttpClient {
   std::unique_ptr<State> state_;
 };
 
-// "https://host:port" of an address in lower case, the usual port left out; empty when it has none.
-std::string url_origin(std::string_view url);
-
-// The address that a Location header means, seen from `base`.
-std::string resolve_url(std::string_view base, std::string_view location);
-
-// For a part of an address: every byte but letters, digits and "-._~" as %XX; '/' stays with
-// `keep_slashes`.
-std::string percent_encode(std::string_view text, bool keep_slashes);
-
 }  // namespace rotor

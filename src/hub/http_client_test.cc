@@ -116,29 +116,5 @@ TEST(HttpClient, Cancelled) {
   EXPECT_EQ(fetch(client, {server.address(), false, {}, 5}).result.status.code(), Code::kCancelled);
 }
 
-TEST(HttpClient, Origins) {
-  EXPECT_EQ(url_origin("https://Hub.co:443/a?b"), "https://hub.co");
-  EXPECT_EQ(url_origin("HTTP://hub.co:8080"), "http://hub.co:8080");
-  EXPECT_EQ(url_origin("https://hub.co@evil.com/x"), "https://evil.com");
-  EXPECT_EQ(url_origin("https://evil.com\\@hub.co/x"), "https://evil.com");
-  EXPECT_NE(url_origin("https://hub.co"), url_origin("http://hub.co"));
-  EXPECT_NE(url_origin("https://hub.co"), url_origin("https://hub.co.evil.com"));
-  EXPECT_EQ(url_origin("/path"), "");
-}
-
-TEST(HttpClient, Redirects) {
-  const std::string base = "https://hub.co/a/b?c";
-  EXPECT_EQ(resolve_url(base, "https://cdn.co/x"), "https://cdn.co/x");
-  EXPECT_EQ(resolve_url(base, "//cdn.co/x"), "https://cdn.co/x");
-  EXPECT_EQ(resolve_url(base, "/x:y"), "https://hub.co/x:y");
-  EXPECT_EQ(resolve_url(base, "x"), "https://hub.co/a/x");
-  EXPECT_EQ(resolve_url("https://hub.co", "x"), "https://hub.co/x");
-}
-
-TEST(HttpClient, PercentEncoding) {
-  EXPECT_EQ(percent_encode("refs/pr/1", false), "refs%2Fpr%2F1");
-  EXPECT_EQ(percent_encode("a b/\xc3\xa9?#%", true), "a%20b/%C3%A9%3F%23%25");
-}
-
 }  // namespace
 }  // namespace rotor

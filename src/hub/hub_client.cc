@@ -9,6 +9,8 @@
 #include <thread>
 #include <utility>
 
+#include "hub/web_address.h"
+
 namespace rotor {
 namespace {
 
@@ -172,12 +174,18 @@ HttpResult HubClient::exchange(HttpRequest request, const BodySink& sink) {
     if (!result.status.ok() || !is_redirect(result.response)) {
       return result;
     }
-    const std::string target = resolve_url(request.url, result.response.header("location"));
+    const std::string target =
+        resolve_url(request.url, std::string(result.response.header("location")));
     const std::string origin = url_origin(target);
     if (request.head && origin != url_origin(request.url)) {
       return result;
     }
-    if (origin.empty() || (hub.starts_with("https:") && !origin.starts_with("https:"))) {
+    if (origin.empty()) {
+      result.status = Status(Code::kNetworkError, url_origin(request.url) +
+                                                      ": redirects to what is no web address");
+      return result;
+    }
+    if (hub.starts_with("https:") && !origin.starts_with("https:")) {
       result.status = Status(Code::kNetworkError, url_origin(request.url) +
                                                       ": redirects to an address without TLS");
       return result;

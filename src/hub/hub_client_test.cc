@@ -140,6 +140,19 @@ TEST(HubClient, TheTokenGoesToTheHubAlone) {
   EXPECT_EQ(cdn.requests().front().header("Authorization"), "");
 }
 
+// Read carelessly, the host of this address is the hub's.
+TEST(HubClient, TheTokenDoesNotFollowADisguisedHost) {
+  TestServer evil([](const ServedRequest&) { return reply(200, "", "{}"); });
+  std::string hub_address;
+  Hub hub([&](const ServedRequest&) {
+    return reply(302, "Location: " + hub_address + "\\@" + evil.address().substr(7) + "/x\r\n", "");
+  });
+  hub_address = hub.server.address();
+  EXPECT_TRUE(hub.client->model_info("org/name", "main").ok());
+  ASSERT_EQ(evil.requests().size(), 1u);
+  EXPECT_EQ(evil.requests().front().header("Authorization").find("hf_secret"), std::string::npos);
+}
+
 TEST(HubClient, RedirectsEnd) {
   Hub hub([](const ServedRequest&) { return reply(302, "Location: /again\r\n", ""); });
   EXPECT_EQ(hub.client->model_info("org/name", "main").status().code(), Code::kNetworkError);

@@ -2,7 +2,6 @@
 #include "base/atomic_folder.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,8 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+
+#include "base/temporary_lock.h"
 
 namespace rotor {
 namespace {
@@ -53,20 +54,11 @@ void remove_abandoned(const fs::path& parent, const std::string& prefix) {
       continue;
     }
     std::error_code ignored;  // what stays is in nobody's way
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+    if (take_abandoned(descriptor)) {
       fs::remove_all(entry->path(), ignored);
     }
     ::close(descriptor);
   }
-}
-
-// Locks a new folder. False when another process took it for abandoned before it was locked.
-bool claim(int descriptor) {
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    return false;
-  }
-  struct stat status;
-  return ::fstat(descriptor, &status) == 0 && status.st_nlink > 0;
 }
 
 Status check_free(const std::string& path) {
@@ -131,7 +123,7 @@ Result<AtomicFolder> AtomicFolder::create(const std::string& path) {
       return io_error(path + ": cannot create: " + reason(errno));
     }
     const int descriptor = open_folder(folder.temporary_path_);
-    if (descriptor >= 0 && claim(descriptor)) {
+    if (descriptor >= 0 && claim_temporary(descriptor)) {
       folder.descriptor_ = descriptor;
       return folder;
     }

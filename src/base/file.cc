@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // POSIX files: reads that survive interruptions and short counts, and writes that become visible
-// all at once. Locks are advisory flock() locks on the temporary files only.
+// all at once. Only the temporary files are locked.
 #include "base/file.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,8 @@
 #include <memory>
 #include <system_error>
 #include <utility>
+
+#include "base/temporary_lock.h"
 
 namespace rotor {
 namespace {
@@ -69,21 +70,11 @@ void remove_abandoned(const std::string& folder, const std::string& prefix) {
     if (descriptor < 0) {
       continue;
     }
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+    if (take_abandoned(descriptor)) {
       ::unlinkat(parent, entry->d_name, 0);
     }
     ::close(descriptor);
   }
-}
-
-// Locks a new temporary file. False when another process took it for abandoned before it was
-// locked. On file systems without locks nothing is ever taken for abandoned.
-bool claim(int descriptor) {
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    return false;
-  }
-  struct stat status;
-  return ::fstat(descriptor, &status) == 0 && status.st_nlink > 0;
 }
 
 // Where writing to `path` should end: a symbolic link leads to its target.
@@ -223,7 +214,7 @@ Result<AtomicFile> AtomicFile::create(const std::string& path) {
     if (descriptor < 0 && errno != EEXIST) {
       return io_error(path + ": cannot create: " + reason(errno));
     }
-    if (descriptor >= 0 && claim(descriptor)) {
+    if (descriptor >= 0 && claim_temporary(descriptor)) {
       file.descriptor_ = descriptor;
       return file;
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor bench: tokens a second for prompts and for generation, beside what memory and arithmetic allow.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <fmt/format.h>
 

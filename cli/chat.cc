@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor chat: a conversation on the terminal. Answers go to standard output, everything else to
 // standard error, so a conversation can be piped.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>

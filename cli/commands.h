@@ -3,7 +3,9 @@
 // exit code there when it ran.
 #pragma once
 
-#include <CLI/CLI.hpp>
+namespace CLI {
+class App;
+}
 
 namespace rotor::cli {
 

@@ -2,6 +2,7 @@
 // rotor convert: writes any readable model as .rotor, GGUF or a Hugging Face folder.
 #include "model/convert.h"
 
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor doctor: what this machine is and whether the kernels compute correctly on it.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <sys/utsname.h>
 #include <unistd.h>

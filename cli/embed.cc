@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor embed: a vector for each text, from an embedding model.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor eval: how often a model holds the right one of several answers the likeliest.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

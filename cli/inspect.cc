@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor inspect: what a model file holds, for a person and as JSON.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor logits: the raw numbers, for comparison with other implementations.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <limits>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor ls: the models of the cache that rotor can open.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

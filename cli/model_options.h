@@ -2,7 +2,6 @@
 // The options that every command with a model shares, and the way from them to a loaded model.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <rotor/status.h>
 
 #include <memory>
@@ -12,6 +11,10 @@
 #include "device/cpu/cpu_executor.h"
 #include "model/loader.h"
 #include "model/model.h"
+
+namespace CLI {
+class App;
+}
 
 namespace rotor::cli {
 

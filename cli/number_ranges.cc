@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "number_ranges.h"
 
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <fmt/format.h>
 

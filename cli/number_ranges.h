@@ -2,10 +2,14 @@
 // Lists of numbers as llama-bench takes them: "1,2", "1-8", "1-8+2" (1 3 5 7), "1-8*2" (1 2 4 8).
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}
 
 namespace rotor::cli {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor ppl: how well a model predicts a text, and how far it is from saved logits of another.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

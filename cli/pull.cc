@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor pull: downloads a model of the Hugging Face hub, or brings it up to date.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor rm: removes a downloaded model from the cache.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <unistd.h>
 

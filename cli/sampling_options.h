@@ -2,7 +2,6 @@
 // The options that say how tokens are chosen, under the names people know from llama.cpp.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <rotor/generation.h>
 #include <rotor/status.h>
 
@@ -10,6 +9,10 @@
 #include <vector>
 
 #include "model/model.h"
+
+namespace CLI {
+class App;
+}
 
 namespace rotor::cli {
 

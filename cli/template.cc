@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor template: the prompt that a chat template makes of a conversation.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotor tokenize and rotor detokenize: text on standard input to token ids, and back.
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 

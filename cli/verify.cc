@@ -2,6 +2,7 @@
 // rotor verify: checks a model file from end to end.
 #include "model/verify.h"
 
+#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <boost/json.hpp>

@@ -72,6 +72,9 @@ TEST_P(HeadIdentity, GivesTheSameLogits) {
     options_.isa = static_cast<IsaLevel>(level);
     for (const size_t threads : {1, 2, 3}) {
       for (const size_t chunk : {1, 2, 100}) {
+        if (identity_extent() == Extent::kFew && threads != std::min<size_t>(chunk, 3)) {
+          continue;
+        }
         options_.threads = threads;
         const auto executor = *make_cpu_executor(two_stage_, options_);
         const TopQuery query = {1 + chunk % 7, {5, 96}};

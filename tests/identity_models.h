@@ -2,8 +2,10 @@
 // Models for the tests that nothing but the weights decides what is computed, with their hashes.
 #pragma once
 
+#include <cstdlib>
 #include <ostream>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "model/test_model.h"
@@ -21,6 +23,16 @@ inline Tokens random_tokens(size_t count, size_t vocab, uint32_t seed) {
     token = static_cast<TokenId>(random() % vocab);
   }
   return tokens;
+}
+
+// In how many ways a model is computed, by ROTOR_IDENTITY: "long" for kMany; "few" where a sanitizer
+// makes each way slow and looks for what any of them shows.
+enum class Extent { kFew, kSome, kMany };
+
+inline Extent identity_extent() {
+  const char* asked = std::getenv("ROTOR_IDENTITY");
+  const std::string_view text = asked == nullptr ? "" : asked;
+  return text == "long" ? Extent::kMany : text == "few" ? Extent::kFew : Extent::kSome;
 }
 
 struct IdentityModel {

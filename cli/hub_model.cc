@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 
-#include "hub/hub_aliases.h"
 #include "hub/hub_inventory.h"
 #include "terminal.h"
 
@@ -43,42 +42,12 @@ ProgressCallback download_bar(bool quiet) {
   };
 }
 
-// The path that a name without hf:// in front would have as a file lies in a folder that exists.
-bool lies_in_a_folder(const std::string& given) {
-  const size_t slash = given.find('/');
-  std::error_code error;
-  return given.find(':') > slash && fs::is_directory(given.substr(0, slash), error);
-}
-
-std::string offline_advice(const HubName& name, const HubSettings& settings) {
-  std::string revisions;
-  const HubCache cache(settings.cache);
-  for (const std::string& commit : cache.commits(name.repo)) {
-    revisions += " " + commit;
-  }
-  return revisions.empty() ? "; it is not in the cache " + settings.cache
-                           : "; the cache has other revisions or parts of it:" + revisions;
-}
-
 }  // namespace
 
 Result<HubSettings> program_hub_settings() {
   ROTOR_ASSIGN(HubSettings settings, hub_settings());
   settings.user_agent = "rotor/" ROTOR_VERSION;
   return settings;
-}
-
-bool means_hub_model(const std::string& given) {
-  std::error_code error;
-  if (given.starts_with("synthetic:") || fs::exists(given, error)) {
-    return false;
-  }
-  return find_hub_alias(given) != nullptr || (is_hub_name(given) && !lies_in_a_folder(given));
-}
-
-Result<HubName> hub_name_of(const std::string& given, const HubSettings& settings) {
-  const HubAlias* alias = find_hub_alias(given);
-  return parse_hub_name(alias == nullptr ? std::string_view(given) : alias->name, settings.endpoint);
 }
 
 Result<PulledModel> pull(const HubName& name, const HubSettings& settings, bool quiet) {
@@ -92,22 +61,17 @@ Result<PulledModel> pull(const HubName& name, const HubSettings& settings, bool 
     fmt::print(stderr, "rotor: downloading {} from {} to {}\n", name.text(), settings.endpoint,
                settings.cache);
   }
-  Result<PulledModel> pulled = pull_model(name, settings, options);
+  Result<PulledModel> pulled = pull_hub_model(name, settings, options);
   if (!pulled.ok() && options.progress) {
     fmt::print(stderr, "\r\x1b[K");
-  }
-  if (!pulled.ok() && pulled.status().code() == Code::kNetworkError) {
-    return Status(Code::kNetworkError,
-                  pulled.status().message() + offline_advice(name, settings));
   }
   return pulled;
 }
 
-Result<std::string> hub_model_path(const std::string& given, bool quiet) {
+Result<std::string> model_of_the_hub(const std::string& given, bool quiet) {
   ROTOR_ASSIGN(const HubSettings settings, program_hub_settings());
   ROTOR_ASSIGN(const HubName name, hub_name_of(given, settings));
-  const HubCache cache(settings.cache);
-  if (const auto cached = find_cached_model(cache, name, settings.offline)) {
+  if (const auto cached = find_cached_model(HubCache(settings.cache), name, settings.offline)) {
     return cached->path;
   }
   ROTOR_ASSIGN(const PulledModel pulled, pull(name, settings, quiet));

@@ -106,7 +106,7 @@ void add_compute_options(CLI::App& app, ModelOptions& options) {
 
 Result<std::string> resolve_model(const std::string& given, Purpose purpose, bool quiet) {
   if (!given.empty()) {
-    return means_hub_model(given) ? hub_model_path(given, quiet) : given;
+    return means_hub_model(given) ? model_of_the_hub(given, quiet) : given;
   }
   for (const fs::path& folder : model_folders()) {
     const std::vector<fs::path> files = models_in(folder);

@@ -7,7 +7,7 @@ endif()
 include(CMakePackageConfigHelpers)
 
 get_property(modules GLOBAL PROPERTY ROTOR_LIBRARIES)
-list(REMOVE_ITEM modules rotor_hub)  # the program downloads, the library does not
+list(REMOVE_ITEM modules rotor_hub)  # the program and Python download, the library does not
 list(TRANSFORM modules REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>" OUTPUT_VARIABLE objects)
 set(exports ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 add_library(librotor SHARED ${objects})

@@ -22,6 +22,7 @@
 
 #include "errors.h"
 #include "event_stream.h"
+#include "hub.h"
 #include "shared_model.h"
 
 namespace nb = nanobind;
@@ -258,4 +259,5 @@ NB_MODULE(_core, module) {
   rotor::python::bind_results(module);
   rotor::python::bind_events(module);
   rotor::python::bind_model(module);
+  rotor::python::bind_hub(module);
 }

@@ -33,19 +33,29 @@ class Waiters {
 };
 
 // Waits without the interpreter lock until `ready(kPatience)`, which waits at most so long, is true. In
-// between it asks whether a signal handler raised; from then on `give_up()` is called each time, and
-// the exception is thrown when that or `ready` is true. The caller holds the lock.
-template <typename Ready, typename GiveUp>
-void wait_interruptibly(const Ready& ready, const GiveUp& give_up) {
+// between it calls `between()`, in the end once more, and asks whether a signal handler raised. From an
+// exception of either on `give_up()` is called each time; the exception is thrown when that or `ready` is
+// true. The caller holds the lock.
+template <typename Ready, typename GiveUp, typename Between>
+void wait_interruptibly(const Ready& ready, const GiveUp& give_up, const Between& between) {
   constexpr std::chrono::milliseconds kPatience{50};
   const Waiters::Scope waiting;
   bool interrupted = false;
+  const auto raised = [&](bool done) {
+    try {
+      between();
+    } catch (nanobind::python_error& error) {
+      error.restore();
+      return true;
+    }
+    return !done && PyErr_CheckSignals() != 0;
+  };
   for (bool done = false; !done;) {
     {
       const nanobind::gil_scoped_release released;
       done = ready(kPatience);
     }
-    interrupted = interrupted || (!done && PyErr_CheckSignals() != 0);
+    interrupted = interrupted || raised(done);
     done = done || (interrupted && give_up());
   }
   if (interrupted) {
@@ -53,10 +63,15 @@ void wait_interruptibly(const Ready& ready, const GiveUp& give_up) {
   }
 }
 
+template <typename Ready, typename GiveUp>
+void wait_interruptibly(const Ready& ready, const GiveUp& give_up) {
+  wait_interruptibly(ready, give_up, [] {});
+}
+
 // Runs `work`, which throws nothing, in a thread of its own while this one waits interruptibly;
-// `cancel` asks it to end.
-template <typename Output, typename Work, typename Cancel>
-Output run_interruptibly(const Work& work, const Cancel& cancel) {
+// `cancel` asks it to end, `between` is called now and then.
+template <typename Output, typename Work, typename Cancel, typename Between>
+Output run_interruptibly(const Work& work, const Cancel& cancel, const Between& between) {
   std::optional<Output> output;
   std::mutex mutex;
   std::condition_variable ended;
@@ -74,8 +89,14 @@ Output run_interruptibly(const Work& work, const Cancel& cancel) {
       [&] {
         cancel();
         return false;
-      });
+      },
+      between);
   return *std::move(output);
+}
+
+template <typename Output, typename Work, typename Cancel>
+Output run_interruptibly(const Work& work, const Cancel& cancel) {
+  return run_interruptibly<Output>(work, cancel, [] {});
 }
 
 // Whether a call is still wanted, and whether it runs.

@@ -1,6 +1,6 @@
 """Rotor's C++ library."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import numpy
@@ -249,3 +249,7 @@ class LanguageModel:
     def logits(self, tokens: Sequence[int], rows: int) -> Annotated[NDArray[numpy.float32], dict(shape=(None, None), order='C')]: ...
 
 def shut_down() -> None: ...
+
+def means_hub_model(model: str) -> bool: ...
+
+def fetch_model(name: str, *, revision: str | None = None, cache_dir: str | None = None, local_files_only: bool = False, token: str | None = None, progress: Callable[[str, int, int], object] | None = None) -> str: ...

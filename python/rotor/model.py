@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from rotor import _core
+from rotor.hub import ProgressBar, ProgressCall, find_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -129,12 +129,19 @@ class Model:
         cls,
         model: str | os.PathLike[str],
         *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        progress: ProgressCall | ProgressBar | None = None,
         threads: int = 0,
         context: int = 0,
         sequences: int = 1,
         every_logit: bool = False,
     ) -> Model:
-        """Opens a Hugging Face folder, a .safetensors, .gguf or .rotor file, or a shipped model.
+        """Opens a Hugging Face folder, a .safetensors, .gguf or .rotor file, a model that ships with
+        Rotor, or one of the hub (``org/name[@revision][:file]`` or an alias), which is downloaded if
+        the cache has not all of it; :func:`rotor.hub.find_model` has what the arguments mean.
 
         threads: 0: what the affinity mask and the control group allow. context: most positions of
         prompt and answer, 0: the model's own, at most 4096. sequences: answers at once that there
@@ -143,7 +150,14 @@ class Model:
         FileNotFoundError, OSError, FormatError, UnsupportedError and MemoryError name the file, and
         where it can be said the tensor and the byte.
         """
-        path = find_model(os.fspath(model))
+        path = find_model(
+            os.fspath(model),
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            token=token,
+            progress=progress,
+        )
         core = _core.LanguageModel.open(
             path, threads=threads, context=context, sequences=sequences, every_logit=every_logit
         )
@@ -278,21 +292,3 @@ class Model:
 
 def _close(chunks: Iterator[Chunk]) -> None:
     chunks.close()  # type: ignore[attr-defined]  # a generator
-
-
-def find_model(model: str) -> str:
-    """The path of a model: a path that exists, or the name of a model that ships with Rotor."""
-    if Path(model).exists() or model.startswith("synthetic:"):
-        return model
-    folders = [
-        Path(sys.prefix) / "share" / "rotor",
-        Path(__file__).resolve().parents[2] / "models",
-    ]
-    for folder in folders:
-        if (shipped := folder / f"{model}.rotor").is_file():
-            return str(shipped)
-    names = sorted({path.stem for folder in folders for path in folder.glob("*.rotor")})
-    raise FileNotFoundError(
-        f"{model}: no such file or folder, and no model that ships with Rotor "
-        f"({', '.join(names) or 'none was found'})"
-    )

@@ -20,7 +20,7 @@ import gguf_writer
 import hf_writer
 import tiny_models
 from engine import ROOT, Engine
-from local_hub import LocalHub, serving
+from hub_server import Hub, Mishap, cut, only
 from tiny_models import Recipe
 
 MASTER = Recipe("official", hidden=128, ffn=256, heads=4, kv_heads=1, storage="master")
@@ -55,9 +55,11 @@ def repos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def hub(repos: dict[str, Path]) -> Iterator[LocalHub]:
-    with serving(repos, COMMITS) as server:
-        yield server
+def hub(repos: dict[str, Path]) -> Iterator[Hub]:
+    with Hub() as started:
+        for name, commit in COMMITS.items():
+            started.add_folder(name, repos[name], commit=commit)
+        yield started
 
 
 def table() -> dict:
@@ -93,7 +95,7 @@ def table() -> dict:
 class Run:
     """One folder that check_official works in."""
 
-    def __init__(self, engine: Engine, hub: LocalHub, folder: Path) -> None:
+    def __init__(self, engine: Engine, hub: Hub, folder: Path) -> None:
         self.engine, self.hub, self.folder = engine, hub, folder
         self.table = table()
 
@@ -101,7 +103,7 @@ class Run:
         """The exit code and the checks of report.json."""
         (self.folder / "table.json").write_text(json.dumps(self.table))
         command = [sys.executable, str(ROOT / "tools" / "check_official")]
-        command += ["--rotor", str(self.engine.program), "--endpoint", self.hub.endpoint]
+        command += ["--rotor", str(self.engine.program), "--endpoint", self.hub.address]
         command += ["--table", str(self.folder / "table.json"), "--out", str(self.folder / "out")]
         command += ["--random-weights", *([] if transformers else ["--no-transformers"])]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -111,7 +113,7 @@ class Run:
 
 
 @pytest.fixture
-def run(engine: Engine, hub: LocalHub, tmp_path: Path) -> Run:
+def run(engine: Engine, hub: Hub, tmp_path: Path) -> Run:
     return Run(engine, hub, tmp_path)
 
 
@@ -126,11 +128,9 @@ def test_passes_and_reports(run: Run) -> None:
     assert len(hashes) == 3 and len(set(hashes.values())) == 1
     assert checks["download packed"]["revision"] == "1" * 40
     assert checks["perplexity"]["windows"] >= 2
-    stored = run.hub.repos["microsoft/bf16"] / "model.safetensors"
-    assert (
-        checks["download bf16"]["sha256"]["model.safetensors"]
-        == hashlib.sha256(stored.read_bytes()).hexdigest()
-    )
+    stored = run.hub.find("microsoft/bf16", "main").files["model.safetensors"]
+    found = checks["download bf16"]["sha256"]["model.safetensors"]
+    assert found == hashlib.sha256(stored).hexdigest()
     text = (run.folder / "out" / "report.md").read_text()
     assert "| same trits | passed |" in text and hashes["gguf"] in text
     asked = len(run.hub.requests)
@@ -138,15 +138,21 @@ def test_passes_and_reports(run: Run) -> None:
     assert len(run.hub.requests) == asked, "nothing is downloaded twice"
 
 
+def halved(hub: Hub, repo: str, name: str) -> Mishap:
+    """A connection that ends in the middle of a file, once."""
+    content = hub.find(repo, "main").files[name]
+    return only(content, cut(len(content) // 2))
+
+
 def test_goes_on_after_an_interruption(run: Run) -> None:
     """`rotor pull` does so by itself, the download of the text when it is run again."""
-    run.hub.cut, run.hub.cut_ending = 1, ".safetensors"
+    run.hub.mishaps = [halved(run.hub, "microsoft/packed", "model.safetensors")]
     status, checks = run.check()
-    assert (run.hub.cut, status) == (0, 0), checks
+    assert (run.hub.mishaps, status) == ([], 0), checks
 
 
 def test_goes_on_with_the_text_when_run_again(run: Run) -> None:
-    run.hub.cut, run.hub.cut_ending = 1, ".zip"
+    run.hub.mishaps = [halved(run.hub, "datasets/text", "text.zip")]
     status, checks = run.check()
     assert status == 1
     assert "run it again" in checks["perplexity"]["why"]
@@ -155,12 +161,11 @@ def test_goes_on_with_the_text_when_run_again(run: Run) -> None:
     assert (status, checks["perplexity"]["result"]) == (0, "passed")
 
 
-def test_other_trits_are_found(
-    run: Run, repos: dict[str, Path], tmp_path: Path
-) -> None:
+def test_other_trits_are_found(run: Run, tmp_path: Path) -> None:
     other = Recipe("other", hidden=128, ffn=256, heads=4, kv_heads=1)
     folder = hf_writer.write_model(tmp_path / "other", other, tiny_models.make_weights(other))
-    run.hub.repos = {**repos, "microsoft/packed": folder}
+    run.hub.repositories["microsoft/packed"] = []
+    run.hub.add_folder("microsoft/packed", folder, commit=COMMITS["microsoft/packed"])
     status, checks = run.check()
     assert status == 1
     assert "the trits differ" in checks["same trits"]["why"]

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-LARGE = (".safetensors", ".gguf", ".rotor", ".bin")
+LARGE = (".safetensors", ".gguf", ".rotor", ".bin", ".zip")
 
 
 def git_name(content: bytes) -> str:
@@ -104,6 +104,11 @@ class Hub:
         self.repositories[repo].append(added)
         return added
 
+    def add_folder(self, repo: str, folder: Path, **options: object) -> Repository:
+        """Adds the files of a folder as a commit; "datasets/name" is a repository of that kind."""
+        files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        return self.add(repo, files, **options)
+
     def find(self, repo: str, revision: str) -> Repository | None:
         """The commit that a revision means."""
         for candidate in self.repositories.get(repo, []):
@@ -152,7 +157,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.hub.hub_mishaps and self.hub.hub_mishaps.pop(0)(self, b""):
             return
         for pattern, answer in (
-            (r"/api/models/([^/]+/[^/]+)/revision/([^/]+)", self._revision),
+            (r"/api/(?:models/)?([^/]+/[^/]+)/revision/([^/]+)", self._revision),
             (r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", self._tree),
             (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self._resolve),
         ):
@@ -262,6 +267,18 @@ def cut(count: int) -> Mishap:
         return True
 
     return mishap
+
+
+def only(content: bytes, mishap: Mishap) -> Mishap:
+    """Waits until that content is asked for."""
+
+    def when(handler: Handler, data: bytes) -> bool:
+        if data == content:
+            return mishap(handler, data)
+        handler.hub.mishaps.insert(0, when)
+        return False
+
+    return when
 
 
 def wrong(handler: Handler, data: bytes) -> bool:

@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <boost/json.hpp>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -14,6 +13,7 @@
 
 #include "base/json.h"
 #include "commands.h"
+#include "engine/embedding.h"
 #include "exit_code.h"
 #include "model_options.h"
 #include "npy.h"
@@ -55,72 +55,25 @@ Status read_texts(EmbedOptions& options) {
   return options.texts.empty() ? invalid_argument("no text to embed") : Status();
 }
 
-// Divides by the Euclidean length; a vector of zeros stays. Computed in binary64, rounded once.
-void normalise(std::vector<float>& vector) {
-  double square = 0.0;
-  for (const float value : vector) {
-    square += static_cast<double>(value) * static_cast<double>(value);
-  }
-  const double length = std::sqrt(square);
-  for (float& value : vector) {
-    value = length > 0.0 ? static_cast<float>(static_cast<double>(value) / length) : value;
-  }
-}
-
-// The normed activations of the text's last token.
-Result<std::vector<float>> last_hidden(const LoadedModel& loaded, const std::vector<TokenId>& tokens,
-                                       size_t at_once) {
-  Executor& executor = *loaded.executor;
-  KvSequence sequence(&executor.kv_pool());
-  for (size_t begin = 0; begin < tokens.size(); begin += at_once) {
-    const size_t end = std::min(tokens.size(), begin + at_once);
-    ROTOR_TRY(sequence.extend(end - begin));
-    Batch batch;
-    for (size_t i = begin; i < end; ++i) {
-      BatchRow row{&sequence, i, tokens[i], i + 1 == tokens.size()};
-      row.hidden_alone = true;
-      batch.rows.push_back(row);
-    }
-    ROTOR_TRY(executor.forward(batch, &interrupt_flag()));
-  }
-  const auto hidden = executor.hidden(0);
-  return std::vector<float>(hidden.begin(), hidden.end());
-}
-
 Result<std::vector<float>> embed_text(const LoadedModel& loaded, const std::string& text,
                                       const EmbedOptions& options) {
   ROTOR_ASSIGN(const std::vector<TokenId> tokens, loaded.model->tokenizer->encode(text));
-  if (tokens.empty()) {
-    return invalid_argument("a text without a token has no vector");
-  }
-  if (tokens.size() > loaded.context) {
-    return invalid_argument(fmt::format("a text of {} tokens does not fit into the context of {} "
-                                        "positions", tokens.size(), loaded.context));
-  }
-  ROTOR_ASSIGN(std::vector<float> vector, last_hidden(loaded, tokens, options.batch));
+  ROTOR_ASSIGN(std::vector<float> vector, embed_tokens(*loaded.executor, tokens, loaded.context,
+                                                       options.batch, &interrupt_flag()));
   if (!options.as_computed) {
-    normalise(vector);
+    normalize(vector);
   }
   return vector;
-}
-
-Status check_pooling(const ModelOptions& options, const Model& model) {
-  const Pooling pooling = model.config.pooling;
-  if (pooling != Pooling::kLast && pooling != Pooling::kUnstated) {
-    return unsupported(model.path + ": pooling of the " + std::string(pooling_name(pooling)) +
-                       " of the tokens is not supported; expected the last");
-  }
-  if (pooling == Pooling::kUnstated && !options.quiet) {
-    fmt::print(stderr, "warning: the model states no pooling; its last token's vector is taken\n");
-  }
-  return {};
 }
 
 Status embed(EmbedOptions options) {
   ROTOR_TRY(read_texts(options));
   ROTOR_ASSIGN(const LoadedModel loaded, load(options.model, 1, options.batch));
   const Model& model = *loaded.model;
-  ROTOR_TRY(check_pooling(options.model, model));
+  ROTOR_TRY(check_pooling(model));
+  if (model.config.pooling == Pooling::kUnstated && !options.model.quiet) {
+    fmt::print(stderr, "warning: the model states no pooling; its last token's vector is taken\n");
+  }
   if (model.tokenizer == nullptr) {
     return unsupported(model.path + ": has no tokenizer");
   }

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,11 @@ enum class EarlyStopping : uint8_t {
   kFirst,      // true: as soon as `beam_width` answers are finished
   kNever,      // "never": when no running beam could still beat the worst finished one
 };
+
+// Changes the logits (vocab) that the next token of an answer is drawn from; -infinity bans a token.
+// `tokens`: prompt and answer so far. Both are valid in the call. A failure ends the generation with it.
+using LogitsProcessor =
+    std::function<Status(std::span<const TokenId> tokens, std::span<float> logits)>;
 
 struct GenerationRequest {
   // The whole text so far; at least one token, at most the context.
@@ -44,6 +50,10 @@ struct GenerationRequest {
   // Draft the tokens to come from what the text repeats and compute them together, where that pays. The
   // answers are the same either way. Not with beam search.
   bool speculate = true;
+
+  // Called in the thread of generate(), once for each token that is drawn, in the order of its answer;
+  // before biases, penalties and filters. May be empty. Not with beam search.
+  LogitsProcessor logits_processor = {};
 
   // 2 .. kMaxAnswers: beam search, which looks for likely answers instead of drawing one. It heeds
   // the biases and penalties of `sampling`, but no filter, temperature or seed.

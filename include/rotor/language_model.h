@@ -30,6 +30,9 @@ struct OpenOptions {
 // The logits (vocabulary) of the token after the i-th one; valid in the call.
 using LogitsCallback = std::function<void(size_t i, std::span<const float> logits)>;
 
+// The activations (hidden size) of the i-th token; valid in the call.
+using HiddenCallback = std::function<void(size_t i, std::span<const float> hidden)>;
+
 // Owns the weights, the cache and a team of threads. Objects are independent of each other; one object
 // is used by one thread at a time, but for cancel(). A model whose file has no tokenizer generates tokens without text.
 class LanguageModel {
@@ -47,6 +50,7 @@ class LanguageModel {
   // Tokens with which the model says that it is done; for GenerationRequest::end_of_generation.
   const std::vector<TokenId>& end_of_generation() const;
   size_t vocabulary() const;
+  size_t hidden_size() const;
   size_t context() const;
 
   // The text as tokens, begin-of-text first if the model wants it. Text never becomes a special token.
@@ -67,7 +71,15 @@ class LanguageModel {
   // had cached is forgotten. kInvalidArgument, kNotFinite, kCancelled.
   Status logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits);
 
-  // Ends the generate() or logits() that runs, within a layer's time: answers end with kCancelled and
+  // Computes `tokens` (1 .. context()) and calls `on_hidden` once a token, in order, with the normed
+  // activations that the head would multiply. Forgets and fails as logits() does.
+  Status hidden_states(std::span<const TokenId> tokens, const HiddenCallback& on_hidden);
+
+  // The vector (hidden_size()) of a text's tokens: hidden_states() of the last, divided by its length if
+  // `normalized`. kUnsupported where the model asks for another token's, or a mean.
+  Result<std::vector<float>> embed(std::span<const TokenId> tokens, bool normalized = true);
+
+  // Ends the generate(), logits() and so on that runs, within a layer's time: answers end with kCancelled and
   // what they have. From any thread or from a callback; nothing happens when nothing runs.
   void cancel();
 

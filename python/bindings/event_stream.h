@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generation as a Python iterator: a thread of its own writes, the iterator takes.
+// Generation as a Python iterator: a thread of its own writes, the iterator takes. Where Python code
+// changes the logits, the writing thread waits until the iterator has run it.
 #pragma once
 
+#include <nanobind/nanobind.h>
 #include <rotor/generation.h>
 
 #include <memory>
@@ -23,8 +25,11 @@ class EventStream {
     FinishReason finish_reason;
   };
 
-  // Starts. The writing thread never touches Python.
-  EventStream(std::shared_ptr<SharedModel> model, GenerationRequest request);
+  // Starts. The writing thread never touches Python. `processor`: None, or what is called with
+  // (tokens, logits), arrays of its own, for each token that is drawn; what it raises ends the
+  // generation and comes out of next().
+  EventStream(std::shared_ptr<SharedModel> model, GenerationRequest request,
+              nanobind::object processor);
   // As close().
   ~EventStream();
   EventStream(const EventStream&) = delete;
@@ -43,8 +48,10 @@ class EventStream {
 
  private:
   struct State;
+  void process();
   std::shared_ptr<State> state_;  // also of the thread, which may outlive this while it waits its turn
   std::thread thread_;
+  nanobind::object processor_;
 };
 
 }  // namespace rotor::python

@@ -4,7 +4,6 @@
 // Threads: every call that computes releases the interpreter lock and waits for the model's own lock,
 // so a model may be shared. Ctrl-C is looked at twenty times a second while a call runs.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
@@ -20,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "arrays.h"
 #include "errors.h"
 #include "event_stream.h"
 #include "hub.h"
@@ -31,16 +31,8 @@ using namespace nb::literals;
 namespace rotor::python {
 namespace {
 
+using Biases = std::vector<std::pair<TokenId, float>>;
 using Messages = std::vector<std::pair<std::string, std::string>>;
-using Array = nb::ndarray<nb::numpy, float, nb::ndim<2>, nb::c_contig>;
-
-// (rows, vocabulary), the memory now owned by the array.
-Array array_of(std::vector<float> values, size_t rows, size_t cols) {
-  auto* kept = new std::vector<float>(std::move(values));
-  nb::capsule owner(kept, [](void* memory) noexcept { delete static_cast<std::vector<float>*>(memory); });
-  return Array(kept->data(), {rows, cols}, owner);
-}
-
 // The shortest decimal that rounds to `value`, as signatures show it.
 double decimal(float value) {
   char text[32];
@@ -50,10 +42,26 @@ double decimal(float value) {
   return result;
 }
 
+std::vector<LogitBias> to_biases(const Biases& biases) {
+  std::vector<LogitBias> out;
+  for (const auto& [token, bias] : biases) {
+    out.push_back({token, bias});
+  }
+  return out;
+}
+
+Biases logit_bias(const SamplingParams& params) {
+  Biases out;
+  for (const auto& [token, bias] : params.logit_bias) {
+    out.emplace_back(token, bias);
+  }
+  return out;
+}
+
 SamplingParams sampling_params(float temperature, int32_t top_k, float top_p, float min_p,
                                float typical_p, int32_t repeat_last_n, float repeat_penalty,
                                float presence_penalty, float frequency_penalty, uint64_t seed,
-                               const std::vector<std::pair<TokenId, float>>& logit_bias) {
+                               const Biases& logit_bias) {
   SamplingParams params;
   params.temperature = temperature;
   params.top_k = top_k;
@@ -65,9 +73,7 @@ SamplingParams sampling_params(float temperature, int32_t top_k, float top_p, fl
   params.presence_penalty = presence_penalty;
   params.frequency_penalty = frequency_penalty;
   params.seed = seed;
-  for (const auto& [token, bias] : logit_bias) {
-    params.logit_bias.push_back({token, bias});
-  }
+  params.logit_bias = to_biases(logit_bias);
   return params;
 }
 
@@ -79,8 +85,7 @@ void bind_sampling(nb::module_& module) {
           "__init__",
           [](SamplingParams* self, float temperature, int32_t top_k, float top_p, float min_p,
              float typical_p, int32_t repeat_last_n, float repeat_penalty, float presence_penalty,
-             float frequency_penalty, uint64_t seed,
-             const std::vector<std::pair<TokenId, float>>& logit_bias) {
+             float frequency_penalty, uint64_t seed, const Biases& logit_bias) {
             new (self) SamplingParams(sampling_params(
                 temperature, top_k, top_p, min_p, typical_p, repeat_last_n, repeat_penalty,
                 presence_penalty, frequency_penalty, seed, logit_bias));
@@ -100,7 +105,11 @@ void bind_sampling(nb::module_& module) {
       .def_rw("repeat_penalty", &SamplingParams::repeat_penalty)
       .def_rw("presence_penalty", &SamplingParams::presence_penalty)
       .def_rw("frequency_penalty", &SamplingParams::frequency_penalty)
-      .def_rw("seed", &SamplingParams::seed);
+      .def_rw("seed", &SamplingParams::seed)
+      .def_prop_rw("logit_bias", &logit_bias,
+                   [](SamplingParams& params, const Biases& biases) {
+                     params.logit_bias = to_biases(biases);
+                   });
 }
 
 void bind_request(nb::module_& module) {
@@ -143,8 +152,16 @@ void bind_results(nb::module_& module) {
       .def_ro("stats", &GenerationResult::stats);
 }
 
-Array logits(SharedModel& model, const std::vector<TokenId>& tokens, size_t rows) {
-  model.check_process();
+// Has `work` done by the model in its turn, interruptibly.
+template <typename Work>
+void call(SharedModel& model, const Work& work) {
+  Ticket ticket;
+  check(run_interruptibly<Status>([&] { return model.call<Status>(ticket, work); },
+                                  [&] { model.withdraw(ticket); }));
+}
+
+Array<float, 2> logits(SharedModel& model, const std::vector<TokenId>& tokens, size_t rows) {
+  model.check_usable();
   if (rows == 0 || rows > tokens.size()) {
     throw nb::value_error(("rows: expected 1 to " + std::to_string(tokens.size()) + " (the tokens), got " +
                            std::to_string(rows)).c_str());
@@ -152,19 +169,39 @@ Array logits(SharedModel& model, const std::vector<TokenId>& tokens, size_t rows
   const size_t vocabulary = model.about().vocabulary();
   std::vector<float> values;
   values.reserve(rows * vocabulary);
-  Ticket ticket;
-  check(run_interruptibly<Status>(
-      [&] {
-        return model.call<Status>(ticket, [&](LanguageModel& shared) {
-          return shared.logits(tokens, [&](size_t i, std::span<const float> row) {
-            if (i + rows >= tokens.size()) {
-              values.insert(values.end(), row.begin(), row.end());
-            }
-          });
-        });
-      },
-      [&] { model.withdraw(ticket); }));
-  return array_of(std::move(values), rows, vocabulary);
+  call(model, [&](LanguageModel& shared) {
+    return shared.logits(tokens, [&](size_t i, std::span<const float> row) {
+      if (i + rows >= tokens.size()) {
+        values.insert(values.end(), row.begin(), row.end());
+      }
+    });
+  });
+  return array_of<float, 2>(std::move(values), {rows, vocabulary});
+}
+
+Array<float, 2> hidden_states(SharedModel& model, const std::vector<TokenId>& tokens) {
+  model.check_usable();
+  std::vector<float> values;
+  call(model, [&](LanguageModel& shared) {
+    return shared.hidden_states(tokens, [&](size_t, std::span<const float> row) {
+      values.insert(values.end(), row.begin(), row.end());
+    });
+  });
+  return array_of<float, 2>(std::move(values), {tokens.size(), model.about().hidden_size()});
+}
+
+Array<float, 2> embed(SharedModel& model, const std::vector<std::vector<TokenId>>& texts,
+                      bool normalized) {
+  model.check_usable();
+  std::vector<float> values;
+  for (const std::vector<TokenId>& tokens : texts) {
+    call(model, [&](LanguageModel& shared) -> Status {
+      ROTOR_ASSIGN(const std::vector<float> vector, shared.embed(tokens, normalized));
+      values.insert(values.end(), vector.begin(), vector.end());
+      return {};
+    });
+  }
+  return array_of<float, 2>(std::move(values), {texts.size(), model.about().hidden_size()});
 }
 
 std::vector<TokenId> encode_chat(const SharedModel& model, const Messages& messages) {
@@ -193,6 +230,7 @@ void bind_model(nb::module_& module) {
           "path"_a, nb::kw_only(), "threads"_a = 0, "context"_a = 0, "sequences"_a = 1,
           "every_logit"_a = false)
       .def_prop_ro("vocabulary", [](const SharedModel& model) { return model.about().vocabulary(); })
+      .def_prop_ro("hidden_size", [](const SharedModel& model) { return model.about().hidden_size(); })
       .def_prop_ro("context", [](const SharedModel& model) { return model.about().context(); })
       .def_prop_ro("warnings", [](const SharedModel& model) { return model.about().warnings(); })
       .def_prop_ro("end_of_generation",
@@ -213,12 +251,18 @@ void bind_model(nb::module_& module) {
           "tokens"_a)
       .def(
           "generate",
-          [](const std::shared_ptr<SharedModel>& model, const GenerationRequest& request) {
-            model->check_process();
-            return std::make_unique<EventStream>(model, request);
+          [](const std::shared_ptr<SharedModel>& model, const GenerationRequest& request,
+             nb::object processor) {
+            model->check_usable();
+            return std::make_unique<EventStream>(model, request, std::move(processor));
           },
-          "request"_a)
-      .def("logits", &logits, "tokens"_a, "rows"_a);
+          "request"_a, "logits_processor"_a = nb::none(),
+          nb::sig("def generate(self, request: GenerationRequest, logits_processor: "
+                  "collections.abc.Callable[[NDArray[numpy.int32], NDArray[numpy.float32]], object] | "
+                  "None = None) -> EventStream"))
+      .def("logits", &logits, "tokens"_a, "rows"_a)
+      .def("hidden_states", &hidden_states, "tokens"_a)
+      .def("embed", &embed, "texts"_a, "normalized"_a = true);
   module.def("shut_down", &SharedModel::shut_down);
 }
 

@@ -35,10 +35,18 @@ SharedModel::~SharedModel() {
   models().erase(this);
 }
 
-void SharedModel::check_process() const {
+void SharedModel::check_usable() const {
+  const char* reason = nullptr;
   if (getpid() != process_) {
-    PyErr_SetString(PyExc_RuntimeError,
-                    "the model was opened before this process was forked: open it after the fork");
+    reason = "the model was opened before this process was forked: open it after the fork";
+  }
+  for (const auto& [generation, thread] : processors_) {
+    if (thread == std::this_thread::get_id()) {
+      reason = "a generation that waits for this thread's logits processor has the model: end or close it";
+    }
+  }
+  if (reason != nullptr) {
+    PyErr_SetString(PyExc_RuntimeError, reason);
     throw nanobind::python_error();
   }
 }

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -140,19 +141,25 @@ class SharedModel {
     return !ticket.begun;
   }
 
-  // RuntimeError in a process forked since: the model's threads did not follow.
-  void check_process() const;
+  // RuntimeError in a process forked since, where the model's threads did not follow, and in a thread
+  // that processes the logits of a generation which has the model: that would wait for itself.
+  void check_usable() const;
+
+  // This thread processes the logits of a generation until the second call. Under the interpreter lock.
+  void begin_processing(const void* generation) { processors_[generation] = std::this_thread::get_id(); }
+  void end_processing(const void* generation) { processors_.erase(generation); }
 
   // Ends all calls on all models, waits for them and for the Python threads that wait for them, and
   // refuses new ones: at the interpreter's exit.
   static void shut_down();
 
- private:
   static bool shutting_down();
 
+ private:
   std::unique_ptr<LanguageModel> model_;
   std::mutex mutex_;
   pid_t process_;
+  std::map<const void*, std::thread::id> processors_;
 };
 
 }  // namespace rotor::python

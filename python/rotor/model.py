@@ -12,7 +12,7 @@ import atexit
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -28,6 +28,9 @@ atexit.register(_core.shut_down)
 
 Prompt = str | Sequence[int]
 Message = Mapping[str, str]
+# Called with the tokens so far, prompt and answer, int32 (tokens,), and the logits of the next, float32
+# (vocabulary,), which it changes in place (-inf bans a token) or returns changed.
+LogitsProcessor = Callable[["NDArray[np.int32]", "NDArray[np.float32]"], "NDArray[np.float32] | None"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,9 @@ class Options(TypedDict, total=False):
     speculate: bool  # False: no drafts; the answers are the same
     beam_width: int  # 2 or more: beam search
     length_penalty: float  # of beam search
+    # Before biases, penalties and filters; one after the other. Not with beam search. What one raises
+    # ends the generation.
+    logits_processor: LogitsProcessor | Sequence[LogitsProcessor]
     temperature: float
     top_k: int
     top_p: float
@@ -169,9 +175,19 @@ class Model:
         return self._core.vocabulary
 
     @property
+    def hidden_size(self) -> int:
+        """Values of a hidden state."""
+        return self._core.hidden_size
+
+    @property
     def context(self) -> int:
         """Most positions of prompt and answer."""
         return self._core.context
+
+    @property
+    def end_of_generation(self) -> list[int]:
+        """Tokens with which the model says that it is done."""
+        return self._core.end_of_generation
 
     @property
     def warnings(self) -> list[str]:
@@ -260,6 +276,23 @@ class Model:
             },
         }
 
+    def embed(self, texts: str | Sequence[str], *, normalize: bool = True) -> NDArray[np.float32]:
+        """A vector for each text: float32 (texts, hidden_size), as ``rotor embed`` makes them.
+
+        It is what the last token's hidden state is, divided by its length. ValueError for a text
+        without tokens or longer than the context; UnsupportedError where the model states another
+        pooling.
+        """
+        given = [texts] if isinstance(texts, str) else list(texts)
+        return self._core.embed([self._core.encode(text) for text in given], normalize)
+
+    def hidden_states(self, tokens: Prompt) -> NDArray[np.float32]:
+        """What the head multiplies after each token: float32 (tokens, hidden_size), normed.
+
+        The array owns its memory; ``torch.from_dlpack`` and the like take it without a copy.
+        """
+        return self._core.hidden_states(self._tokens(tokens))
+
     def logits(self, tokens: Prompt, rows: int | None = None) -> NDArray[np.float32]:
         """Logits after each of the last ``rows`` tokens (all): float32 (rows, vocabulary)."""
         ids = self._tokens(tokens)
@@ -273,6 +306,7 @@ class Model:
     ) -> _core.EventStream:
         rest: dict[str, Any] = dict(options)
         stop = rest.pop("stop", ())
+        processor = _joined(rest.pop("logits_processor", ()))
         request = _core.GenerationRequest()
         request.prompt = self._tokens(prompt)
         request.max_new_tokens = rest.pop("max_new_tokens", request.max_new_tokens)
@@ -287,7 +321,32 @@ class Model:
         if params is not None and rest:
             raise TypeError(f"{', '.join(rest)}: not beside params")
         request.sampling = _core.SamplingParams(**rest) if params is None else params
-        return self._core.generate(request)
+        return self._core.generate(request, processor)
+
+
+def _joined(
+    given: LogitsProcessor | Sequence[LogitsProcessor],
+) -> Callable[[NDArray[np.int32], NDArray[np.float32]], object] | None:
+    """One that calls all of them, in order; None for none."""
+    processors = [given] if callable(given) else list(given)
+    if not all(map(callable, processors)):
+        raise TypeError("logits_processor: expected a callable or several")
+    if not processors:
+        return None
+
+    def process(tokens: NDArray[np.int32], logits: NDArray[np.float32]) -> None:
+        for processor in processors:
+            changed = processor(tokens, logits)
+            if changed is None or changed is logits:
+                continue
+            if getattr(changed, "shape", None) != logits.shape:
+                raise ValueError(
+                    f"logits_processor: expected logits of shape {logits.shape}, "
+                    f"got {getattr(changed, 'shape', type(changed).__name__)}"
+                )
+            logits[:] = changed
+
+    return process
 
 
 def _close(chunks: Iterator[Chunk]) -> None:

@@ -38,6 +38,9 @@ Status check_beams(const GenerationRequest& request) {
   if (request.beam_width > 1 && !request.stop.empty()) {
     return invalid_argument("beam search does not take stop strings");
   }
+  if (request.beam_width > 1 && request.logits_processor) {
+    return invalid_argument("beam search does not take a logits_processor");
+  }
   if (request.beam_width > 1 && request.answers > request.beam_width) {
     return invalid_argument(std::to_string(request.answers) + " answers of a beam search with " +
                             std::to_string(request.beam_width) +

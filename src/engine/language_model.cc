@@ -11,6 +11,7 @@
 #include "device/cpu/cpu_executor.h"
 #include "device/cpu/cpu_loader.h"
 #include "engine/chat_prompt.h"
+#include "engine/embedding.h"
 #include "engine/session.h"
 #include "model/loader.h"
 #include "model/model.h"
@@ -45,7 +46,10 @@ struct LanguageModel::Parts {
     return without_exceptions(work);
   }
 
+  Status check_tokens(std::span<const TokenId> tokens) const;
   Status logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits);
+  Status hidden_states(std::span<const TokenId> tokens, const HiddenCallback& on_hidden);
+  Result<std::vector<float>> embed(std::span<const TokenId> tokens, bool normalized);
 
   std::shared_ptr<const Model> model;
   std::unique_ptr<Executor> executor;
@@ -54,7 +58,7 @@ struct LanguageModel::Parts {
   CancelFlag cancel;
 };
 
-Status LanguageModel::Parts::logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits) {
+Status LanguageModel::Parts::check_tokens(std::span<const TokenId> tokens) const {
   if (tokens.empty() || tokens.size() > context) {
     return invalid_argument("tokens: expected 1 to " + std::to_string(context) +
                             " (the context), got " + std::to_string(tokens.size()));
@@ -66,6 +70,31 @@ Status LanguageModel::Parts::logits(std::span<const TokenId> tokens, const Logit
                               std::to_string(tokens[i]));
     }
   }
+  return {};
+}
+
+Status LanguageModel::Parts::hidden_states(std::span<const TokenId> tokens,
+                                           const HiddenCallback& on_hidden) {
+  ROTOR_TRY(check_tokens(tokens));
+  session.truncate(0);
+  return compute_hidden(*executor, tokens, 0, executor->max_batch(), &cancel, on_hidden);
+}
+
+Result<std::vector<float>> LanguageModel::Parts::embed(std::span<const TokenId> tokens,
+                                                       bool normalized) {
+  ROTOR_TRY(check_pooling(*model));
+  ROTOR_TRY(check_tokens(tokens));
+  session.truncate(0);
+  ROTOR_ASSIGN(std::vector<float> vector,
+               embed_tokens(*executor, tokens, context, executor->max_batch(), &cancel));
+  if (normalized) {
+    normalize(vector);
+  }
+  return vector;
+}
+
+Status LanguageModel::Parts::logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits) {
+  ROTOR_TRY(check_tokens(tokens));
   session.truncate(0);
   KvSequence sequence(&executor->kv_pool());
   Batch batch;
@@ -122,6 +151,8 @@ const std::vector<TokenId>& LanguageModel::end_of_generation() const {
 
 size_t LanguageModel::vocabulary() const { return parts_->model->config.vocab; }
 
+size_t LanguageModel::hidden_size() const { return parts_->model->config.hidden; }
+
 size_t LanguageModel::context() const { return parts_->context; }
 
 Result<std::vector<TokenId>> LanguageModel::encode(std::string_view text) const {
@@ -151,6 +182,15 @@ Result<GenerationResult> LanguageModel::generate(const GenerationRequest& reques
 
 Status LanguageModel::logits(std::span<const TokenId> tokens, const LogitsCallback& on_logits) {
   return parts_->cancellable([&] { return parts_->logits(tokens, on_logits); });
+}
+
+Status LanguageModel::hidden_states(std::span<const TokenId> tokens,
+                                    const HiddenCallback& on_hidden) {
+  return parts_->cancellable([&] { return parts_->hidden_states(tokens, on_hidden); });
+}
+
+Result<std::vector<float>> LanguageModel::embed(std::span<const TokenId> tokens, bool normalized) {
+  return parts_->cancellable([&] { return parts_->embed(tokens, normalized); });
 }
 
 void LanguageModel::cancel() { parts_->cancel.cancel(); }

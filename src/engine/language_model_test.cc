@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <string>
 #include <vector>
@@ -73,6 +74,31 @@ TEST(LanguageModel, LogitsAreThoseOfTheTokensItWrites) {
   });
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_TRUE(std::equal(written.begin(), written.end(), best.begin() + 2, best.end()));
+}
+
+TEST(LanguageModel, HiddenStatesAndVectors) {
+  Result<LanguageModel> model = LanguageModel::open("synthetic:tiny", {.threads = 2});
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const std::vector<TokenId> tokens(200, 5);  // more than one pass
+  std::vector<std::vector<float>> rows;
+  const Status status = model->hidden_states(tokens, [&](size_t i, std::span<const float> row) {
+    EXPECT_EQ(i, rows.size());
+    rows.emplace_back(row.begin(), row.end());
+  });
+  ASSERT_TRUE(status.ok()) << status.message();
+  ASSERT_EQ(rows.size(), tokens.size());
+  EXPECT_EQ(rows[0].size(), model->hidden_size());
+  EXPECT_EQ(*model->embed(tokens, false), rows.back());
+  const std::vector<float> vector = *model->embed(std::span(tokens).first(7));
+  double square = 0;
+  for (size_t i = 0; i < vector.size(); ++i) {
+    square += double{vector[i]} * double{vector[i]};
+    EXPECT_EQ(std::signbit(vector[i]), std::signbit(rows[6][i]));
+  }
+  EXPECT_NEAR(square, 1.0, 1e-6);
+  EXPECT_EQ(model->embed({}).status().code(), Code::kInvalidArgument);
+  const TokenId outside[] = {static_cast<TokenId>(model->vocabulary())};
+  EXPECT_EQ(model->hidden_states(outside, {}).code(), Code::kInvalidArgument);
 }
 
 TEST(LanguageModel, LogitsEndWhenCancelled) {

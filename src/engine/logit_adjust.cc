@@ -19,6 +19,21 @@ Status not_finite(std::string_view what, size_t token, float value) {
                                       ", expected a finite number");
 }
 
+// Every logit is finite or a ban, and one is left that `biases` do not ban as well.
+Status check_banned(std::span<const float> logits, std::span<const LogitBias> biases) {
+  size_t left = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] != -INFINITY && !std::isfinite(logits[i])) {
+      return not_finite("the processed logit", i, logits[i]);
+    }
+    left += logits[i] != -INFINITY;
+  }
+  for (const auto& [token, bias] : biases) {
+    left -= bias == -INFINITY && logits[static_cast<size_t>(token)] != -INFINITY;
+  }
+  return left > 0 ? Status() : invalid_argument("logits_processor and logit_bias ban every token");
+}
+
 }  // namespace
 
 LogitAdjuster::LogitAdjuster(const SamplingParams& params, size_t vocab)
@@ -29,8 +44,9 @@ LogitAdjuster::LogitAdjuster(const SamplingParams& params, size_t vocab)
 }
 
 Result<std::span<const float>> LogitAdjuster::apply(std::span<const float> logits,
-                                                    std::span<const TokenId> history) {
-  ROTOR_TRY(check_finite(logits));
+                                                    std::span<const TokenId> history,
+                                                    bool has_bans) {
+  ROTOR_TRY(has_bans ? check_banned(logits, params_.logit_bias) : check_finite(logits));
   if (changes_nothing()) {
     return logits;
   }
@@ -98,8 +114,11 @@ Status LogitAdjuster::add_biases(size_t size, const LogitOf& logit_of) {
   size_t banned = 0;
   for (const auto& [token, bias] : params_.logit_bias) {
     float& logit = logit_of(token);
-    logit += bias;
     banned += bias == -INFINITY;
+    if (logit == -INFINITY) {
+      continue;  // banned before
+    }
+    logit += bias;
     if (bias != -INFINITY && !std::isfinite(logit)) {
       return not_finite("the biased logit", static_cast<size_t>(token), logit);
     }

@@ -24,8 +24,9 @@ class LogitAdjuster {
   // else a copy that is valid until the next call. kNotFinite, naming the token, when a logit is
   // not finite or becomes so; only a ban gives -infinity. kInvalidArgument when every token is
   // banned or a token of `history` that the penalties look at is not below vocab.
+  // has_bans: logits may be -infinity already.
   Result<std::span<const float>> apply(std::span<const float> logits,
-                                       std::span<const TokenId> history);
+                                       std::span<const TokenId> history, bool has_bans = false);
 
   // The same for some tokens by ascending id, the ones of changes(history) among them and at least
   // one other, if there is one.

@@ -43,6 +43,23 @@ TEST(LogitAdjuster, WithoutChangesTheLogitsAreNotCopied) {
   EXPECT_EQ(adjust.apply(logits, Tokens{0})->data(), logits.data());
 }
 
+TEST(LogitAdjuster, BansMayBeThereBefore) {
+  SamplingParams params;
+  params.logit_bias = {{0, 3.0f}, {1, -INFINITY}};
+  params.repeat_penalty = 2.0f;
+  LogitAdjuster adjust(params, 4);
+  const Floats logits = {-INFINITY, 1, 4, -INFINITY};
+  const auto row = adjust.apply(logits, Tokens{2, 3}, true);
+  ASSERT_TRUE(row.ok()) << row.status().message();
+  EXPECT_EQ(Floats(row->begin(), row->end()), (Floats{-INFINITY, -INFINITY, 2, -INFINITY}));
+  EXPECT_EQ(adjust.apply(logits, {}).status().code(), Code::kNotFinite) << "unless it is said";
+  for (const float value : {INFINITY, std::numeric_limits<float>::quiet_NaN()}) {
+    EXPECT_EQ(adjust.apply(Floats{0, 0, value, 0}, {}, true).status().code(), Code::kNotFinite);
+  }
+  const Floats none_left = {-INFINITY, 1, -INFINITY, -INFINITY};
+  EXPECT_EQ(adjust.apply(none_left, {}, true).status().code(), Code::kInvalidArgument);
+}
+
 TEST(LogitAdjuster, BiasesMoveAndBan) {
   SamplingParams params;
   params.logit_bias = {{2, 10.0f}, {0, -INFINITY}};

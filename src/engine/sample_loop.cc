@@ -16,15 +16,25 @@ namespace {
 // which.
 bool ask(const GenerationRun& run, const Sampler& sampler, std::span<const TokenId> history,
          size_t sample, TopQuery& query) {
-  return !run.request.log_probabilities &&
+  return !run.request.log_probabilities && !run.request.logits_processor &&
          sampler.query(history, static_cast<uint32_t>(sample), query);
 }
 
-// Logits are those of the model: a log-probability does not depend on the sampling parameters.
+// A token of logits that the request's own processor has changed in `row`, which keeps their memory.
+Result<TokenId> draw_processed(const GenerationRun& run, Sampler& sampler, const RowLogits& logits,
+                               const RunningAnswer& answer, std::vector<float>& row) {
+  row.assign(logits.all.begin(), logits.all.end());
+  ROTOR_TRY(run.request.logits_processor(answer.tokens(), row));
+  return sampler.draw({row, {}}, answer.tokens(), static_cast<uint32_t>(answer.index()), true);
+}
+
+// Logits are those of the model: a log-probability does not depend on how tokens are drawn.
 Status draw(const GenerationRun& run, Sampler& sampler, const RowLogits& logits,
-            RunningAnswer& answer) {
+            RunningAnswer& answer, std::vector<float>& row) {
   ROTOR_ASSIGN(const TokenId token,
-               sampler.draw(logits, answer.tokens(), static_cast<uint32_t>(answer.index())));
+               run.request.logits_processor
+                   ? draw_processed(run, sampler, logits, answer, row)
+                   : sampler.draw(logits, answer.tokens(), static_cast<uint32_t>(answer.index())));
   double log_probability = 0;
   if (run.request.log_probabilities) {
     log_probability = log_softmax(logits.all)(logits.all[static_cast<size_t>(token)]);
@@ -43,7 +53,7 @@ void end_all(std::vector<RunningAnswer>& answers, FinishReason reason) {
 
 // A token or several for every live answer until none is left.
 Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
-              std::vector<RunningAnswer>& answers, GenerationStats& stats) {
+              std::vector<RunningAnswer>& answers, std::vector<float>& row, GenerationStats& stats) {
   Speculation speculation(
       run, stepper,
       [&](std::span<const TokenId> history, size_t sample, TopQuery& query) {
@@ -51,7 +61,7 @@ Status decode(const GenerationRun& run, Stepper& stepper, Sampler& sampler,
       },
       [&](const RowLogits& logits, RunningAnswer& answer) {
         ++stats.decoded_tokens;
-        return draw(run, sampler, logits, answer);
+        return draw(run, sampler, logits, answer, row);
       });
   std::vector<RunningAnswer*> live;
   Status status;
@@ -81,10 +91,11 @@ Status draw_all(const GenerationRun& run, Stepper& stepper, const RowLogits& log
     return Status();
   }
   ROTOR_ASSIGN(Sampler sampler, Sampler::create(run.request.sampling, run.vocab));
+  std::vector<float> row;
   for (RunningAnswer& answer : answers) {
-    ROTOR_TRY(draw(run, sampler, logits, answer));
+    ROTOR_TRY(draw(run, sampler, logits, answer, row));
   }
-  return decode(run, stepper, sampler, answers, stats);
+  return decode(run, stepper, sampler, answers, row, stats);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 namespace rotor {
 namespace {
 
+using Floats = std::vector<float>;
 constexpr size_t kVocab = 40;
 constexpr size_t kContext = 400;
 
@@ -189,6 +190,56 @@ TEST(SampleLoop, OutOfPagesIsAnErrorWithTheAnswersSoFar) {
   EXPECT_EQ(outcome.status.code(), Code::kOutOfPages);
   EXPECT_EQ(outcome.result.answers.size(), 9u);
   EXPECT_EQ(outcome.cache_length, 250u);
+}
+
+TEST(SampleLoop, AProcessorIsCalledOnceForEachTokenThatIsDrawn) {
+  GenerationRequest request = make_request(2);
+  request.end_of_generation = {};
+  std::vector<std::vector<TokenId>> seen;
+  request.logits_processor = [&](std::span<const TokenId> tokens, std::span<float> logits) {
+    EXPECT_EQ(Floats(logits.begin(), logits.end()), fake_logits({tokens.begin(), tokens.end()}, kVocab));
+    seen.emplace_back(tokens.begin(), tokens.end());
+    for (size_t i = 0; i < kVocab; i += 2) {
+      logits[i] = -INFINITY;
+    }
+    return Status();
+  };
+  FakeExecutor executor(kVocab, 64, 30);
+  const Outcome outcome = sample(request, executor);
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
+  EXPECT_EQ(seen.size(), 2 * request.max_new_tokens);
+  for (size_t i = 0; i < 2; ++i) {
+    const std::vector<TokenId>& tokens = outcome.result.answers[i].tokens;
+    EXPECT_EQ(tokens.size(), request.max_new_tokens);
+    EXPECT_TRUE(std::all_of(tokens.begin(), tokens.end(), [](TokenId t) { return t % 2 == 1; }));
+    for (size_t count = 0; count < tokens.size(); ++count) {
+      std::vector<TokenId> before = request.prompt;
+      before.insert(before.end(), tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(count));
+      EXPECT_NE(std::find(seen.begin(), seen.end(), before), seen.end());
+    }
+  }
+}
+
+TEST(SampleLoop, AProcessorThatChangesNothingChangesNothing) {
+  GenerationRequest request = make_request(1);
+  FakeExecutor plain(kVocab, 64, 30);
+  const Outcome expected = sample(request, plain);
+  request.logits_processor = [](std::span<const TokenId>, std::span<float>) { return Status(); };
+  FakeExecutor executor(kVocab, 64, 30);
+  EXPECT_EQ(sample(request, executor).result.answers[0].tokens, expected.result.answers[0].tokens);
+}
+
+TEST(SampleLoop, AProcessorsFailureEndsTheGeneration) {
+  GenerationRequest request = make_request(1);
+  size_t calls = 0;
+  request.logits_processor = [&](std::span<const TokenId>, std::span<float>) {
+    return ++calls == 3 ? unsupported("enough") : Status();
+  };
+  FakeExecutor executor(kVocab, 64, 30);
+  EXPECT_EQ(sample(request, executor).status.code(), Code::kUnsupported);
+  EXPECT_EQ(calls, 3u);
+  request.beam_width = 2;
+  EXPECT_EQ(validate(request, kVocab, kContext).code(), Code::kInvalidArgument);
 }
 
 }  // namespace

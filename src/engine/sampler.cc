@@ -74,7 +74,7 @@ bool Sampler::query(std::span<const TokenId> history, uint32_t sample, TopQuery&
 }
 
 Result<TokenId> Sampler::draw(const RowLogits& logits, std::span<const TokenId> history,
-                              uint32_t sample) {
+                              uint32_t sample, bool has_bans) {
   const size_t likely = params_.temperature == 0.0f ? 1
                         : params_.top_k == 0        ? std::max(logits.all.size(), logits.top.size())
                                                     : static_cast<size_t>(params_.top_k);
@@ -82,7 +82,7 @@ Result<TokenId> Sampler::draw(const RowLogits& logits, std::span<const TokenId> 
     ROTOR_ASSIGN(const std::span<const TokenLogit> row, adjust_.apply(logits.top, history));
     candidates_.assign(row, likely);
   } else {
-    ROTOR_ASSIGN(const std::span<const float> row, adjust_.apply(logits.all, history));
+    ROTOR_ASSIGN(const std::span<const float> row, adjust_.apply(logits.all, history, has_bans));
     candidates_.assign(row, likely);
   }
   if (params_.temperature == 0.0f) {

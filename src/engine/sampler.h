@@ -30,8 +30,10 @@ class Sampler {
   bool query(std::span<const TokenId> history, uint32_t sample, TopQuery& query) const;
 
   // The token that follows `history` (prompt and answer so far) in the `sample`-th answer, given
-  // its logits: all, or those of query(). Fails as LogitAdjuster::apply does.
-  Result<TokenId> draw(const RowLogits& logits, std::span<const TokenId> history, uint32_t sample);
+  // its logits: all, or those of query(). Fails as LogitAdjuster::apply does. has_bans: some of all
+  // logits may be -infinity.
+  Result<TokenId> draw(const RowLogits& logits, std::span<const TokenId> history, uint32_t sample,
+                       bool has_bans = false);
 
  private:
   Sampler(const SamplingParams& params, size_t vocab) : params_(params), adjust_(params, vocab) {}

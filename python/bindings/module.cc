@@ -23,6 +23,8 @@
 #include "errors.h"
 #include "event_stream.h"
 #include "hub.h"
+#include "kernel_ops.h"
+#include "model_file.h"
 #include "shared_model.h"
 
 namespace nb = nanobind;
@@ -304,4 +306,6 @@ NB_MODULE(_core, module) {
   rotor::python::bind_events(module);
   rotor::python::bind_model(module);
   rotor::python::bind_hub(module);
+  rotor::python::bind_kernel_ops(module);
+  rotor::python::bind_model_file(module);
 }

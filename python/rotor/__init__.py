@@ -5,7 +5,9 @@
     model = rotor.Model.from_pretrained("stories")
     print(model.generate("Once upon a time"))
 
-`rotor.train` trains them; it needs torch and nothing of the compiled part.
+`rotor.train` trains them; it needs torch and nothing of the compiled part. The building blocks
+(`rotor.transformer`, `rotor.bitnet_model`, `rotor.generation`, `rotor.bitnet`, `rotor.dense243`,
+`rotor.ternary_gemm`, `rotor.tokenizer`, `rotor.gguf`) work without it too, in NumPy.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from rotor.errors import CancelledError, FormatError, UnsupportedError, Verifica
 if TYPE_CHECKING:
     from rotor._core import GenerationStats, SamplingParams
     from rotor._core import version as __version__
+    from rotor.gemm import ternary_gemm
     from rotor.model import Answer, Chunk, Generation, Model, Options, Tokenizer
 
 _OF_MODEL = ("Answer", "Chunk", "Generation", "Model", "Options", "Tokenizer")
@@ -39,6 +42,7 @@ __all__ = [
     "UnsupportedError",
     "VerificationError",
     "__version__",
+    "ternary_gemm",
 ]
 
 
@@ -48,6 +52,10 @@ def __getattr__(name: str) -> object:
         from rotor import model
 
         return getattr(model, name)
+    if name == "ternary_gemm":
+        from rotor.gemm import ternary_gemm
+
+        return ternary_gemm
     if name in _OF_CORE:
         from rotor import _core
 

@@ -25,6 +25,7 @@
 #include "hub.h"
 #include "kernel_ops.h"
 #include "model_file.h"
+#include "packed_matrix_module.h"
 #include "shared_model.h"
 
 namespace nb = nanobind;
@@ -266,6 +267,7 @@ void bind_model(nb::module_& module) {
       .def("hidden_states", &hidden_states, "tokens"_a)
       .def("embed", &embed, "texts"_a, "normalized"_a = true);
   module.def("shut_down", &SharedModel::shut_down);
+  nb::module_::import_("atexit").attr("register")(module.attr("shut_down"));
 }
 
 void bind_events(nb::module_& module) {
@@ -305,6 +307,7 @@ NB_MODULE(_core, module) {
   rotor::python::bind_results(module);
   rotor::python::bind_events(module);
   rotor::python::bind_model(module);
+  rotor::python::bind_packed_matrix(module);
   rotor::python::bind_hub(module);
   rotor::python::bind_kernel_ops(module);
   rotor::python::bind_model_file(module);

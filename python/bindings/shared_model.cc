@@ -6,6 +6,8 @@
 #include <atomic>
 #include <set>
 
+#include "errors.h"
+
 namespace rotor::python {
 namespace {
 
@@ -48,6 +50,12 @@ void SharedModel::check_usable() const {
   if (reason != nullptr) {
     PyErr_SetString(PyExc_RuntimeError, reason);
     throw nanobind::python_error();
+  }
+}
+
+void SharedModel::check_running() {
+  if (shutting_down()) {
+    throw StatusError(Status(Code::kCancelled, "the interpreter is about to end"));
   }
 }
 

@@ -149,6 +149,10 @@ class SharedModel {
   void begin_processing(const void* generation) { processors_[generation] = std::this_thread::get_id(); }
   void end_processing(const void* generation) { processors_.erase(generation); }
 
+  // CancelledError once shut_down() has begun. The caller holds the interpreter lock, and a
+  // Waiters::Scope if it lets go of it.
+  static void check_running();
+
   // Ends all calls on all models, waits for them and for the Python threads that wait for them, and
   // refuses new ones: at the interpreter's exit.
   static void shut_down();

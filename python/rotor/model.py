@@ -8,7 +8,6 @@ interpreter lock, and Ctrl-C ends them. After a fork open the model in the new p
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 import time
 import uuid
@@ -23,8 +22,6 @@ from rotor.hub import ProgressBar, ProgressCall, find_model
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-atexit.register(_core.shut_down)
 
 Prompt = str | Sequence[int]
 Message = Mapping[str, str]

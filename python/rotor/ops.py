@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rotor._core import (
+        PackedMatrix,
         Sampler,
         SamplingParams,
         attend,
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
         rotary,
         unpack_trits,
     )
-    from rotor.numpy_ops import PackedMatrix
 
     COMPILED: bool
 else:
     try:
         from rotor._core import (
+            PackedMatrix,
             Sampler,
             SamplingParams,
             attend,
@@ -45,6 +46,7 @@ else:
     except ImportError:
         from rotor.numpy_layouts import pack_trits, unpack_trits
         from rotor.numpy_ops import (
+            PackedMatrix,
             attend,
             dot_rows,
             gated,
@@ -57,10 +59,6 @@ else:
         from rotor.numpy_sampler import Sampler, SamplingParams
 
         COMPILED = False
-    try:
-        from rotor._core import PackedMatrix
-    except ImportError:
-        from rotor.numpy_ops import PackedMatrix
 
 __all__ = [
     "COMPILED",

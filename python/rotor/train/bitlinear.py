@@ -31,7 +31,9 @@ def ternarize(weight: Tensor) -> tuple[Tensor, Tensor]:
     return (weight * scale).round().clamp(-1, 1), scale
 
 
-class _TernaryWeight(torch.autograd.Function):
+class TernaryWeight(torch.autograd.Function):
+    """`trits / scale` of a weight in `dtype`; the gradient passes unchanged."""
+
     @staticmethod
     def forward(ctx, weight: Tensor, dtype: torch.dtype) -> Tensor:
         trits, scale = ternarize(weight)
@@ -42,7 +44,9 @@ class _TernaryWeight(torch.autograd.Function):
         return grad.float(), None
 
 
-class _Int8Activation(torch.autograd.Function):
+class Int8Activation(torch.autograd.Function):
+    """What int8 keeps of each vector of the last axis in `dtype`; gradients pass unchanged."""
+
     @staticmethod
     def forward(ctx, x: Tensor, dtype: torch.dtype) -> Tensor:
         x = x.float()
@@ -69,7 +73,7 @@ class BitLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         dtype = x.dtype
-        return F.linear(_Int8Activation.apply(x, dtype), _TernaryWeight.apply(self.weight, dtype))
+        return F.linear(Int8Activation.apply(x, dtype), TernaryWeight.apply(self.weight, dtype))
 
 
 class FloatLinear(nn.Module):

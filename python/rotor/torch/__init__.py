@@ -10,7 +10,7 @@
         "microsoft/bitnet-b1.58-2B-4T", quantization_config=rotor.torch.RotorConfig()
     )
 
-Needs torch 2.6 or later; RotorConfig needs transformers 5. docs/torch.md has the
+Needs torch 2.6 or later and safetensors; RotorConfig needs transformers 5. docs/torch.md has the
 rest.
 """
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rotor.torch.bit_linear import BitLinear
+from rotor.torch.lora import LoraTernaryLinear, add_lora, load_lora, remove_lora, save_lora
 from rotor.torch.replace import replace_with_rotor_linear
 from rotor.torch.ternary_linear import TernaryLinear
 
@@ -30,9 +31,14 @@ BitLinearTernary = TernaryLinear
 __all__ = [
     "BitLinear",
     "BitLinearTernary",
+    "LoraTernaryLinear",
     "RotorConfig",
     "TernaryLinear",
+    "add_lora",
+    "load_lora",
+    "remove_lora",
     "replace_with_rotor_linear",
+    "save_lora",
 ]
 
 

@@ -47,9 +47,16 @@ def test_types_are_strict(tmp_path: Path) -> None:
         "for chunk in model.stream([1, 2]):\n"
         "    token: int | None = chunk.token\n"
         "params = rotor.SamplingParams(top_k=3)\n"
+        "hidden = model.hidden_states(text)\n"
+        "model.generate(text, logits_processor=lambda tokens, logits: None)\n"
+        "codes = rotor.ternary_gemm(hidden.astype('int8'), hidden.astype('int8'))\n"
     )
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache")]
-    for names in (["-m", "rotor", "-m", "rotor.model", "-m", "rotor.errors"], [str(program)]):
+    folder = Path(rotor.__file__).parent
+    modules = [f"rotor.{path.stem}" for path in folder.glob("[a-z]*.py") if path.stem != "lm_eval"]
+    assert len(modules) > 15
+    named = [word for module in ["rotor", *modules] for word in ("-m", module)]
+    for names in (named, [str(program)]):
         done = subprocess.run(
             [*command, *names], capture_output=True, text=True, cwd=tmp_path, check=False
         )

@@ -57,7 +57,8 @@ def _tile_cols(format: str) -> int:
 def _pack_digits(tile: NDArray[np.int8], base: int) -> NDArray[np.uint8]:
     digits = (tile + 1).astype(np.uint8).reshape(*tile.shape[:3], -1, 4)  # row, d, j
     powers = (base ** np.arange(digits.shape[3])).astype(np.uint8)
-    return (digits * powers[:, None]).sum(axis=3, dtype=np.uint8)
+    packed: NDArray[np.uint8] = (digits * powers[:, None]).sum(axis=3, dtype=np.uint8)
+    return packed
 
 
 def _unpack_digits(packed: NDArray[np.uint8], base: int, count: int) -> NDArray[np.int8]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rotor.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -79,7 +81,8 @@ def rms_norm(x: Floats, weight: Floats, eps: float) -> Floats:
     with np.errstate(all="ignore"):
         squares = ordered_sum(x * x)
         r = F(1) / np.sqrt(squares / F(x.shape[-1]) + F(eps)) + (squares - squares)
-        return weight * (x * r[:, None])
+        normed: Floats = weight * (x * r[:, None])
+        return normed
 
 
 def quantize(x: Floats) -> tuple[NDArray[np.int8], Floats]:
@@ -107,9 +110,10 @@ def scale_frequencies(inverse: Floats, scaling: Mapping[str, Any]) -> Floats:
     if kind == "linear":
         return inverse / F(scaling["factor"])
     if kind == "divisors":
-        return inverse / np.array(scaling["divisors"], F)
+        divisors: Floats = np.array(scaling["divisors"], F)
+        return inverse / divisors
     if kind != "llama3":
-        raise NotImplementedError(f"rotary scaling of type {kind} needs the compiled part")
+        raise UnsupportedError(f"rotary scaling of type {kind} needs the compiled part")
     low, high = float(scaling["low_freq_factor"]), float(scaling["high_freq_factor"])
     context, factor = float(scaling["original_context"]), F(scaling["factor"])
     wave = (F(1) / inverse) * F(2 * math.pi)
@@ -156,7 +160,8 @@ def gated(gate: Floats, up: Floats, activation: str) -> Floats:
             return (r * r) * up
         negative = gate < 0
         e = exp_nonpositive(np.where(negative, gate, -gate))
-        return (gate * (np.where(negative, e, F(1)) / (F(1) + e))) * up
+        sigmoid: Floats = np.where(negative, e, F(1)) / (F(1) + e)
+        return (gate * sigmoid) * up
 
 
 def attend(
@@ -276,10 +281,10 @@ class PackedMatrix:
                 sums = _exact_sums(codes[:, part], self._trits[:, part])
                 total = total + sums.astype(F) * scales
             return total / steps
-        sums = _exact_sums(codes, self._trits).astype(F)
+        whole = _exact_sums(codes, self._trits).astype(F)
         if self._scale.size == 1:
-            return sums * (self._scale / steps)
-        return sums * (self._scale * (F(1) / steps))
+            return whole * (self._scale / steps)
+        return whole * (self._scale * (F(1) / steps))
 
 
 def _exact_sums(x: NDArray[np.int8], trits: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -294,11 +299,11 @@ def _natural_log(x: float) -> float:
     (m,) = struct.unpack("<d", struct.pack("<q", bits & 0x000FFFFFFFFFFFFF | 0x3FF0000000000000))
     if m >= 1.5:
         m, exponent = m * 0.5, exponent + 1
-    s = (m - 1.0) / (m + 1.0)
+    s = (float(m) - 1.0) / (float(m) + 1.0)
     square, series = s * s, 0.0
     for k in range(31, 0, -2):
         series = series * square + 1.0 / k
-    return exponent * _LN2 + 2.0 * s * series
+    return int(exponent) * _LN2 + 2.0 * s * series
 
 
 def _exponential(x: float) -> float:

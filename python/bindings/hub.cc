@@ -23,12 +23,17 @@ using namespace nb::literals;
 namespace rotor::python {
 namespace {
 
-// What the downloading thread last said; the thread that waits tells Python.
+// What the downloading thread last said; the thread that waits tells Python. The end, which comes
+// without a file, is that all bytes have come.
 class LastProgress {
  public:
   void set(std::string_view file, uint64_t done, uint64_t total) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    last_ = Step{std::string(file), done, total};
+    if (!file.empty()) {
+      seen_ = last_ = Step{std::string(file), done, total};
+    } else if (seen_) {
+      last_ = Step{seen_->file, seen_->done, seen_->done};
+    }
   }
   // Calls `report(file, done, total)` if there is news. The caller holds the interpreter lock.
   void tell(const nb::object& report) {
@@ -49,6 +54,7 @@ class LastProgress {
     uint64_t total;
   };
   std::mutex mutex_;
+  std::optional<Step> seen_;
   std::optional<Step> last_;
 };
 

@@ -40,7 +40,8 @@ def test_a_name_is_downloaded_once(hub: hub_server.Hub, tmp_path: Path) -> None:
     model = load(progress=lambda *step: steps.append(step))
     assert model.path.startswith(str(tmp_path / "home" / "hub" / "models--org--tiny"))
     assert model.generate("Once", max_new_tokens=3).text
-    assert steps and all(0 <= done <= total for _, done, total in steps)
+    assert all(0 <= done <= total for _, done, total in steps)
+    assert steps[-1] == ("stories.rotor", len(STORIES), len(STORIES))
     before = len(hub.requests)
     for name in (REPO, f"{REPO}:stories.rotor", f"hf://{REPO}", f"{REPO}@v1"):
         assert load(name, local_files_only=name == f"hf://{REPO}").path == model.path
@@ -61,7 +62,7 @@ def test_a_bar_moves_to_the_end(hub: hub_server.Hub) -> None:
     hub.mishaps.append(hub_server.slow(0.3))
     bar = Bar()
     load(progress=bar)
-    assert bar.total is not None and 0 < bar.n <= bar.total
+    assert bar.n == bar.total == len(STORIES)
 
 
 def test_cache_and_token_are_what_was_said(hub: hub_server.Hub, tmp_path: Path) -> None:

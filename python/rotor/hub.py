@@ -89,9 +89,8 @@ def _teller(progress: ProgressCall | ProgressBar | None) -> ProgressCall | None:
         bar = progress
 
         def move(_: str, done: int, total: int) -> None:
-            if total > 1:  # not the call that says that all files are there
-                bar.total = total
-                bar.update(done - bar.n)
+            bar.total = total
+            bar.update(done - bar.n)
 
         return move
     if progress is not None and not callable(progress):

@@ -87,6 +87,11 @@ bool is_family(std::string_view name) {
                      [&](const Family& f) { return f.name == name; });
 }
 
+const Family& family_of(const ModelConfig& config) {
+  return *std::find_if(kFamilies.begin(), kFamilies.end(),
+                       [&](const Family& f) { return f.name == config.family; });
+}
+
 std::string hf_family_names() {
   std::vector<std::string_view> names;
   for (const Family& f : kFamilies) {

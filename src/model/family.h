@@ -52,6 +52,9 @@ const Family* find_hf_family(std::string_view model_type, std::string_view archi
 const Family* find_gguf_family(std::string_view architecture);
 // Whether `name` is the ModelConfig::family of a row.
 bool is_family(std::string_view name);
+// The first row of a model's family: the form in which it is written.
+// REQUIRES: is_family(config.family).
+const Family& family_of(const ModelConfig& config);
 
 // "'bitnet', 'llama' or ...": every model_type, or every GGUF architecture, for messages.
 std::string hf_family_names();

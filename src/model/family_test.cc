@@ -26,6 +26,15 @@ TEST(Family, EveryRowIsFoundByWhatItsFilesSay) {
   }
 }
 
+TEST(Family, AModelIsWrittenAsTheFirstRowOfItsFamily) {
+  for (const Family& family : families()) {
+    const Family& first = family_of(config_of(family));
+    EXPECT_EQ(first.name, family.name);
+    EXPECT_TRUE(first.architecture.empty());
+    EXPECT_FALSE(first.gguf.empty());
+  }
+}
+
 TEST(Family, OthersAreNotFound) {
   for (const char* unknown : {"", "gpt2", "Llama", "bitnet-b1.59"}) {
     EXPECT_EQ(find_hf_family(unknown, ""), nullptr) << unknown;

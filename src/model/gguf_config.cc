@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "model/family.h"
+#include "model/gguf_names.h"
 #include "text/detokenizer.h"
 
 namespace rotor {
@@ -189,15 +190,15 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   ROTOR_TRY(read_rope_scaling(file, arch, model));
   model.rms_eps = static_cast<float>(eps.value_or(1e-5));
   model.rope_theta = theta.value_or(10000.0);
-  const GgufTensor* embed = file.find_tensor("token_embd.weight");
+  const GgufTensor* embed = file.find_tensor(gguf_names::kEmbed);
   if (embed == nullptr) {
-    return format_error(path + ": tensor 'token_embd.weight' is missing");
+    return format_error(path + ": tensor '" + gguf_names::kEmbed + "' is missing");
   }
   model.vocab = embed->dims[1];
   ROTOR_ASSIGN(const size_t vocab, keys.size_or("vocab_size", model.vocab));
   if (vocab != model.vocab) {
     return format_error(path + ": key '" + arch + ".vocab_size' is " + std::to_string(vocab) +
-                        ", but tensor 'token_embd.weight' has " + std::to_string(model.vocab) +
+                        ", but tensor '" + gguf_names::kEmbed + "' has " + std::to_string(model.vocab) +
                         " rows");
   }
   ROTOR_TRY(check_computed(file, arch, model.context));

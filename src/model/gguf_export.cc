@@ -80,15 +80,15 @@ class Writer {
     add_rows(gguf_names::kEmbed, source_.embed);
     for (size_t i = 0; i < source_.layers.size(); ++i) {
       for (const LayerNorm& norm : layer_norms(source_.config)) {
-        add_vector(gguf_names::layer(i, norm_role_name(norm.role), "weight"), norm.size);
+        add_vector(gguf_names::layer_norm(i, norm.role), norm.size);
       }
       for (size_t r = 0; r < kLinearRoles; ++r) {
         const LinearSource& linear = source_.layers[i].linear[r];
         const LinearRole role = static_cast<LinearRole>(r);
-        add(gguf_names::linear(i, role, "weight"), gguf_weights_id(type_),
+        add(gguf_names::linear(i, role) + ".weight", gguf_weights_id(type_),
             {linear.trits->cols(), linear.trits->rows()}, gguf_weights_bytes(linear, type_));
         if (scale_beside(linear, type_)) {
-          add_vector(gguf_names::linear(i, role, "scale"), 1);
+          add_vector(gguf_names::linear(i, role) + ".scale", 1);
         }
       }
     }
@@ -110,15 +110,15 @@ class Writer {
 
   Status write_layer(size_t i, std::span<const PackedMatrix> packed) {
     for (const LayerNorm& norm : layer_norms(source_.config)) {
-      ROTOR_TRY(write_vector(gguf_names::layer(i, norm_role_name(norm.role), "weight"),
+      ROTOR_TRY(write_vector(gguf_names::layer_norm(i, norm.role),
                              source_.layers[i].norm(norm.role)));
     }
     for (size_t r = 0; r < kLinearRoles; ++r) {
       const LinearRole role = static_cast<LinearRole>(r);
-      ROTOR_TRY(writer_.write(gguf_names::linear(i, role, "weight"),
+      ROTOR_TRY(writer_.write(gguf_names::linear(i, role) + ".weight",
                               std::as_bytes(std::span(packed[r].bytes))));
       if (const auto scale = scale_beside(source_.layers[i].linear[r], type_)) {
-        ROTOR_TRY(write_vector(gguf_names::linear(i, role, "scale"), {*scale}));
+        ROTOR_TRY(write_vector(gguf_names::linear(i, role) + ".scale", {*scale}));
       }
     }
     return {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensor names of GGUF files as Rotor writes them.
+// Tensor names of GGUF files, in one place for the reader and the writer.
 #pragma once
 
 #include <array>
@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "model/layer_norms.h"
 #include "model/trace.h"
 
 namespace rotor::gguf_names {
@@ -14,16 +15,22 @@ namespace rotor::gguf_names {
 inline constexpr const char* kEmbed = "token_embd.weight";
 inline constexpr const char* kHead = "output.weight";
 inline constexpr const char* kOutputNorm = "output_norm.weight";
+inline constexpr const char* kRotaryDivisors = "rope_freqs.weight";
+inline constexpr const char* kLayers = "blk.";
 inline constexpr std::array<const char*, kLinearRoles> kLinears = {
     "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
 
-// "blk.3.attn_norm.weight"
-inline std::string layer(size_t index, std::string_view name, std::string_view part) {
-  return "blk." + std::to_string(index) + "." + std::string(name) + "." + std::string(part);
+// "blk.3.ffn_up", to which ".weight" and ".scale" are added.
+inline std::string linear(size_t layer, LinearRole role) {
+  return kLayers + std::to_string(layer) + "." + kLinears[static_cast<size_t>(role)];
 }
-// "blk.3.ffn_up.weight" and "blk.3.ffn_up.scale"
-inline std::string linear(size_t index, LinearRole role, std::string_view part) {
-  return layer(index, kLinears[static_cast<size_t>(role)], part);
+// "blk.3.ffn_up_norm_in.weight"
+inline std::string input_norm(size_t layer, LinearRole role) {
+  return linear(layer, role) + "_norm_in.weight";
+}
+// "blk.3.attn_norm.weight"
+inline std::string layer_norm(size_t layer, NormRole role) {
+  return kLayers + std::to_string(layer) + "." + std::string(norm_role_name(role)) + ".weight";
 }
 
 }  // namespace rotor::gguf_names

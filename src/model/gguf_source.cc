@@ -13,6 +13,7 @@
 #include "model/family.h"
 #include "model/gguf_config.h"
 #include "model/gguf_linear.h"
+#include "model/gguf_names.h"
 #include "model/i2s_probe.h"
 #include "model/paired_rows.h"
 #include "model/text_source.h"
@@ -21,9 +22,6 @@ namespace rotor {
 namespace {
 
 using SharedFile = std::shared_ptr<const GgufFile>;
-
-constexpr std::array<const char*, kLinearRoles> kLinearNames = {
-    "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
 
 class GgufRows final : public FloatReader {
  public:
@@ -49,10 +47,10 @@ class Opener {
     ModelConfig& c = out.config;
     ROTOR_TRY(choose_layout(out));
     ROTOR_TRY(read_rotary_divisors(c));
-    c.input_norms = file_->find_tensor("blk.0.attn_q_norm_in.weight") != nullptr;
-    ROTOR_ASSIGN(out.embed, open_rows("token_embd.weight", c));
+    c.input_norms = file_->find_tensor(gguf_names::input_norm(0, LinearRole::kQ)) != nullptr;
+    ROTOR_ASSIGN(out.embed, open_rows(gguf_names::kEmbed, c));
     ROTOR_TRY(open_head(out));
-    ROTOR_ASSIGN(out.output_norm, read_vector("output_norm.weight", c.hidden));
+    ROTOR_ASSIGN(out.output_norm, read_vector(gguf_names::kOutputNorm, c.hidden));
     for (size_t i = 0; i < c.layers; ++i) {
       ROTOR_ASSIGN(LayerSource layer, open_layer(c, i));
       out.layers.push_back(std::move(layer));
@@ -122,7 +120,7 @@ class Opener {
 
   // output.weight: absent (tied), a copy of the embedding (tied, with a note), or a head.
   Status open_head(ModelSource& out) {
-    const std::string name = "output.weight";
+    const std::string name = gguf_names::kHead;
     if (file_->find_tensor(name) == nullptr) {
       return {};
     }
@@ -139,19 +137,19 @@ class Opener {
   }
 
   Result<LayerSource> open_layer(const ModelConfig& c, size_t index) {
-    const std::string prefix = "blk." + std::to_string(index) + ".";
     LayerSource layer;
     for (const LayerNorm& norm : layer_norms(c)) {
-      const std::string name(norm_role_name(norm.role));
-      ROTOR_ASSIGN(layer.norm(norm.role), read_vector(prefix + name + ".weight", norm.size));
+      ROTOR_ASSIGN(layer.norm(norm.role),
+                   read_vector(gguf_names::layer_norm(index, norm.role), norm.size));
     }
-    for (size_t role = 0; role < kLinearRoles; ++role) {
-      const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
-      LinearSource& linear = layer.linear[role];
-      ROTOR_ASSIGN(linear, open_linear(prefix + kLinearNames[role], shape));
+    for (size_t r = 0; r < kLinearRoles; ++r) {
+      const LinearRole role = static_cast<LinearRole>(r);
+      const MatrixShape shape = linear_shape(c, role);
+      LinearSource& linear = layer.linear[r];
+      ROTOR_ASSIGN(linear, open_linear(gguf_names::linear(index, role), shape));
       if (c.input_norms) {
-        ROTOR_ASSIGN(linear.input_norm, read_vector(prefix + kLinearNames[role] + "_norm_in.weight",
-                                                    shape.cols));
+        ROTOR_ASSIGN(linear.input_norm,
+                     read_vector(gguf_names::input_norm(index, role), shape.cols));
       }
     }
     if (family_->gguf_pairs_rows) {
@@ -172,7 +170,7 @@ class Opener {
 
   // rope_freqs.weight: what the rotary frequencies are divided by.
   Status read_rotary_divisors(ModelConfig& c) {
-    const std::string name = "rope_freqs.weight";
+    const std::string name = gguf_names::kRotaryDivisors;
     if (file_->find_tensor(name) == nullptr) {
       return {};
     }
@@ -191,7 +189,7 @@ class Opener {
   }
 
   Status report_unused(ModelSource& out) const {
-    UnusedTensors unused("blk.", out.config.layers, "block_count");
+    UnusedTensors unused(gguf_names::kLayers, out.config.layers, "block_count");
     for (const GgufTensor& tensor : file_->tensors()) {
       if (!used_.contains(tensor.name)) {
         ROTOR_TRY(unused.add(tensor.name, path()));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF files of BitNet models (architectures bitnet, bitnet-25, bitnet-b1.58).
+// GGUF files of the families in model/family.h.
 #pragma once
 
 #include <rotor/status.h>

@@ -127,12 +127,12 @@ class Writer {
   // Parts of the model that stay in one file: the embedding, each layer, the end.
   void plan(uint64_t shard_bytes) {
     shards_.emplace_back();
-    add_part({rows_item(hf_names::kEmbed, source_.embed)}, 0, shard_bytes);
+    add_part({rows_item(std::string(hf_names::kPrefix) + hf_names::kEmbed, source_.embed)}, 0, shard_bytes);
     for (size_t i = 0; i < source_.layers.size(); ++i) {
       add_part(layer_items(i), i + 1, shard_bytes);
     }
     std::vector<Item> end;
-    end.push_back(vector_item(hf_names::kOutputNorm, source_.output_norm));
+    end.push_back(vector_item(std::string(hf_names::kPrefix) + hf_names::kOutputNorm, source_.output_norm));
     if (source_.head) {
       end.push_back(rows_item(hf_names::kHead, *source_.head));
     }
@@ -159,14 +159,15 @@ class Writer {
   }
 
   std::vector<Item> layer_items(size_t i) {
+    const std::string prefix(hf_names::kPrefix);
     std::vector<Item> items;
     for (const LayerNorm& norm : layer_norms(source_.config)) {
-      items.push_back(vector_item(hf_names::layer_norm(i, norm.role),
+      items.push_back(vector_item(prefix + hf_names::layer_norm(family_, i, norm.role),
                                   source_.layers[i].norm(norm.role)));
     }
     for (size_t r = 0; r < kLinearRoles; ++r) {
       const LinearSource& linear = source_.layers[i].linear[r];
-      const std::string name = hf_names::linear(i, static_cast<LinearRole>(r));
+      const std::string name = prefix + hf_names::linear(i, static_cast<LinearRole>(r));
       items.push_back(vector_item(name + ".weight_scale", linear.scale.values));
       items.push_back({{name + ".weight", DType::kU8,
                         {(linear.trits->rows() + 3) / 4, linear.trits->cols()}}, nullptr, {}});
@@ -180,8 +181,8 @@ class Writer {
     return {{std::move(name), dtype_of(type), {values.size()}}, nullptr, encode(type, values)};
   }
 
-  static Item rows_item(const char* name, const FloatSource& rows) {
-    return {{name, dtype_of(written_type(rows.type)), {rows.rows, rows.cols}}, &rows, {}};
+  static Item rows_item(std::string name, const FloatSource& rows) {
+    return {{std::move(name), dtype_of(written_type(rows.type)), {rows.rows, rows.cols}}, &rows, {}};
   }
 
   std::string file_name(size_t shard) const {
@@ -229,7 +230,8 @@ class Writer {
       ROTOR_TRY(close_shards(open_ + 1));
     }
     for (size_t r = 0; r < kLinearRoles; ++r) {
-      ROTOR_TRY(writer_.write(hf_names::linear(i, static_cast<LinearRole>(r)) + ".weight",
+      const std::string name = hf_names::linear(i, static_cast<LinearRole>(r)) + ".weight";
+      ROTOR_TRY(writer_.write(std::string(hf_names::kPrefix) + name,
                               std::as_bytes(std::span(packed[r].bytes))));
     }
     return {};
@@ -294,6 +296,7 @@ class Writer {
   }
 
   const ModelSource& source_;
+  const Family& family_ = family_of(source_.config);
   std::string folder_;
   FloatType dtype_;
   Conversion conversion_;

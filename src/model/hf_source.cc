@@ -4,7 +4,6 @@
 #include "model/hf_source.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -21,6 +20,7 @@
 #include "model/block_scales.h"
 #include "model/exact_ternary.h"
 #include "model/hf_config.h"
+#include "model/hf_names.h"
 #include "model/master_reader.h"
 #include "model/ternary_rows.h"
 #include "model/text_source.h"
@@ -33,9 +33,6 @@ using Shape = std::vector<uint64_t>;
 using Entry = SafetensorsSet::Entry;
 
 constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;
-constexpr std::array<const char*, kLinearRoles> kLinearNames = {
-    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
 
 std::optional<FloatType> float_type(DType dtype) {
   switch (dtype) {
@@ -70,12 +67,12 @@ class Opener {
   Status open(ModelSource& out) {
     const ModelConfig& c = config_.model;
     // A model that was saved without its head leaves the prefix out.
-    prefix_ = set_->find("embed_tokens.weight") ? "" : "model.";
+    prefix_ = set_->find(hf_names::kEmbed) ? "" : hf_names::kPrefix;
     find_input_norms(out);
     out.config = c;
-    ROTOR_ASSIGN(out.embed, open_rows(prefix_ + "embed_tokens.weight", {c.vocab, c.hidden}));
+    ROTOR_ASSIGN(out.embed, open_rows(prefix_ + hf_names::kEmbed, {c.vocab, c.hidden}));
     ROTOR_TRY(open_head(out));
-    ROTOR_ASSIGN(out.output_norm, read_vector(prefix_ + "norm.weight", c.hidden));
+    ROTOR_ASSIGN(out.output_norm, read_vector(prefix_ + hf_names::kOutputNorm, c.hidden));
     for (size_t i = 0; i < c.layers; ++i) {
       ROTOR_ASSIGN(LayerSource layer, open_layer(i, out));
       out.layers.push_back(std::move(layer));
@@ -88,14 +85,14 @@ class Opener {
   void find_input_norms(ModelSource& out) {
     ModelConfig& c = config_.model;
     if (c.input_norms) {
-      input_norm_ = ".rms_norm.weight";  // as transformers names them
+      input_norm_ = hf_names::kInputNorm;
       return;
     }
-    if (!set_->find(prefix_ + "layers.0.self_attn.q_proj.norm.weight")) {
+    input_norm_ = ".norm.weight";
+    if (!set_->find(prefix_ + hf_names::linear(0, LinearRole::kQ) + input_norm_)) {
       return;
     }
     c.input_norms = true;
-    input_norm_ = ".norm.weight";
     if (!config_.quantization.present) {
       config_.quantization.present = true;
       config_.quantization.online = true;
@@ -192,7 +189,7 @@ class Opener {
 
   Status open_head(ModelSource& out) {
     const ModelConfig& c = config_.model;
-    const std::string name = "lm_head.weight";
+    const std::string name = hf_names::kHead;
     if (c.tied_head) {
       if (set_->find(name)) {
         used_.insert(name);
@@ -213,19 +210,19 @@ class Opener {
 
   Result<LayerSource> open_layer(size_t index, ModelSource& out) {
     const ModelConfig& c = config_.model;
-    const std::string prefix = prefix_ + "layers." + std::to_string(index) + ".";
     LayerSource layer;
-    for (size_t role = 0; role < kLinearRoles; ++role) {
-      const MatrixShape shape = linear_shape(c, static_cast<LinearRole>(role));
-      const std::string name = prefix + kLinearNames[role];
-      ROTOR_ASSIGN(layer.linear[role], open_linear(name, shape, out));
+    for (size_t r = 0; r < kLinearRoles; ++r) {
+      const LinearRole role = static_cast<LinearRole>(r);
+      const MatrixShape shape = linear_shape(c, role);
+      const std::string name = prefix_ + hf_names::linear(index, role);
+      ROTOR_ASSIGN(layer.linear[r], open_linear(name, shape, out));
       if (c.input_norms) {
-        ROTOR_ASSIGN(layer.linear[role].input_norm, read_vector(name + input_norm_, shape.cols));
+        ROTOR_ASSIGN(layer.linear[r].input_norm, read_vector(name + input_norm_, shape.cols));
       }
     }
     for (const LayerNorm& norm : layer_norms(c)) {
-      const std::string name(config_.family->hf_norms[static_cast<size_t>(norm.role)]);
-      ROTOR_ASSIGN(layer.norm(norm.role), read_vector(prefix + name + ".weight", norm.size));
+      const std::string name = hf_names::layer_norm(*config_.family, index, norm.role);
+      ROTOR_ASSIGN(layer.norm(norm.role), read_vector(prefix_ + name, norm.size));
     }
     return layer;
   }
@@ -348,7 +345,7 @@ class Opener {
   }
 
   Status report_unused(ModelSource& out) const {
-    const std::string layers = prefix_ + "layers.";
+    const std::string layers = prefix_ + hf_names::kLayers;
     UnusedTensors unused(layers, out.config.layers, "num_hidden_layers in config.json");
     for (const SafetensorsFile& file : set_->files()) {
       for (const SafetensorsTensor& tensor : file.tensors()) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/gguf_linear.h"
+#include "model/gguf_names.h"
 
 namespace rotor {
 namespace {
@@ -62,19 +63,20 @@ class Probe {
   explicit Probe(const GgufFile& file) : file_(file) {}
 
   Status look_at(size_t layer) {
-    prefix_ = "blk." + std::to_string(layer) + ".";
-    ROTOR_TRY(compare("attn_norm", {"attn_q", "attn_k", "attn_v"}));
-    ROTOR_TRY(compare("attn_sub_norm", {"attn_output"}));
-    ROTOR_TRY(compare("ffn_norm", {"ffn_gate", "ffn_up"}));
-    ROTOR_TRY(compare("ffn_sub_norm", {"ffn_down"}));
+    layer_ = layer;
+    ROTOR_TRY(compare(NormRole::kAttn, {LinearRole::kQ, LinearRole::kK, LinearRole::kV}));
+    ROTOR_TRY(compare(NormRole::kAttnSub, {LinearRole::kO}));
+    ROTOR_TRY(compare(NormRole::kFfn, {LinearRole::kGate, LinearRole::kUp}));
+    ROTOR_TRY(compare(NormRole::kFfnSub, {LinearRole::kDown}));
     return find_dead_channels();
   }
 
   const std::array<I2sEvidence, kI2sLayouts>& evidence() const { return evidence_; }
 
  private:
-  const GgufTensor* matrix(const char* name) const {
-    const GgufTensor* const tensor = file_.find_tensor(prefix_ + name + ".weight");
+  const GgufTensor* matrix(LinearRole role) const {
+    const GgufTensor* const tensor =
+        file_.find_tensor(gguf_names::linear(layer_, role) + ".weight");
     return tensor != nullptr && tensor->type == kGgufI2S ? tensor : nullptr;
   }
 
@@ -105,8 +107,9 @@ class Probe {
   }
 
   // The gains of a norm with the columns of the matrices that it feeds.
-  Status compare(const char* norm, std::initializer_list<const char*> matrices) {
-    const GgufTensor* const gains_tensor = file_.find_tensor(prefix_ + norm + ".weight");
+  Status compare(NormRole norm, std::initializer_list<LinearRole> matrices) {
+    const GgufTensor* const gains_tensor =
+        file_.find_tensor(gguf_names::layer_norm(layer_, norm));
     if (gains_tensor == nullptr) {
       return {};
     }
@@ -117,8 +120,8 @@ class Probe {
     for (size_t l = 0; l < kI2sLayouts; ++l) {
       std::vector<uint32_t> sum(gains.size());
       bool all = true;
-      for (const char* const name : matrices) {
-        const GgufTensor* const tensor = matrix(name);
+      for (const LinearRole role : matrices) {
+        const GgufTensor* const tensor = matrix(role);
         if (tensor == nullptr || tensor->dims[0] != gains.size()) {
           return {};
         }
@@ -164,9 +167,9 @@ class Probe {
   }
 
   Status find_dead_channels() {
-    const GgufTensor* const gate = matrix("ffn_gate");
-    const GgufTensor* const up = matrix("ffn_up");
-    const GgufTensor* const down = matrix("ffn_down");
+    const GgufTensor* const gate = matrix(LinearRole::kGate);
+    const GgufTensor* const up = matrix(LinearRole::kUp);
+    const GgufTensor* const down = matrix(LinearRole::kDown);
     if (gate == nullptr || up == nullptr || down == nullptr || gate->dims != up->dims ||
         down->dims[0] != gate->dims[1] || gate->dims[0] % 128 != 0 || gate->dims[1] % 4 != 0) {
       return {};
@@ -190,7 +193,7 @@ class Probe {
   }
 
   const GgufFile& file_;
-  std::string prefix_;  // of the layer that is looked at
+  size_t layer_ = 0;  // that is looked at
   std::array<I2sEvidence, kI2sLayouts> evidence_;
 };
 

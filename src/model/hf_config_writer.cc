@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "text/sentencepiece_writer.h"
 #include "text/unicode.h"
 
 namespace rotor {
@@ -127,6 +128,11 @@ std::string write_tokenizer_config(const ModelSource& source) {
     const bool named = spec.eos != kNoToken || ends.empty() ||
                        static_cast<size_t>(ends[0]) >= spec.tokens.size();
     put("eos_token", named ? spec.eos : ends[0]);
+    put("unk_token", spec.unk);
+    if (is_sentencepiece(spec)) {  // what tokenizer.model does not say
+      out["add_bos_token"] = spec.add_bos;
+      out["add_eos_token"] = spec.add_eos;
+    }
   }
   if (!source.chat_template.empty()) {
     out["chat_template"] = source.chat_template;

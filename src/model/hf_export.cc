@@ -22,6 +22,7 @@
 #include "model/hf_config_writer.h"
 #include "model/hf_names.h"
 #include "model/hf_source.h"
+#include "text/sentencepiece_json.h"
 #include "text/sentencepiece_writer.h"
 #include "text/tokenizer_json_writer.h"
 
@@ -261,10 +262,7 @@ class Writer {
     ROTOR_TRY(write_text("config.json", write_hf_config(source_, dtype_, ends)));
     ROTOR_TRY(write_text("generation_config.json", write_generation_config(source_, ends)));
     if (source_.tokenizer) {
-      const bool sentencepiece = is_sentencepiece(*source_.tokenizer);
-      ROTOR_ASSIGN(const std::string text, sentencepiece ? write_sentencepiece(*source_.tokenizer)
-                                                         : write_tokenizer_json(*source_.tokenizer));
-      ROTOR_TRY(write_text(sentencepiece ? "tokenizer.model" : "tokenizer.json", text));
+      ROTOR_TRY(write_tokenizer(*source_.tokenizer));
     } else {
       result.notes.push_back("the model has no tokenizer, so the folder has none");
     }
@@ -272,6 +270,20 @@ class Writer {
       ROTOR_TRY(write_text("tokenizer_config.json", write_tokenizer_config(source_)));
     }
     return shards_.size() == 1 ? Status() : write_index();
+  }
+
+  // One by SentencePiece's rules in both of its forms: transformers takes tokenizer.json, programs that
+  // use the sentencepiece library, and Rotor, tokenizer.model.
+  Status write_tokenizer(const TokenizerSpec& spec) {
+    if (!is_sentencepiece(spec)) {
+      ROTOR_ASSIGN(const std::string text, write_tokenizer_json(spec));
+      return write_text("tokenizer.json", text);
+    }
+    ROTOR_ASSIGN(const TokenizerSpec as_json, sentencepiece_as_json(spec));
+    ROTOR_ASSIGN(const std::string text, write_tokenizer_json(as_json));
+    ROTOR_TRY(write_text("tokenizer.json", text));
+    ROTOR_ASSIGN(const std::string model, write_sentencepiece(spec));
+    return write_text("tokenizer.model", model);
   }
 
   Status write_index() {

@@ -11,7 +11,11 @@
 
 #include "io/safetensors.h"
 #include "model/test_conversion.h"
+#include "text/sentencepiece_model.h"
+#include "text/sentencepiece_test_file.h"
+#include "text/sentencepiece_writer.h"
 #include "text/tokenizer_fixtures.h"
+#include "text/tokenizer_json.h"
 #include "text/tokenizer_json_writer.h"
 
 namespace rotor {
@@ -134,6 +138,28 @@ TEST_F(HfExport, KeepsTokenizerTemplateAndDefaults) {
   EXPECT_EQ(again.chat_template, source.chat_template);
   EXPECT_EQ(again.generation_defaults, source.generation_defaults);
   EXPECT_EQ(end_tokens(again), end_tokens(source));
+}
+
+// transformers reads tokenizer.json, Rotor tokenizer.model: it has the scores, too.
+TEST_F(HfExport, ASentencePieceTokenizerHasBothForms) {
+  ModelSource source = test_source(test_config());
+  source.tokenizer = *parse_sentencepiece(test::llama_bytes(), "t");
+  source.tokenizer->add_eos = true;
+  ASSERT_TRUE(convert(source).ok());
+  const auto json = parse_tokenizer_json(get("m/tokenizer.json"), "json");
+  ASSERT_TRUE(json.ok()) << json.status().message();
+  EXPECT_TRUE(json->add_bos && json->add_eos);
+  EXPECT_THAT(get("m/tokenizer_config.json"), HasSubstr("\"add_eos_token\":true"));
+  const ModelSource again = reopen();
+  EXPECT_EQ(*write_sentencepiece(*again.tokenizer), *write_sentencepiece(*source.tokenizer));
+  put("m/tokenizer.json", get("m/tokenizer.json") + "\n");  // edited: it goes before the other
+  EXPECT_TRUE(reopen().tokenizer->scores.empty());
+  std::filesystem::remove_all(path("m"));
+  source.tokenizer->sentencepiece->charsmap = "map";
+  const Status refused = convert(source).status();
+  EXPECT_EQ(refused.code(), Code::kUnsupported);
+  EXPECT_THAT(refused.message(), HasSubstr("a .rotor file keeps it"));
+  EXPECT_EQ(entries(), 0u);
 }
 
 TEST_F(HfExport, RefusesWhatTheFormatCannotHold) {

@@ -12,10 +12,13 @@
 #include "model/hf_config.h"
 #include "model/rotor_names.h"
 #include "text/gguf_vocabulary.h"
+#include "text/sentencepiece_json.h"
 #include "text/sentencepiece_model.h"
+#include "text/sentencepiece_writer.h"
 #include "text/tiktoken.h"
 #include "text/tokenizer_config.h"
 #include "text/tokenizer_json.h"
+#include "text/tokenizer_json_writer.h"
 
 namespace rotor {
 namespace {
@@ -130,22 +133,49 @@ Result<TextSource> read_tokenizer_model(const fs::path& folder) {
   return out;
 }
 
+// Whether `json` is the tokenizer.json that goes with a SentencePiece model, as in folders that Rotor
+// wrote: the model says the same and has the scores, too.
+bool is_form_of(const std::string& json, const TextSource& model) {
+  if (!model.tokenizer || !is_sentencepiece(*model.tokenizer)) {
+    return false;
+  }
+  const Result<TokenizerSpec> as_json = sentencepiece_as_json(*model.tokenizer);
+  const Result<std::string> text = as_json.ok() ? write_tokenizer_json(*as_json) : as_json.status();
+  return text.ok() && *text == json;
+}
+
+// tokenizer.json goes before tokenizer.model, as in transformers.
+Result<TextSource> read_hf_tokenizer(const fs::path& folder) {
+  const fs::path json = folder / "tokenizer.json";
+  std::error_code ignored;  // a folder that may not be read holds no text files
+  const fs::path model = folder / "tokenizer.model";
+  const bool has_model = fs::exists(model, ignored);
+  if (fs::exists(json, ignored)) {
+    const Result<Container> kind = identify_container(model.string());
+    if (has_model && kind.ok() && *kind == Container::kSentencePiece) {
+      Result<TextSource> read = read_tokenizer_model(folder);
+      ROTOR_ASSIGN(const std::string text, read_text_file(json.string(), kMaxTextBytes));
+      if (read.ok() && is_form_of(text, *read)) {
+        return read;
+      }
+    }
+    return read_tokenizer_alone(json.string(), Container::kTokenizerJson);
+  }
+  if (has_model) {
+    return read_tokenizer_model(folder);
+  }
+  TextSource out;
+  out.warnings.push_back("no tokenizer: neither tokenizer.json nor tokenizer.model in " +
+                         folder.string());
+  return out;
+}
+
 }  // namespace
 
 Result<TextSource> read_hf_text(const std::string& folder_name) {
   const fs::path folder(folder_name);
-  const fs::path json = folder / "tokenizer.json";
-  const fs::path ranks = folder / "tokenizer.model";
-  TextSource out;
-  std::error_code ignored;  // a folder that may not be read holds no text files
-  if (fs::exists(json, ignored)) {
-    ROTOR_ASSIGN(out, read_tokenizer_alone(json.string(), Container::kTokenizerJson));
-  } else if (fs::exists(ranks, ignored)) {
-    ROTOR_ASSIGN(out, read_tokenizer_model(folder));
-  } else {
-    out.warnings.push_back("no tokenizer: neither tokenizer.json nor tokenizer.model in " +
-                           folder.string());
-  }
+  ROTOR_ASSIGN(TextSource out, read_hf_tokenizer(folder));
+  std::error_code ignored;
   const fs::path jinja = folder / "chat_template.jinja";
   const fs::path config = folder / "tokenizer_config.json";
   if (fs::exists(jinja, ignored)) {

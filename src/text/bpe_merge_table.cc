@@ -147,6 +147,36 @@ Result<std::vector<MergePair>> merges_from_ranks(const TokenTable& tokens,
   return merges;
 }
 
+Result<std::vector<MergePair>> merges_from_scores(std::span<const double> scores,
+                                                  const TokenTable& tokens,
+                                                  const std::string& source) {
+  ROTOR_ASSIGN(std::vector<RankedMerge> ranked, splits_of_tokens(tokens, source));
+  const auto score = [&](const RankedMerge& merge) {
+    return scores[static_cast<size_t>(merge.merged)];
+  };
+  const auto left_bytes = [&](const RankedMerge& merge) {
+    return tokens.bytes(merge.pair.left).size();
+  };
+  std::sort(ranked.begin(), ranked.end(), [&](const RankedMerge& a, const RankedMerge& b) {
+    return score(a) != score(b) ? score(a) > score(b)
+                                : std::make_tuple(a.merged, left_bytes(b)) <
+                                      std::make_tuple(b.merged, left_bytes(a));
+  });
+  std::vector<MergePair> merges;
+  merges.reserve(ranked.size());
+  for (size_t i = 0; i < ranked.size(); ++i) {
+    const RankedMerge& merge = ranked[i];
+    if (i > 0 && ranked[i - 1].merged != merge.merged && score(ranked[i - 1]) == score(merge)) {
+      return unsupported(fmt::format(
+          "{}: {} and {} have the same score: of both the leftmost is made first, which the list of "
+          "merges of a tokenizer.json cannot say; a .rotor file keeps the scores", source, printable(tokens.bytes(ranked[i - 1].merged)),
+          printable(tokens.bytes(merge.merged))));
+    }
+    merges.push_back(merge.pair);
+  }
+  return merges;
+}
+
 Result<MergeTable> MergeTable::from_ranks(const TokenTable& tokens, const std::string& source) {
   ROTOR_ASSIGN(const std::vector<RankedMerge> ranked, splits_of_tokens(tokens, source));
   MergeTable table(ranked.size(), static_cast<uint32_t>(tokens.size()), tokens.seed());

@@ -75,4 +75,11 @@ class MergeTable {
 Result<std::vector<MergePair>> merges_from_ranks(const TokenTable& tokens,
                                                  const std::string& source);
 
+// The list of merges that from_scores() implies, by falling score of the result, then by falling length
+// of the left half. `scores`: of all tokens. kFormatError as from_ranks(); kUnsupported where two
+// tokens that merges make have the same score.
+Result<std::vector<MergePair>> merges_from_scores(std::span<const double> scores,
+                                                  const TokenTable& tokens,
+                                                  const std::string& source);
+
 }  // namespace rotor

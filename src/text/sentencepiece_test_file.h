@@ -52,4 +52,25 @@ inline std::string sentencepiece_bytes(proto::ModelType type) {
                                                      number_field(proto::kByteFallback, 1));
 }
 
+// Of Llama 2's kind: BPE, no normalisation but the space in front, bytes, merges across letters and
+// spaces.
+inline std::string llama_bytes(bool prefix = true) {
+  std::string file = piece_field("<unk>", 0, proto::kUnknown) +
+                     piece_field("<s>", 0, proto::kControl) +
+                     piece_field("</s>", 0, proto::kControl);
+  for (const char* byte : {"<0xC3>", "<0xA9>", "<0x0A>", "<0xF0>"}) {
+    file += piece_field(byte, 0, proto::kByte);
+  }
+  float score = 0;
+  for (const char* text : {"ab", "\u2581a", "\u2581\u2581", "aba", "\u2581ab", "cab", "abab", "a",
+                           "b", "c", "\u2581"}) {
+    file += piece_field(text, score--);
+  }
+  return file +
+         bytes_field(proto::kTrainerSpec, number_field(proto::kModelType, proto::kBpeModel) +
+                                              number_field(proto::kByteFallback, 1)) +
+         bytes_field(proto::kNormalizerSpec, number_field(proto::kAddDummyPrefix, prefix) +
+                                                 number_field(proto::kRemoveExtraWhitespaces, 0));
+}
+
 }  // namespace rotor::test

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "text/bpe_alphabet.h"
@@ -30,16 +31,29 @@ std::string spelled(const TokenizerSpec& spec, TokenId id) {
                                                 : bytes_of(spec, id);
 }
 
-json::object write_bpe(const TokenizerSpec& spec) {
-  const std::vector<MergePair> merges = merge_list(spec);
-  const std::vector<bool> in_vocabulary = ordinary_tokens(spec);
+// Added tokens among the others are in the vocabulary too: to those that are not, `tokenizers` gives the
+// ids after it.
+json::object write_vocabulary(const TokenizerSpec& spec) {
+  const std::vector<bool> ordinary = ordinary_tokens(spec);
   json::object vocabulary;
   vocabulary.reserve(spec.tokens.size());
+  std::vector<size_t> added;
   for (size_t id = 0; id < spec.tokens.size(); ++id) {
-    if (in_vocabulary[id] || spec.kinds[id] == TokenKind::kByte) {
+    if (ordinary[id] || spec.kinds[id] == TokenKind::kByte) {
       vocabulary.emplace(spelled(spec, static_cast<TokenId>(id)), id);
+      for (const size_t before : std::exchange(added, {})) {
+        vocabulary.emplace(spec.tokens[before], before);
+      }
+    } else if (is_added(spec.kinds[id])) {
+      added.push_back(id);
     }
   }
+  return vocabulary;
+}
+
+json::object write_bpe(const TokenizerSpec& spec) {
+  const std::vector<MergePair> merges = merge_list(spec);
+  json::object vocabulary = write_vocabulary(spec);
   json::array pairs;
   pairs.reserve(merges.size());
   for (const MergePair& merge : merges) {
@@ -254,8 +268,8 @@ json::value write_post_processor(const TokenizerSpec& spec) {
 Status check_has_a_form(const TokenizerSpec& spec) {
   const bool by_score = spec.model == TokenizerModel::kCharacterBpe && !spec.scores.empty();
   if (by_score || spec.sentencepiece || spec.single_precision) {
-    return unsupported(spec.source + ": a SentencePiece model cannot be written as tokenizer.json "
-                                     "without changing ids; it is kept as tokenizer.model");
+    return unsupported(spec.source + ": a SentencePiece model has scores and rules of its own, "
+                                     "for which tokenizer.json has no place");
   }
   return Status::ok_status();
 }

@@ -41,11 +41,21 @@ void put_text(std::string& out, std::string_view text) {
   out += text;
 }
 
+template <typename T>
+void put_array(std::string& out, uint32_t type_id, const std::vector<T>& values) {
+  put(out, type_id);
+  put(out, uint64_t{values.size()});
+  for (const T value : values) {
+    put(out, value);
+  }
+}
+
 // The id of a value's type and the value.
 void put_value(std::string& out, const GgufWriter::Value& value) {
-  constexpr std::array<uint32_t, 7> kTypeIds = {4, 5, 6, 7, 8, 9, 9};
+  constexpr std::array<uint32_t, 8> kTypeIds = {4, 5, 6, 7, 8, 9, 9, 9};
   constexpr uint32_t kStringId = 8;
   constexpr uint32_t kInt32Id = 5;
+  constexpr uint32_t kFloat32Id = 6;
   put(out, kTypeIds[value.index()]);
   if (const auto* text = std::get_if<std::string>(&value)) {
     put_text(out, *text);
@@ -56,11 +66,9 @@ void put_value(std::string& out, const GgufWriter::Value& value) {
       put_text(out, item);
     }
   } else if (const auto* numbers = std::get_if<std::vector<int32_t>>(&value)) {
-    put(out, kInt32Id);
-    put(out, uint64_t{numbers->size()});
-    for (const int32_t number : *numbers) {
-      put(out, number);
-    }
+    put_array(out, kInt32Id, *numbers);
+  } else if (const auto* reals = std::get_if<std::vector<float>>(&value)) {
+    put_array(out, kFloat32Id, *reals);
   } else if (const auto* flag = std::get_if<bool>(&value)) {
     put(out, uint8_t{*flag});
   } else if (const auto* real = std::get_if<float>(&value)) {

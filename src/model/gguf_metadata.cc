@@ -125,7 +125,13 @@ class Metadata {
     ROTOR_ASSIGN(TokenizerSpec again, tokenizer_from_gguf(v));
     add("tokenizer.ggml.tokens", std::move(v.tokens));
     add("tokenizer.ggml.token_type", std::move(v.types));
-    add("tokenizer.ggml.merges", std::move(v.merges));
+    if (v.model == "llama") {
+      add("tokenizer.ggml.scores", std::move(v.scores));
+      add("tokenizer.ggml.add_space_prefix", *v.add_space_prefix);
+      add("tokenizer.ggml.remove_extra_whitespaces", *v.remove_extra_whitespaces);
+    } else {
+      add("tokenizer.ggml.merges", std::move(v.merges));
+    }
     add_id("bos_token_id", v.bos);
     add_id("eos_token_id", v.eos);
     add_id("eot_token_id", v.eot);

@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "text/bpe_alphabet.h"
+#include "text/gguf_sentencepiece_writer.h"
+#include "text/sentencepiece_writer.h"
 #include "text/tokenizer_merge_list.h"
 
 namespace rotor {
@@ -90,10 +92,14 @@ std::optional<int64_t> id_or_none(TokenId id, size_t rows) {
 
 Result<GgufVocabulary> gguf_from_tokenizer(const TokenizerSpec& spec, size_t rows,
                                            std::vector<std::string>& notes) {
+  if (is_sentencepiece(spec)) {
+    return gguf_from_sentencepiece(spec, rows, notes);
+  }
   if (spec.model != TokenizerModel::kByteBpe) {
     return unsupported(spec.source + ": a tokenizer of the kind " +
-                       std::string(tokenizer_model_name(spec.model)) + " is not written to GGUF; a "
-                       ".rotor file or a Hugging Face folder can hold it");
+                       std::string(tokenizer_model_name(spec.model)) + " without SentencePiece's "
+                       "scores is not written to GGUF; a .rotor file or a Hugging Face folder can "
+                       "hold it, and a folder's tokenizer.model, left alone, has the scores");
   }
   GgufVocabulary out;
   out.name = spec.source;

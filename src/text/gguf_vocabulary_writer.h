@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tokenizer as the arrays of a GGUF file's tokenizer.ggml.* metadata: the reverse of
-// text/gguf_vocabulary.h.
+// text/gguf_vocabulary.h. SentencePiece's go to text/gguf_sentencepiece_writer.h.
 #pragma once
 
 #include <rotor/status.h>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/family.h"
 #include "model/loader.h"
 
 namespace rotor {
@@ -119,25 +120,19 @@ std::vector<TokenId> end_tokens(const ModelSource& source) {
   return ids;
 }
 
-Status check_bitnet_layers(const ModelConfig& c, const std::string& container) {
+Status check_family_layers(const ModelConfig& c, const std::string& container) {
   const auto refuse = [&](const std::string& what) {
     return unsupported(container + ": a model " + what +
                        " cannot be written; a .rotor file can hold it");
   };
-  if (c.family != "bitnet") {
-    return refuse("of family '" + c.family + "'");
+  const Family& family = family_of(c);
+  if (c.attn_sub_norm != family.sub_norms || c.ffn_sub_norm != family.sub_norms) {
+    return refuse("of family '" + c.family + "' with" + (family.sub_norms ? "out both" : "") +
+                  " inner norms");
   }
-  if (!c.attn_sub_norm || !c.ffn_sub_norm) {
-    return refuse("of family 'bitnet' without both inner norms");
-  }
-  if (c.qk_norm || c.input_norms) {
-    return refuse("with norms of heads or of single matrices");
-  }
-  if (c.rope_scaling.type != RopeScalingType::kNone) {
-    return refuse("with rotary scaling '" + std::string(rope_scaling_name(c.rope_scaling.type)) + "'");
-  }
-  if (c.pooling != Pooling::kUnstated) {
-    return refuse("that makes embeddings");
+  if (c.qk_norm != family.qk_norm) {
+    return refuse("of family '" + c.family + "' with" + (family.qk_norm ? "out" : "") +
+                  " norms of heads");
   }
   if (c.attention_window != 0) {
     return refuse("with an attention window of " + std::to_string(c.attention_window) + " positions");

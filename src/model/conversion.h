@@ -84,7 +84,8 @@ size_t scale_group_cols(const LinearSource& linear);
 // Every token known to end an answer, ascending.
 std::vector<TokenId> end_tokens(const ModelSource& source);
 
-// kUnsupported unless the layers are those of BitNet b1.58, all that `container`'s writer knows.
-Status check_bitnet_layers(const ModelConfig& config, const std::string& container);
+// kUnsupported unless the layers are what the model's family says that they are (model/family.h):
+// `container` names the family alone.
+Status check_family_layers(const ModelConfig& config, const std::string& container);
 
 }  // namespace rotor

@@ -9,6 +9,7 @@
 #include "model/conversion.h"
 #include "model/float_rows.h"
 #include "model/loader.h"
+#include "model/rope_scaling_form.h"
 #include "model/trit_hash.h"
 
 namespace rotor {
@@ -18,12 +19,17 @@ Status differs(const std::string& what) {
   return Status(Code::kVerificationFailed, "what was written reads back with another " + what);
 }
 
-Status check_config(ModelConfig expected, ModelConfig got, bool round_theta) {
+Status check_config(ModelConfig expected, ModelConfig got, bool round_rope) {
   expected.name = got.name = "";
-  if (round_theta) {
+  expected.rope_scaling = essential(expected.rope_scaling);
+  got.rope_scaling = essential(got.rope_scaling);
+  if (round_rope) {
     expected.rope_theta = static_cast<float>(expected.rope_theta);
+    expected.rope_scaling = in_binary32(expected.rope_scaling);
   }
-  return expected == got ? Status() : differs("configuration (sizes, activation, rope_theta or eps)");
+  return expected == got
+             ? Status()
+             : differs("configuration (sizes, activation, rope_theta, rotary scaling or eps)");
 }
 
 Status check_norms(const ModelSource& source, const ModelSource& written) {
@@ -34,6 +40,11 @@ Status check_norms(const ModelSource& source, const ModelSource& written) {
     for (const LayerNorm& norm : layer_norms(source.config)) {
       if (source.layers[i].norm(norm.role) != written.layers[i].norm(norm.role)) {
         return differs(std::string(norm_role_name(norm.role)) + " in layer " + std::to_string(i));
+      }
+    }
+    for (size_t r = 0; r < kLinearRoles; ++r) {
+      if (source.layers[i].linear[r].input_norm != written.layers[i].linear[r].input_norm) {
+        return differs("norm of " + source.layers[i].linear[r].tensor);
       }
     }
   }
@@ -98,7 +109,7 @@ Status check_scales(const LinearSource& expected, const LinearSource& got, doubl
 Status check_conversion(const ModelSource& source, const ModelSource& written,
                         const std::string& trits_sha256, const AllowedRounding& allowed,
                         ThreadPool& pool, const ProgressCallback& progress, const CancelFlag* cancel) {
-  ROTOR_TRY(check_config(source.config, written.config, allowed.rope_theta));
+  ROTOR_TRY(check_config(source.config, written.config, allowed.rope));
   ROTOR_TRY(check_norms(source, written));
   ROTOR_TRY(check_rows(source.embed, written.embed, cancel));
   if (source.head) {

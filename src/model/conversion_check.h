@@ -15,8 +15,8 @@ namespace rotor {
 
 // What a conversion was allowed to change.
 struct AllowedRounding {
-  double scales = 0.0;      // each by this part of it
-  bool rope_theta = false;  // to binary32
+  double scales = 0.0;  // each by this part of it
+  bool rope = false;    // rope_theta and the numbers of rotary scaling, to binary32
 };
 
 // kVerificationFailed, naming what differs, unless `written` has the sizes and flags of `source`, its

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/rope_scaling_form.h"
 #include "model/test_conversion.h"
 
 namespace rotor {
@@ -45,9 +46,30 @@ TEST_F(ConversionCheck, RopeThetaMayBeRounded) {
   source_.config.rope_theta = 10000.0 / 3.0;
   written_.config.rope_theta = static_cast<float>(10000.0 / 3.0);
   expect("rope_theta");
-  EXPECT_TRUE(check({.rope_theta = true}).ok());
+  EXPECT_TRUE(check({.rope = true}).ok());
   written_.config.rope_theta = 3333.0;
-  EXPECT_FALSE(check({.rope_theta = true}).ok());
+  EXPECT_FALSE(check({.rope = true}).ok());
+}
+
+TEST_F(ConversionCheck, RotaryScalingMayBeRounded) {
+  source_.config.rope_scaling = {.type = RopeScalingType::kYarn, .factor = 10.0 / 3.0,
+                                 .original_context = 128.0,
+                                 .attention_factor = yarn_attention_factor(10.0 / 3.0),
+                                 .divisors = {}};
+  written_.config.rope_scaling = in_binary32(source_.config.rope_scaling);
+  expect("rotary scaling");
+  EXPECT_TRUE(check({.rope = true}).ok());
+}
+
+TEST_F(ConversionCheck, NormsOfMatrices) {
+  ModelConfig config = test_config();
+  config.input_norms = true;
+  source_ = test_source(config);
+  written_ = test_source(config);
+  EXPECT_TRUE(check().ok());
+  written_.layers[1].linear[5].input_norm[2] += 1.0f;
+  expect("norm of layers.1.up");
+
 }
 
 TEST_F(ConversionCheck, Norms) {

@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/family.h"
 #include "model/test_conversion.h"
 
 namespace rotor {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using Granularity = TernaryScale::Granularity;
 
 TEST(ReadScales, SpreadsWhatTheMatrixHas) {
@@ -75,6 +77,25 @@ TEST(Conversion, HashesAsTheChecksumAsks) {
   EXPECT_THAT(layers, ElementsAre(0, 1));
   EXPECT_EQ(conversion.rounding(), 0.25);
   EXPECT_EQ(conversion.trits_sha256(), test::trits_sha256(source));
+}
+
+TEST(Conversion, LayersAreThoseOfTheFamily) {
+  for (const Family& family : families()) {
+    const auto refusal = [&](auto change) {
+      ModelConfig config = config_of(family);
+      change(config);
+      const Status status = check_family_layers(config, "X");
+      EXPECT_EQ(status.code(), Code::kUnsupported);
+      return status.message();
+    };
+    EXPECT_TRUE(check_family_layers(config_of(family), "X").ok());
+    EXPECT_THAT(refusal([](ModelConfig& c) { c.attn_sub_norm = !c.attn_sub_norm; }),
+                HasSubstr("inner norms cannot be written; a .rotor file can hold it"));
+    EXPECT_THAT(refusal([](ModelConfig& c) { c.ffn_sub_norm = !c.ffn_sub_norm; }),
+                HasSubstr("X: a model of family '" + std::string(family.name)));
+    EXPECT_THAT(refusal([](ModelConfig& c) { c.qk_norm = !c.qk_norm; }), HasSubstr("norms of heads"));
+    EXPECT_THAT(refusal([](ModelConfig& c) { c.attention_window = 7; }), HasSubstr("window of 7"));
+  }
 }
 
 TEST(Conversion, CollectsEndTokens) {

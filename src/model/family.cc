@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, 1> kQwen3Gguf = {"qwen3"};
 
 // Microsoft BitNet b1.58 2B-4T (BitNetForCausalLM).
 constexpr Family bitnet() {
-  Family f{"bitnet", "bitnet", "", kBitnetGguf};
+  Family f{"bitnet", "bitnet", "", "BitNetForCausalLM", kBitnetGguf};
   f.sub_norms = true;
   f.kv_heads = 5;
   f.rms_eps = 1e-5f;
@@ -26,7 +26,7 @@ constexpr Family bitnet() {
 
 // 1bitLLM bitnet_b1_58-large, -xl and -3B: BitNet's layers with SiLU, under names of their own.
 constexpr Family bitnet_1bitllm() {
-  Family f{"bitnet", "llama", "BitnetForCausalLM", {}};
+  Family f{"bitnet", "llama", "BitnetForCausalLM", "", {}};
   f.sub_norms = true;
   f.bits_in_config = true;
   f.hf_norms[static_cast<size_t>(NormRole::kAttnSub)] = "self_attn.inner_attn_ln";
@@ -36,14 +36,14 @@ constexpr Family bitnet_1bitllm() {
 
 // Llama3-8B-1.58, Falcon3-1.58bit, Falcon-E (LlamaForCausalLM).
 constexpr Family llama() {
-  Family f{"llama", "llama", "", kLlamaGguf};
+  Family f{"llama", "llama", "", "LlamaForCausalLM", kLlamaGguf};
   f.gguf_pairs_rows = true;
   return f;
 }
 
 // BitNet-embedding-0.6B, Ternary-Bonsai (Qwen3ForCausalLM).
 constexpr Family qwen3() {
-  Family f{"qwen3", "qwen3", "", kQwen3Gguf};
+  Family f{"qwen3", "qwen3", "", "Qwen3ForCausalLM", kQwen3Gguf};
   f.qk_norm = true;
   f.kv_heads = 32;
   f.head_dim = 128;

@@ -21,7 +21,8 @@ struct Family {
   std::string_view name;          // ModelConfig::family
   std::string_view model_type;    // in config.json
   std::string_view architecture;  // in config.json, where model_type does not tell; else empty
-  std::span<const std::string_view> gguf;  // general.architecture
+  std::string_view hf_class;      // of transformers, which loads what is written
+  std::span<const std::string_view> gguf;  // general.architecture; the first is llama.cpp's
 
   // What a layer has.
   bool sub_norms = false;         // before the output and down projections

@@ -32,6 +32,7 @@ TEST(Family, AModelIsWrittenAsTheFirstRowOfItsFamily) {
     EXPECT_EQ(first.name, family.name);
     EXPECT_TRUE(first.architecture.empty());
     EXPECT_FALSE(first.gguf.empty());
+    EXPECT_FALSE(first.hf_class.empty());
   }
 }
 

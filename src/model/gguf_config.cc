@@ -75,6 +75,25 @@ Status read_activation(const GgufFile& file, const std::string& arch, ModelConfi
   return {};
 }
 
+// The numbers of llama3, which Rotor writes beside rope_freqs.weight, for which alone other programs
+// have a place.
+Status read_llama3(const GgufFile& file, RopeScaling& scaling) {
+  const std::string prefix = "rotor.rope_llama3.";
+  const auto read = [&](const char* key, double& out) -> Status {
+    ROTOR_ASSIGN(const std::optional<double> value, file.number(prefix + key));
+    if (!value) {
+      return format_error(file.file().path() + ": required key '" + prefix + key + "' is missing");
+    }
+    out = *value;
+    return {};
+  };
+  scaling.type = RopeScalingType::kLlama3;
+  ROTOR_TRY(read("factor", scaling.factor));
+  ROTOR_TRY(read("low_freq_factor", scaling.low_freq_factor));
+  ROTOR_TRY(read("high_freq_factor", scaling.high_freq_factor));
+  return read("original_context", scaling.original_context);
+}
+
 // What llama.cpp makes of the keys: a factor alone means linear, and YaRN multiplies cosines and sines
 // with 0.1 ln(factor) + 1.
 Status read_rope_scaling(const GgufFile& file, const std::string& arch, ModelConfig& model) {
@@ -83,7 +102,8 @@ Status read_rope_scaling(const GgufFile& file, const std::string& arch, ModelCon
   ROTOR_ASSIGN(const std::optional<std::string_view> type, file.string(prefix + "type"));
   ROTOR_ASSIGN(const std::optional<double> factor, file.number(prefix + "factor"));
   if (type.value_or("linear") == "none" || (!type && factor.value_or(0.0) == 0.0)) {
-    return {};
+    return file.find_value("rotor.rope_llama3.factor") != nullptr ? read_llama3(file, scaling)
+                                                                  : Status();
   }
   if (type && *type != "linear" && *type != "yarn") {
     return unsupported(file.file().path() + ": rotary scaling '" + std::string(*type) +

@@ -10,9 +10,11 @@
 #include "io/gguf_types.h"
 #include "io/gguf_writer.h"
 #include "model/conversion_check.h"
+#include "model/family.h"
 #include "model/gguf_metadata.h"
 #include "model/gguf_names.h"
 #include "model/gguf_source.h"
+#include "model/rope_scaling_form.h"
 
 namespace rotor {
 namespace {
@@ -44,6 +46,9 @@ class Writer {
                  gguf_metadata(source_, type_, allow_rounding_, result.notes));
     ROTOR_ASSIGN(writer_, GgufWriter::create(path, metadata, plan()));
     ROTOR_TRY(write_rows(gguf_names::kEmbed, source_.embed));
+    if (!divisors_.empty()) {
+      ROTOR_TRY(write_vector(gguf_names::kRotaryDivisors, divisors_));
+    }
     ROTOR_TRY(write_layers());
     ROTOR_TRY(write_vector(gguf_names::kOutputNorm, source_.output_norm));
     if (source_.head) {
@@ -78,6 +83,9 @@ class Writer {
       add(std::move(name), kGgufF32, {size}, size * sizeof(float));
     };
     add_rows(gguf_names::kEmbed, source_.embed);
+    if (!divisors_.empty()) {
+      add_vector(gguf_names::kRotaryDivisors, divisors_.size());
+    }
     for (size_t i = 0; i < source_.layers.size(); ++i) {
       for (const LayerNorm& norm : layer_norms(source_.config)) {
         add_vector(gguf_names::layer_norm(i, norm.role), norm.size);
@@ -89,6 +97,9 @@ class Writer {
             {linear.trits->cols(), linear.trits->rows()}, gguf_weights_bytes(linear, type_));
         if (scale_beside(linear, type_)) {
           add_vector(gguf_names::linear(i, role) + ".scale", 1);
+        }
+        if (!linear.input_norm.empty()) {
+          add_vector(gguf_names::input_norm(i, role), linear.input_norm.size());
         }
       }
     }
@@ -103,9 +114,30 @@ class Writer {
     return conversion_.convert_layers(
         [&](size_t i, LinearRole role) {
           return pack_gguf_weights(source_.layers[i].linear[static_cast<size_t>(role)], type_,
-                                   allow_rounding_);
+                                   allow_rounding_, paired_head_dim(role));
         },
         [&](size_t i, std::span<const PackedMatrix> packed) { return write_layer(i, packed); });
+  }
+
+  // Of the matrices whose rows this architecture's files have in another order (model/paired_rows.h);
+  // 0 of the others.
+  size_t paired_head_dim(LinearRole role) const {
+    const bool turned = role == LinearRole::kQ || role == LinearRole::kK;
+    return turned && family_of(source_.config).gguf_pairs_rows ? source_.config.head_dim : 0;
+  }
+
+  // rope_freqs.weight; empty where the model needs none.
+  static std::vector<float> divisors_of(const ModelConfig& c) {
+    switch (c.rope_scaling.type) {
+      case RopeScalingType::kLlama3:
+        return rotary_divisors(in_binary32(c.rope_scaling), static_cast<float>(c.rope_theta),
+                               c.head_dim);
+      case RopeScalingType::kDivisors: return c.rope_scaling.divisors;
+      case RopeScalingType::kNone:
+      case RopeScalingType::kLinear:
+      case RopeScalingType::kYarn: break;
+    }
+    return {};
   }
 
   Status write_layer(size_t i, std::span<const PackedMatrix> packed) {
@@ -119,6 +151,10 @@ class Writer {
                               std::as_bytes(std::span(packed[r].bytes))));
       if (const auto scale = scale_beside(source_.layers[i].linear[r], type_)) {
         ROTOR_TRY(write_vector(gguf_names::linear(i, role) + ".scale", {*scale}));
+      }
+      const std::vector<float>& input_norm = source_.layers[i].linear[r].input_norm;
+      if (!input_norm.empty()) {
+        ROTOR_TRY(write_vector(gguf_names::input_norm(i, role), input_norm));
       }
     }
     return {};
@@ -136,6 +172,7 @@ class Writer {
   const ModelSource& source_;
   GgufWeights type_;
   bool allow_rounding_;
+  std::vector<float> divisors_ = divisors_of(source_.config);
   Conversion conversion_;
   GgufWriter writer_;
 };
@@ -156,7 +193,7 @@ Result<ConvertResult> convert_to_gguf(const ModelSource& source, const std::stri
   SourceOptions as_written;
   as_written.i2s_layout = I2sLayout::k128;
   ROTOR_ASSIGN(const ModelSource written, gguf_source(file.temporary_path(), as_written));
-  const AllowedRounding allowed = {.scales = writer.rounding(), .rope_theta = allow_rounding};
+  const AllowedRounding allowed = {.scales = writer.rounding(), .rope = allow_rounding};
   ROTOR_TRY(
       check_conversion(source, written, result.trits_sha256, allowed, pool, progress, cancel)
           .with_context(path));

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "io/gguf.h"
+#include "model/family.h"
 #include "model/gguf_metadata.h"
 #include "model/test_conversion.h"
 #include "text/tokenizer_fixtures.h"
@@ -65,6 +66,38 @@ INSTANTIATE_TEST_SUITE_P(
                                      FloatType::kQ8_0, FloatType::kQ6K, FloatType::kQ4_0,
                                      FloatType::kQ4K),
                      testing::Bool()));
+
+// Rows of q and k in the order of the architecture's files, norms of heads and of matrices, every kind of
+// rotary scaling.
+TEST_F(GgufExport, KeepsEveryFamily) {
+  for (const Family& family : families()) {
+    for (const RopeScaling& scaling :
+         {RopeScaling(), RopeScaling{.type = RopeScalingType::kLinear, .factor = 2.5,
+                                     .divisors = {}},
+          RopeScaling{.type = RopeScalingType::kLlama3, .factor = 8.0, .original_context = 64.0,
+                      .divisors = {}},
+          RopeScaling{.type = RopeScalingType::kYarn, .factor = 4.0, .original_context = 128.0,
+                      .attention_factor = yarn_attention_factor(4.0), .divisors = {}},
+          RopeScaling{.type = RopeScalingType::kDivisors,
+                      .divisors = std::vector<float>(32, 1.7f)}}) {
+      ModelConfig config = test::block_config();
+      config.family = family.name;
+      config.attn_sub_norm = config.ffn_sub_norm = family.sub_norms;
+      config.qk_norm = family.qk_norm;
+      config.activation = Activation::kSilu;
+      config.rope_scaling = scaling;
+      config.input_norms = scaling.type == RopeScalingType::kYarn;
+      config.pooling = config.input_norms ? Pooling::kLast : Pooling::kUnstated;
+      const bool groups = scaling.type != RopeScalingType::kNone;
+      const ModelSource source = test_source(
+          config, {.scale = groups ? Granularity::kGroup : Granularity::kTensor});
+      const auto result = convert(source, groups ? GgufWeights::kQ2_0 : GgufWeights::kI2S);
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      EXPECT_EQ(result->trits_sha256, test::trits_sha256(source));
+      test::expect_same_model(source, reopen());
+    }
+  }
+}
 
 TEST_F(GgufExport, KeepsScalesOfRowsAndGroups) {
   for (const auto& [scale, group, type] :

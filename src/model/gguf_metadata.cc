@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two architectures stand for BitNet: bitnet.cpp's "bitnet-b1.58", which means squared ReLU, and
-// llama.cpp's "bitnet", where a key says the activation.
+// The architecture is the first that GGUF files of the family have, the one that llama.cpp knows. Two stand
+// for BitNet: bitnet.cpp's "bitnet-b1.58", which means squared ReLU, and llama.cpp's "bitnet", where a key
+// says the activation.
 #include "model/gguf_metadata.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
 #include "model/conversion.h"
+#include "model/family.h"
+#include "model/rope_scaling_form.h"
 #include "text/gguf_vocabulary_writer.h"
 #include "text/tokenizer.h"
 
@@ -23,8 +27,10 @@ class Metadata {
 
   Result<std::vector<GgufWriter::Entry>> build(bool allow_rounding) {
     ROTOR_TRY(check_config(allow_rounding));
+    add_notes();
     add_general();
     add_sizes();
+    add_rope_scaling();
     add_generation();
     if (source_.tokenizer) {
       ROTOR_TRY(add_tokenizer(*source_.tokenizer));
@@ -48,26 +54,77 @@ class Metadata {
 
   Status check_config(bool allow_rounding) {
     const ModelConfig& c = source_.config;
-    ROTOR_TRY(check_bitnet_layers(c, "GGUF"));
-    if (static_cast<float>(c.rope_theta) != c.rope_theta && !allow_rounding) {
+    ROTOR_TRY(check_family_layers(c, "GGUF"));
+    const Family& family = family_of(c);
+    const bool official = type_ == GgufWeights::kI2S && c.activation == Activation::kRelu2;
+    is_bitnet_ = family.name == "bitnet";
+    arch_ = is_bitnet_ && official ? "bitnet-b1.58" : std::string(family.gguf.front());
+    if (!is_bitnet_ && c.activation != family.activation) {
+      return unsupported(fmt::format("GGUF: architecture '{}' means the activation {}, and no key says "
+                                     "another; a model with {} cannot be written, a .rotor file can "
+                                     "hold it", arch_, activation_name(family.activation),
+                                     activation_name(c.activation)));
+    }
+    return check_rope(allow_rounding);
+  }
+
+  // What is said of rotary embedding, and in binary32.
+  Status check_rope(bool allow_rounding) const {
+    const ModelConfig& c = source_.config;
+    const RopeScaling scaling = essential(c.rope_scaling);
+    if (scaling.type == RopeScalingType::kYarn &&
+        (!scaling.truncate || scaling.attention_factor != yarn_attention_factor(scaling.factor) ||
+         scaling.original_context != std::floor(scaling.original_context))) {
+      return unsupported("GGUF: YaRN with truncate false, a broken number of positions or another "
+                         "attention factor than 0.1 ln(factor) + 1 cannot be written; a .rotor file "
+                         "can hold it");
+    }
+    if (allow_rounding) {
+      return {};
+    }
+    if (static_cast<float>(c.rope_theta) != c.rope_theta) {
       return unsupported(fmt::format("GGUF has rope_theta in binary32; {} would become {}; "
                                      "--allow-rounding accepts that",
                                      c.rope_theta, static_cast<float>(c.rope_theta)));
     }
-    const bool official = type_ == GgufWeights::kI2S && c.activation == Activation::kRelu2;
-    arch_ = official ? "bitnet-b1.58" : "bitnet";
+    if (in_binary32(scaling) != scaling) {
+      return unsupported("GGUF has the numbers of rotary scaling in binary32, which does not hold all of "
+                         "this model's (" + std::string(rope_scaling_name(scaling.type)) +
+                         "); --allow-rounding accepts that");
+    }
+    return {};
+  }
+
+  // What other programs do not read, or read otherwise.
+  void add_notes() {
+    const ModelConfig& c = source_.config;
     if (arch_ == "bitnet" && c.activation == Activation::kRelu2) {
       notes_.push_back("llama.cpp takes the activation, relu2, from the key bitnet.hidden_activation; "
                        "builds that do not know it yet compute SiLU, which is another model");
     }
-    if (c.q_rows() != c.hidden) {
+    if (is_bitnet_ && c.q_rows() != c.hidden) {
       notes_.push_back("llama.cpp reads BitNet models only where the heads together are as wide as the "
                        "hidden state");
     }
     if (!c.tied_head && arch_ == "bitnet") {
       notes_.push_back("llama.cpp reads BitNet models only where the head is the embedding");
     }
-    return {};
+    if (c.input_norms) {
+      notes_.push_back("llama.cpp does not load a model whose matrices have norms of their own "
+                       "(attn_q_norm_in, ...); bitnet.cpp and Rotor do");
+    }
+    const RopeScaling yarn;  // with the usual numbers
+    if (c.rope_scaling.type == RopeScalingType::kYarn &&
+        (c.rope_scaling.beta_fast != yarn.beta_fast || c.rope_scaling.beta_slow != yarn.beta_slow)) {
+      notes_.push_back("llama.cpp does not read YaRN's beta_fast and beta_slow in every architecture: it "
+                       "may compute with 32 and 1 (--yarn-beta-fast, --yarn-beta-slow give it others)");
+    }
+    const bool divisors = c.rope_scaling.type == RopeScalingType::kLlama3 ||
+                          c.rope_scaling.type == RopeScalingType::kDivisors;
+    if (divisors && arch_ != "llama") {
+      notes_.push_back("llama.cpp knows rope_freqs.weight, which says this rotary scaling, in the "
+                       "architecture llama alone");
+    }
   }
 
   void add_general() {
@@ -97,8 +154,43 @@ class Metadata {
     add_size("attention.value_length", c.head_dim);
     add(arch_ + ".attention.layer_norm_rms_epsilon", c.rms_eps);
     add(arch_ + ".rope.freq_base", static_cast<float>(c.rope_theta));
-    add(arch_ + ".hidden_activation",
-        std::string(c.activation == Activation::kRelu2 ? "relu2" : "silu"));
+    if (is_bitnet_) {
+      add(arch_ + ".hidden_activation", std::string(activation_name(c.activation)));
+    }
+    if (c.pooling != Pooling::kUnstated) {
+      add_size("pooling_type", static_cast<size_t>(c.pooling));
+    }
+  }
+
+  // llama3 has no name of its own: other programs take its frequencies from rope_freqs.weight, which
+  // rounds them once more; the numbers that they follow from are for Rotor.
+  void add_rope_scaling() {
+    const RopeScaling& scaling = source_.config.rope_scaling;
+    const auto number = [&](const std::string& key, double value) {
+      add(key, static_cast<float>(value));
+    };
+    const std::string prefix = arch_ + ".rope.scaling.";
+    switch (scaling.type) {
+      case RopeScalingType::kNone:
+      case RopeScalingType::kDivisors: return;
+      case RopeScalingType::kLinear:
+        add(prefix + "type", std::string("linear"));
+        number(prefix + "factor", scaling.factor);
+        return;
+      case RopeScalingType::kLlama3:
+        number("rotor.rope_llama3.factor", scaling.factor);
+        number("rotor.rope_llama3.low_freq_factor", scaling.low_freq_factor);
+        number("rotor.rope_llama3.high_freq_factor", scaling.high_freq_factor);
+        number("rotor.rope_llama3.original_context", scaling.original_context);
+        return;
+      case RopeScalingType::kYarn:
+        add(prefix + "type", std::string("yarn"));
+        number(prefix + "factor", scaling.factor);
+        add(prefix + "original_context_length", static_cast<uint32_t>(scaling.original_context));
+        number(prefix + "yarn_beta_fast", scaling.beta_fast);
+        number(prefix + "yarn_beta_slow", scaling.beta_slow);
+        return;
+    }
   }
 
   void add_generation() {
@@ -179,6 +271,7 @@ class Metadata {
   GgufWeights type_;
   std::vector<std::string>& notes_;
   std::string arch_;
+  bool is_bitnet_ = false;
   std::vector<GgufWriter::Entry> entries_;
 };
 

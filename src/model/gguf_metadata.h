@@ -17,7 +17,7 @@ namespace rotor {
 inline constexpr const char* kGgufTritsKey = "rotor.trits_sha256";
 
 // All entries, with 64 zeros for the trits' checksum. kUnsupported for what no key can say; for
-// rope_theta, which is binary32 there, only unless `allow_rounding`. What other programs will not read,
+// rope_theta and rotary scaling, which are binary32 there, only unless `allow_rounding`. What other programs will not read,
 // or what is lost, goes to `notes`.
 Result<std::vector<GgufWriter::Entry>> gguf_metadata(const ModelSource& source, GgufWeights type,
                                                      bool allow_rounding,

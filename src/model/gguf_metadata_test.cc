@@ -59,6 +59,59 @@ TEST_F(GgufMetadata, TheArchitectureFollowsTypeAndActivation) {
   EXPECT_THAT(notes_, IsEmpty());
 }
 
+TEST_F(GgufMetadata, OtherFamiliesHaveTheirArchitecture) {
+  for (const std::string family : {"llama", "qwen3"}) {
+    source_.config.family = family;
+    source_.config.attn_sub_norm = source_.config.ffn_sub_norm = false;
+    source_.config.qk_norm = family == "qwen3";
+    source_.config.activation = Activation::kRelu2;
+    EXPECT_EQ(build(GgufWeights::kI2S).code(), Code::kUnsupported);
+    source_.config.activation = Activation::kSilu;
+    source_.config.tied_head = false;
+    ASSERT_TRUE(build(GgufWeights::kI2S).ok());
+    EXPECT_EQ(get<std::string>("general.architecture"), family);
+    EXPECT_EQ(get<uint32_t>(family + ".attention.key_length"), 64u);
+    EXPECT_EQ(find(family + ".hidden_activation"), nullptr);
+    EXPECT_EQ(find(family + ".pooling_type"), nullptr);
+    EXPECT_THAT(notes_, IsEmpty());
+    source_.config.input_norms = true;
+    source_.config.pooling = Pooling::kLast;
+    ASSERT_TRUE(build(GgufWeights::kTQ2_0).ok());
+    EXPECT_EQ(get<uint32_t>(family + ".pooling_type"), 3u);
+    EXPECT_THAT(notes_, ElementsAre(HasSubstr("attn_q_norm_in")));
+    source_.config.input_norms = false;
+    source_.config.pooling = Pooling::kUnstated;
+  }
+}
+
+TEST_F(GgufMetadata, RotaryScaling) {
+  RopeScaling& scaling = source_.config.rope_scaling;
+  scaling = {.type = RopeScalingType::kLinear, .factor = 2.5, .divisors = {}};
+  ASSERT_TRUE(build(GgufWeights::kTQ1_0).ok());
+  EXPECT_EQ(get<std::string>("bitnet.rope.scaling.type"), "linear");
+  EXPECT_EQ(get<float>("bitnet.rope.scaling.factor"), 2.5f);
+  scaling = {.type = RopeScalingType::kYarn, .factor = 4.0, .original_context = 128.0,
+             .attention_factor = yarn_attention_factor(4.0), .divisors = {}};
+  ASSERT_TRUE(build(GgufWeights::kTQ1_0).ok());
+  EXPECT_EQ(get<uint32_t>("bitnet.rope.scaling.original_context_length"), 128u);
+  EXPECT_EQ(get<float>("bitnet.rope.scaling.yarn_beta_fast"), 32.0f);
+  EXPECT_THAT(notes_, testing::Not(Contains(HasSubstr("beta_fast"))));
+  scaling.beta_fast = 8.0;
+  ASSERT_TRUE(build(GgufWeights::kTQ1_0).ok());
+  EXPECT_THAT(notes_, Contains(HasSubstr("may compute with 32 and 1")));
+  scaling.truncate = false;
+  EXPECT_EQ(build(GgufWeights::kTQ1_0, true).code(), Code::kUnsupported);
+  scaling.truncate = true;
+  scaling.attention_factor = 1.0;
+  EXPECT_EQ(build(GgufWeights::kTQ1_0, true).code(), Code::kUnsupported);
+  scaling = {.type = RopeScalingType::kLlama3, .factor = 0.1 + 8.0, .original_context = 128.0,
+             .divisors = {}};
+  EXPECT_THAT(build(GgufWeights::kTQ1_0).message(), HasSubstr("--allow-rounding"));
+  ASSERT_TRUE(build(GgufWeights::kTQ1_0, true).ok());
+  EXPECT_EQ(get<float>("rotor.rope_llama3.factor"), 8.1f);
+  EXPECT_THAT(notes_, Contains(HasSubstr("in the architecture llama alone")));
+}
+
 TEST_F(GgufMetadata, WithoutATokenizerItSaysSo) {
   source_.end_of_generation = {5};
   ASSERT_TRUE(build(GgufWeights::kTQ1_0).ok());

@@ -16,6 +16,7 @@
 #include "model/gguf_names.h"
 #include "model/i2s_probe.h"
 #include "model/paired_rows.h"
+#include "model/rope_scaling_form.h"
 #include "model/text_source.h"
 
 namespace rotor {
@@ -168,13 +169,21 @@ class Opener {
     return open_gguf_linear(file_, name, *tensor, layout_);
   }
 
-  // rope_freqs.weight: what the rotary frequencies are divided by.
+  // rope_freqs.weight: what the rotary frequencies are divided by. Beside the numbers of llama3 it is
+  // what follows from them.
   Status read_rotary_divisors(ModelConfig& c) {
     const std::string name = gguf_names::kRotaryDivisors;
-    if (file_->find_tensor(name) == nullptr) {
+    const bool llama3 = c.rope_scaling.type == RopeScalingType::kLlama3;
+    if (!llama3 && file_->find_tensor(name) == nullptr) {
       return {};
     }
     ROTOR_ASSIGN(std::vector<float> divisors, read_vector(name, c.head_dim / 2));
+    if (llama3) {
+      return divisors == rotary_divisors(c.rope_scaling, c.rope_theta, c.head_dim)
+                 ? Status()
+                 : format_error(path() + ": tensor '" + name +
+                                "' is not what follows from the keys rotor.rope_llama3");
+    }
     if (std::all_of(divisors.begin(), divisors.end(), [](float d) { return d == 1.0f; })) {
       return {};
     }

@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "model/hf_source.h"
+#include "model/rope_scaling_form.h"
 #include "model/test_files.h"
 #include "model/test_model.h"
 
@@ -312,6 +313,25 @@ TEST(GgufSource, ExtraTensors) {
   files.put_floats(kUp + ".scale", {1}, {scale});  // beside I2_S: older converters repeat it
   files.put_floats("rope_freqs.weight", {32}, std::vector<float>(32, 1.0f));
   EXPECT_THAT(open(files)->warnings, Contains("1 tensors are not used, the first is 'adapter'"));
+}
+
+TEST(GgufSource, Llama3sNumbersGoWithTheirDivisors) {
+  GgufFiles files = test::gguf_files();
+  const RopeScaling llama3 = {.type = RopeScalingType::kLlama3, .factor = 8.0,
+                              .original_context = 64.0, .low_freq_factor = 1.5,
+                              .high_freq_factor = 4.0, .divisors = {}};
+  std::vector<float> divisors = rotary_divisors(llama3, 10000.0, 64);
+  files.keys["rotor.rope_llama3.factor"] = 8.0f;
+  files.keys["rotor.rope_llama3.low_freq_factor"] = 1.5f;
+  files.keys["rotor.rope_llama3.high_freq_factor"] = 4.0f;
+  EXPECT_THAT(open(files).status().message(), HasSubstr("original_context' is missing"));
+  files.keys["rotor.rope_llama3.original_context"] = 64.0f;
+  EXPECT_THAT(open(files).status().message(), HasSubstr("'rope_freqs.weight' is missing"));
+  files.put_floats("rope_freqs.weight", {32}, divisors);
+  EXPECT_EQ(open(files)->config.rope_scaling, llama3);
+  divisors.back() += 0.5f;
+  files.put_floats("rope_freqs.weight", {32}, divisors);
+  EXPECT_THAT(open(files).status().message(), HasSubstr("not what follows from the keys"));
 }
 
 TEST(GgufSource, AnotherModelsLayerTensorsAreRefused) {

@@ -10,6 +10,7 @@
 
 #include "base/half.h"
 #include "io/trit_packing.h"
+#include "model/paired_rows.h"
 
 namespace rotor {
 namespace {
@@ -92,12 +93,24 @@ Result<double> to_binary16(const std::string& tensor, std::span<const float> sca
   return worst;
 }
 
-Result<PackedMatrix> pack_i2s_matrix(const LinearSource& linear) {
+// Puts the packed rows of a row block where the file has them.
+void place_rows(const std::vector<uint8_t>& rows, size_t block, size_t count, size_t row_bytes,
+                size_t paired_head_dim, std::vector<uint8_t>& out) {
+  for (size_t r = 0; r < count; ++r) {
+    const size_t row = block * kTileRows + r;
+    const size_t place = paired_head_dim == 0 ? row : paired_row(row, paired_head_dim);
+    std::copy_n(rows.data() + r * row_bytes, row_bytes, out.data() + place * row_bytes);
+  }
+}
+
+Result<PackedMatrix> pack_i2s_matrix(const LinearSource& linear, size_t paired_head_dim) {
   const size_t cols = linear.trits->cols();
   PackedMatrix packed;
   packed.bytes.resize(gguf_weights_bytes(linear, GgufWeights::kI2S));
+  std::vector<uint8_t> held(kTileRows * cols / 4);
   const auto pack = [&](size_t block, size_t rows, const int8_t* trits) -> Status {
-    pack_i2s(trits, rows * cols, packed.bytes.data() + block * kTileRows * cols / 4);
+    pack_i2s(trits, rows * cols, held.data());
+    place_rows(held, block, rows, cols / 4, paired_head_dim, packed.bytes);
     return {};
   };
   ROTOR_ASSIGN(packed.sha256, for_each_row_block(*linear.trits, pack));
@@ -107,13 +120,14 @@ Result<PackedMatrix> pack_i2s_matrix(const LinearSource& linear) {
 }
 
 Result<PackedMatrix> pack_blocks(const LinearSource& linear, TernaryBlock type, bool beside,
-                                 bool allow_rounding) {
+                                 bool allow_rounding, size_t paired_head_dim) {
   const TernaryBlockInfo& info = ternary_block_info(type);
   const size_t row_blocks = linear.trits->cols() / info.elements;
   PackedMatrix packed;
   packed.bytes.resize(linear.trits->rows() * row_blocks * info.bytes);
   std::vector<float> scales(kTileRows * row_blocks, 1.0f);
   std::vector<uint16_t> halves(scales.size());
+  std::vector<uint8_t> held(scales.size() * info.bytes);
   const auto pack = [&](size_t block, size_t rows, const int8_t* trits) -> Status {
     if (!beside) {
       ROTOR_TRY(read_scales(linear, info.elements, block, block + 1, scales.data()));
@@ -122,8 +136,8 @@ Result<PackedMatrix> pack_blocks(const LinearSource& linear, TernaryBlock type, 
                  to_binary16(linear.tensor, std::span(scales).first(rows * row_blocks),
                              allow_rounding, halves.data()));
     packed.rounding = std::max(packed.rounding, change);
-    pack_ternary_blocks(type, trits, halves.data(), rows * row_blocks,
-                        packed.bytes.data() + block * kTileRows * row_blocks * info.bytes);
+    pack_ternary_blocks(type, trits, halves.data(), rows * row_blocks, held.data());
+    place_rows(held, block, rows, row_blocks * info.bytes, paired_head_dim, packed.bytes);
     return {};
   };
   ROTOR_ASSIGN(packed.sha256, for_each_row_block(*linear.trits, pack));
@@ -186,10 +200,11 @@ uint64_t gguf_weights_bytes(const LinearSource& linear, GgufWeights type) {
 }
 
 Result<PackedMatrix> pack_gguf_weights(const LinearSource& linear, GgufWeights type,
-                                       bool allow_rounding) {
+                                       bool allow_rounding, size_t paired_head_dim) {
   const auto& block = row_of(type).block;
-  return block ? pack_blocks(linear, *block, scale_beside(linear, type).has_value(), allow_rounding)
-               : pack_i2s_matrix(linear);
+  return block ? pack_blocks(linear, *block, scale_beside(linear, type).has_value(), allow_rounding,
+                             paired_head_dim)
+               : pack_i2s_matrix(linear, paired_head_dim);
 }
 
 }  // namespace rotor

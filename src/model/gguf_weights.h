@@ -47,8 +47,9 @@ uint64_t gguf_weights_bytes(const LinearSource& linear, GgufWeights type);
 
 // The bytes of a tensor. A scale that binary16 does not hold is rounded where `allow_rounding`, else
 // kUnsupported, naming it; one that it has no number near is always refused.
-// REQUIRES: check_gguf_weights() is ok.
+// With `paired_head_dim`, the rows go in the order of model/paired_rows.h for heads of that size.
+// REQUIRES: check_gguf_weights() is ok; paired_head_dim is 0, or even and divides the rows.
 Result<PackedMatrix> pack_gguf_weights(const LinearSource& linear, GgufWeights type,
-                                       bool allow_rounding);
+                                       bool allow_rounding, size_t paired_head_dim = 0);
 
 }  // namespace rotor

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/half.h"
 #include "io/test_tensors.h"
+#include "model/paired_rows.h"
 #include "model/test_conversion.h"
 
 namespace rotor {
@@ -24,6 +26,25 @@ TEST(GgufWeights, NamesAreReadBack) {
   EXPECT_EQ(parse_gguf_weights("q4_0"), std::nullopt);
   EXPECT_EQ(gguf_weights_id(GgufWeights::kTQ2_0), 35u);
   EXPECT_EQ(gguf_weights_id(GgufWeights::kI2S), 36u);
+}
+
+TEST(GgufWeights, PairedRowsGoWhereTheFileHasThem) {
+  constexpr size_t kHeadDim = 64;
+  const ModelSource source = test_source(test::block_config());
+  const LinearSource& linear = source.layers[0].linear[static_cast<size_t>(LinearRole::kK)];
+  for (const GgufWeights type : kAllGgufWeights) {
+    const auto plain = pack_gguf_weights(linear, type, true);
+    const auto paired = pack_gguf_weights(linear, type, true, kHeadDim);
+    ASSERT_TRUE(plain.ok() && paired.ok());
+    EXPECT_EQ(paired->sha256, plain->sha256) << "of the trits in the model's order";
+    const size_t row_bytes = plain->bytes.size() / linear.trits->rows();  // but for I2_S's tail
+    for (size_t row = 0; row < linear.trits->rows(); ++row) {
+      const size_t place = paired_row(row, kHeadDim);
+      EXPECT_TRUE(std::equal(plain->bytes.begin() + row * row_bytes,
+                             plain->bytes.begin() + (row + 1) * row_bytes,
+                             paired->bytes.begin() + place * row_bytes));
+    }
+  }
 }
 
 TEST(GgufWeights, RowsOfOtherLengthsAreRefusedWithTheTypesThatWouldDo) {

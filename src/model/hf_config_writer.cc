@@ -2,9 +2,11 @@
 #include "model/hf_config_writer.h"
 
 #include <boost/json.hpp>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
+#include "model/family.h"
 #include "text/sentencepiece_writer.h"
 #include "text/unicode.h"
 
@@ -45,6 +47,50 @@ double shortest(float value) {
   return std::strtod(text, nullptr);
 }
 
+// transformers wants a count of positions to be an int.
+json::value whole_if_whole(double value) {
+  return value == std::floor(value) ? json::value(static_cast<int64_t>(value)) : json::value(value);
+}
+
+json::object rope_scaling(const RopeScaling& s) {
+  json::object out = {{"rope_type", rope_scaling_name(s.type)}, {"factor", s.factor}};
+  if (s.type == RopeScalingType::kLinear) {
+    return out;
+  }
+  out["original_max_position_embeddings"] = whole_if_whole(s.original_context);
+  if (s.type == RopeScalingType::kLlama3) {
+    out["low_freq_factor"] = s.low_freq_factor;
+    out["high_freq_factor"] = s.high_freq_factor;
+    return out;
+  }
+  if (s.beta_fast != RopeScaling().beta_fast) {
+    out["beta_fast"] = s.beta_fast;
+  }
+  if (s.beta_slow != RopeScaling().beta_slow) {
+    out["beta_slow"] = s.beta_slow;
+  }
+  if (!s.truncate) {
+    out["truncate"] = false;
+  }
+  if (s.attention_factor != yarn_attention_factor(s.factor)) {
+    out["attention_factor"] = s.attention_factor;
+  }
+  return out;
+}
+
+json::object quantization(const ModelConfig& c, HfScale scale) {
+  json::object out = {
+      {"quant_method", "bitnet"},
+      {"linear_class", scale == HfScale::kMultiplies ? "autobitlinear" : "bitlinear"},
+      {"quantization_mode", "offline"},
+      {"modules_to_not_convert", json::array{"lm_head"}}};
+  if (c.input_norms) {
+    out["use_rms_norm"] = true;
+    out["rms_norm_eps"] = shortest(c.rms_eps);
+  }
+  return out;
+}
+
 std::string text_of(const json::object& object) { return json::serialize(object) + "\n"; }
 
 }  // namespace
@@ -53,20 +99,21 @@ std::string_view hf_dtype_name(FloatType type) {
   return type == FloatType::kBf16 ? "bfloat16" : type == FloatType::kF16 ? "float16" : "float32";
 }
 
-std::string write_hf_config(const ModelSource& source, FloatType dtype,
+std::string write_hf_config(const ModelSource& source, FloatType dtype, HfScale scale,
                             const std::vector<TokenId>& ends) {
   const ModelConfig& c = source.config;
+  const Family& family = family_of(c);
   json::object out;
-  out["architectures"] = json::array{"BitNetForCausalLM"};
-  out["model_type"] = "bitnet";
+  out["architectures"] = json::array{family.hf_class};
+  out["model_type"] = family.model_type;
   out["attention_bias"] = false;
   out["attention_dropout"] = 0.0;
   put_bos(out, source);
   put_ends(out, ends);
-  if (c.head_dim * c.heads != c.hidden) {
+  if (family.head_dim != 0 || c.head_dim * c.heads != c.hidden) {
     out["head_dim"] = c.head_dim;
   }
-  out["hidden_act"] = c.activation == Activation::kRelu2 ? "relu2" : "silu";
+  out["hidden_act"] = activation_name(c.activation);
   out["hidden_size"] = c.hidden;
   out["initializer_range"] = 0.02;
   out["intermediate_size"] = c.ffn;
@@ -75,16 +122,23 @@ std::string write_hf_config(const ModelSource& source, FloatType dtype,
   out["num_hidden_layers"] = c.layers;
   out["num_key_value_heads"] = c.kv_heads;
   out["rms_norm_eps"] = shortest(c.rms_eps);
+  if (c.rope_scaling.type != RopeScalingType::kNone) {
+    out["rope_scaling"] = rope_scaling(c.rope_scaling);
+  }
   out["rope_theta"] = c.rope_theta;
   out["tie_word_embeddings"] = c.tied_head;
   out["torch_dtype"] = hf_dtype_name(dtype);
   out["use_cache"] = true;
   out["vocab_size"] = c.vocab;
-  out["quantization_config"] = {{"quant_method", "bitnet"},
-                                {"linear_class", "autobitlinear"},
-                                {"quantization_mode", "offline"},
-                                {"modules_to_not_convert", json::array{"lm_head"}}};
+  out["quantization_config"] = quantization(c, scale);
   return text_of(out);
+}
+
+std::string write_pooling_config(const ModelConfig& config) {
+  return text_of({{"word_embedding_dimension", config.hidden},
+                  {"pooling_mode_cls_token", config.pooling == Pooling::kFirst},
+                  {"pooling_mode_mean_tokens", config.pooling == Pooling::kMean},
+                  {"pooling_mode_lasttoken", config.pooling == Pooling::kLast}});
 }
 
 std::string write_generation_config(const ModelSource& source, const std::vector<TokenId>& ends) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "model/family.h"
 #include "model/hf_config.h"
 #include "model/test_model.h"
 #include "text/tokenizer_fixtures.h"
@@ -25,7 +26,7 @@ TEST(HfConfigWriter, ReadsBack) {
     config.rms_eps = 3.3e-6f;
     config.rope_theta = 10000.0 / 3.0;
     const ModelSource source = test_source(config);
-    const auto again = parse_hf_config(write_hf_config(source, FloatType::kBf16, {4, 7}), "c");
+    const auto again = parse_hf_config(write_hf_config(source, FloatType::kBf16, HfScale::kMultiplies, {4, 7}), "c");
     ASSERT_TRUE(again.ok()) << again.status().message();
     EXPECT_EQ(again->model, config);
     EXPECT_THAT(again->eos, ElementsAre(4, 7));
@@ -34,10 +35,56 @@ TEST(HfConfigWriter, ReadsBack) {
   }
 }
 
+TEST(HfConfigWriter, EveryFamilyReadsBack) {
+  for (const Family& family : families()) {
+    for (const RopeScalingType type : {RopeScalingType::kNone, RopeScalingType::kLinear,
+                                       RopeScalingType::kLlama3, RopeScalingType::kYarn}) {
+      ModelConfig config = test_config();
+      config.name = "";
+      config.family = family.name;
+      config.attn_sub_norm = config.ffn_sub_norm = family.sub_norms;
+      config.qk_norm = family.qk_norm;
+      config.head_dim = 12;
+      if (type != RopeScalingType::kNone) {
+        config.rope_scaling = {.type = type, .factor = 10.0 / 3.0, .original_context = 512.0,
+                               .divisors = {}};
+      }
+      if (type != RopeScalingType::kNone && type != RopeScalingType::kLinear) {
+        config.rope_scaling.original_context = 128.0;
+      }
+      if (type == RopeScalingType::kYarn) {
+        config.rope_scaling.attention_factor = family.qk_norm ? 0.7 : yarn_attention_factor(10.0 / 3.0);
+        config.rope_scaling.truncate = !family.qk_norm;
+        config.rope_scaling.beta_fast = 8.0;
+      }
+      const ModelSource source = test_source(config);
+      const std::string text = write_hf_config(source, FloatType::kBf16, HfScale::kDivides, {});
+      const auto again = parse_hf_config(text, "c");
+      ASSERT_TRUE(again.ok()) << again.status().message();
+      EXPECT_EQ(again->model, config) << text;
+      EXPECT_FALSE(again->quantization.scale_multiplies);
+      EXPECT_THAT(text, HasSubstr(std::string(family_of(config).hf_class)));
+    }
+  }
+}
+
+TEST(HfConfigWriter, NormsOfMatricesAndPooling) {
+  ModelConfig config = test_config();
+  config.name = "";
+  config.input_norms = true;
+  const std::string text =
+      write_hf_config(test_source(config), FloatType::kF32, HfScale::kMultiplies, {});
+  EXPECT_EQ(parse_hf_config(text, "c")->model, config);
+  for (const Pooling pooling : {Pooling::kMean, Pooling::kFirst, Pooling::kLast}) {
+    config.pooling = pooling;
+    EXPECT_EQ(*parse_pooling_config(write_pooling_config(config), "p"), pooling);
+  }
+}
+
 TEST(HfConfigWriter, NumbersAreSpelledShort) {
   ModelSource source = test_source(test_config());
   source.generation_defaults = {.temperature = 0.6f, .top_p = 0.9f, .top_k = 3, .do_sample = true};
-  const std::string config = write_hf_config(source, FloatType::kF16, {});
+  const std::string config = write_hf_config(source, FloatType::kF16, HfScale::kDivides, {});
   EXPECT_THAT(config, HasSubstr("\"rms_norm_eps\":1E-5"));
   EXPECT_THAT(config, HasSubstr("\"torch_dtype\":\"float16\""));
   EXPECT_THAT(config, HasSubstr("\"eos_token_id\":null"));

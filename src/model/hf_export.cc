@@ -7,8 +7,11 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "base/atomic_folder.h"
@@ -61,6 +64,31 @@ std::vector<std::byte> encode(FloatType type, const std::vector<float>& values) 
   return bytes;
 }
 
+// The number of `type` that stands for the scale of a matrix and divides; none where no number gives
+// exactly that scale.
+std::optional<float> divisor_of(FloatType type, float scale) {
+  const float inverse = 1.0f / scale;
+  const float divisor = type == FloatType::kF32    ? inverse
+                        : type == FloatType::kBf16 ? bf16_to_float(float_to_bf16(inverse))
+                                                   : f16_to_float(float_to_f16(inverse));
+  return std::isfinite(divisor) && 1.0f / divisor == scale ? std::optional<float>(divisor)
+                                                           : std::nullopt;
+}
+
+// Scales multiply, unless numbers of `type` can say them by dividing alone, as in the models whose scales
+// were stored so.
+HfScale scale_rule(const ModelSource& source, FloatType type) {
+  const auto all = [&](auto holds_scale) {
+    return std::all_of(source.layers.begin(), source.layers.end(), [&](const LayerSource& layer) {
+      return std::all_of(std::begin(layer.linear), std::end(layer.linear),
+                         [&](const LinearSource& l) { return holds_scale(l.scale.values[0]); });
+    });
+  };
+  const bool multiplies = all([&](float scale) { return holds(type, {scale}); });
+  const bool divides = all([&](float scale) { return divisor_of(type, scale).has_value(); });
+  return multiplies || !divides ? HfScale::kMultiplies : HfScale::kDivides;
+}
+
 // A tensor of a file: rows that are copied, or bytes; a packed matrix has neither, it comes later.
 struct Item {
   SafetensorsWriter::Tensor tensor;
@@ -87,7 +115,7 @@ class Writer {
   Writer(const ModelSource& source, std::string folder, ThreadPool& pool,
          const ProgressCallback& progress, const CancelFlag* cancel)
       : source_(source), folder_(std::move(folder)), dtype_(written_type(source.embed.type)),
-        conversion_(source, pool, progress, cancel) {}
+        scale_(scale_rule(source, dtype_)), conversion_(source, pool, progress, cancel) {}
 
   Status write(uint64_t shard_bytes, ConvertResult& result) {
     plan(shard_bytes);
@@ -169,7 +197,13 @@ class Writer {
     for (size_t r = 0; r < kLinearRoles; ++r) {
       const LinearSource& linear = source_.layers[i].linear[r];
       const std::string name = prefix + hf_names::linear(i, static_cast<LinearRole>(r));
-      items.push_back(vector_item(name + ".weight_scale", linear.scale.values));
+      const float scale = linear.scale.values[0];
+      items.push_back(vector_item(
+          name + ".weight_scale",
+          {scale_ == HfScale::kDivides ? *divisor_of(dtype_, scale) : scale}));
+      if (!linear.input_norm.empty()) {
+        items.push_back(vector_item(name + hf_names::kInputNorm, linear.input_norm));
+      }
       items.push_back({{name + ".weight", DType::kU8,
                         {(linear.trits->rows() + 3) / 4, linear.trits->cols()}}, nullptr, {}});
     }
@@ -259,8 +293,11 @@ class Writer {
 
   Status write_json(ConvertResult& result) {
     const std::vector<TokenId> ends = end_tokens(source_);
-    ROTOR_TRY(write_text("config.json", write_hf_config(source_, dtype_, ends)));
+    ROTOR_TRY(write_text("config.json", write_hf_config(source_, dtype_, scale_, ends)));
     ROTOR_TRY(write_text("generation_config.json", write_generation_config(source_, ends)));
+    if (source_.config.pooling != Pooling::kUnstated) {
+      ROTOR_TRY(write_pooling());
+    }
     if (source_.tokenizer) {
       ROTOR_TRY(write_tokenizer(*source_.tokenizer));
     } else {
@@ -270,6 +307,15 @@ class Writer {
       ROTOR_TRY(write_text("tokenizer_config.json", write_tokenizer_config(source_)));
     }
     return shards_.size() == 1 ? Status() : write_index();
+  }
+
+  Status write_pooling() {
+    const std::string folder = folder_ + "/1_Pooling";
+    std::error_code error;
+    if (!fs::create_directory(folder, error)) {
+      return io_error(folder + ": cannot create: " + error.message());
+    }
+    return write_text("1_Pooling/config.json", write_pooling_config(source_.config));
   }
 
   // One by SentencePiece's rules in both of its forms: transformers takes tokenizer.json, programs that
@@ -311,6 +357,7 @@ class Writer {
   const Family& family_ = family_of(source_.config);
   std::string folder_;
   FloatType dtype_;
+  HfScale scale_;
   Conversion conversion_;
   std::vector<Shard> shards_;
   SafetensorsWriter writer_;
@@ -320,7 +367,11 @@ class Writer {
 };
 
 Status check_model(const ModelSource& source) {
-  ROTOR_TRY(check_bitnet_layers(source.config, "Hugging Face"));
+  ROTOR_TRY(check_family_layers(source.config, "Hugging Face"));
+  if (source.config.rope_scaling.type == RopeScalingType::kDivisors) {
+    return unsupported("Hugging Face: config.json has no name for a rotary scaling of a divisor for each "
+                       "frequency (rope_freqs.weight); a .rotor file can hold it, or GGUF");
+  }
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {
       if (linear.scale.granularity != TernaryScale::Granularity::kTensor) {
@@ -339,7 +390,7 @@ Status check_model(const ModelSource& source) {
 
 // What transformers, other than Rotor, does not read.
 void add_notes(const ModelConfig& c, std::vector<std::string>& notes) {
-  if (c.q_rows() != c.hidden) {
+  if (c.family == "bitnet" && c.q_rows() != c.hidden) {
     notes.push_back("transformers reads BitNet models only where the heads together are as wide as the "
                     "hidden state");
   }

@@ -13,9 +13,9 @@ namespace rotor {
 
 inline constexpr uint64_t kHfShardBytes = 5'000'000'000;  // where transformers cuts, too
 
-// Writes `source` as the new folder `path`: safetensors with linear class "autobitlinear", in several
-// files where they would exceed `shard_bytes`, config.json, generation_config.json, tokenizer.json and
-// tokenizer_config.json. The folder is read back and compared before it gets its name
+// Writes `source` as the new folder `path`: safetensors, in several files where they would exceed
+// `shard_bytes`, config.json, generation_config.json, tokenizer.json and tokenizer_config.json, and what
+// else the model needs (docs/formats/safetensors.md). The folder is read back and compared before it gets its name
 // (kVerificationFailed). Memory: the packed matrices of a layer and the tokenizer's text. Numbers keep
 // their bits: each is stored in the model's own type where that holds it, else in F32. kUnsupported,
 // before anything is written, for what the format cannot hold. When it fails or is cancelled, nothing

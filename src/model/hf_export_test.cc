@@ -110,10 +110,9 @@ TEST_F(HfExport, TensorsStartAtAMultipleOfTheirElements) {
 
 TEST_F(HfExport, NumbersThatTheModelsTypeLacksStayBinary32) {
   ModelSource source = test_source(test_config());
-  source.layers[0].linear[0].scale.values = {0.1f};
   for (LayerSource& layer : source.layers) {
     for (size_t r = 0; r < kLinearRoles; ++r) {
-      layer.linear[r].scale.values = {r == 0 ? 0.1f : 0.125f};
+      layer.linear[r].scale.values = {r == 0 ? 0.3f : 0.125f};
     }
   }
   const auto result = convert(source);
@@ -122,6 +121,21 @@ TEST_F(HfExport, NumbersThatTheModelsTypeLacksStayBinary32) {
   EXPECT_EQ(file->find("model.layers.0.self_attn.q_proj.weight_scale")->dtype, DType::kF32);
   EXPECT_EQ(file->find("model.layers.0.self_attn.k_proj.weight_scale")->dtype, DType::kBF16);
   EXPECT_THAT(result->notes, testing::Contains(HasSubstr("11 norms and scales are no numbers of bf")));
+}
+
+// What was stored as divisors is stored as divisors again, in the model's type.
+TEST_F(HfExport, ScalesThatOnlyDivisorsGiveExactly) {
+  ModelSource source = test_source(test_config());
+  for (LayerSource& layer : source.layers) {
+    for (LinearSource& linear : layer.linear) {
+      linear.scale.values = {1.0f / 37.25f};
+    }
+  }
+  ASSERT_TRUE(convert(source).ok());
+  const auto file = SafetensorsFile::open(path("m/model.safetensors"));
+  EXPECT_EQ(file->find("model.layers.0.self_attn.q_proj.weight_scale")->dtype, DType::kBF16);
+  EXPECT_THAT(get("m/config.json"), HasSubstr("\"linear_class\":\"bitlinear\""));
+  EXPECT_EQ(reopen().layers[1].linear[2].scale.values, std::vector<float>{1.0f / 37.25f});
 }
 
 TEST_F(HfExport, KeepsTokenizerTemplateAndDefaults) {

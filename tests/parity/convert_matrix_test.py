@@ -16,6 +16,7 @@ import gguf_writer
 import hf_writer
 import packing
 import safetensors_io
+import sentencepiece_writer
 import tiny_models
 from engine import ROOT, Engine, Outcome
 from gguf_writer import Form
@@ -75,6 +76,69 @@ def test_every_pair(first: str, engine: Engine, source: Path, tmp_path: Path) ->
         assert json.loads(engine.check("verify", file, "--json").stdout)["trits_sha256"] == checksum
         np.testing.assert_array_equal(engine.logits(file, TOKENS), expected, err_msg=second)
         assert tokens_of(engine, file) == ids
+
+
+# Rows of every type's whole blocks: 256 and 512 columns.
+WIDE = {"hidden": 256, "ffn": 512}
+FAMILIES = {
+    "llama3": replace(RECIPES["llama-divide"], name="matrix-llama3", **WIDE),
+    "falcon3": replace(RECIPES["falcon3-heads"], name="matrix-falcon3", **WIDE),
+    "llama-linear": replace(RECIPES["llama-master"], name="matrix-linear", **WIDE, heads=4, kv_heads=4),
+    "qwen3": replace(RECIPES["qwen3-yarn"], name="matrix-qwen3", **WIDE, head_size=128),
+    "qwen3-embedding": replace(RECIPES["qwen3-embedding"], name="matrix-embedding", **WIDE, head_size=64),
+    "1bitllm": replace(RECIPES["1bitllm-heads-96"], name="matrix-1bitllm", **WIDE, vocab=400),
+}
+
+
+def write_family(folder: Path, family: str) -> Path:
+    """The folder of a family's tiny model; 1bitLLM's with the SentencePiece tokenizer they have."""
+    recipe = FAMILIES[family]
+    model = hf_writer.write_model(folder, recipe, tiny_models.make_weights(recipe))
+    if family == "1bitllm":
+        (model / "tokenizer.json").unlink()
+        (model / "tokenizer_config.json").write_text('{"add_bos_token": true}')
+        assert sentencepiece_writer.write(model / "tokenizer.model") <= recipe.vocab
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_way_through_every_container(family: str, engine: Engine, tmp_path: Path) -> None:
+    """Each container of the last; every pair is tested above with one family."""
+    source = write_family(tmp_path / "source", family)
+    expected = engine.logits(source, TOKENS)
+    ids = tokens_of(engine, source)
+    last, checksums = source, set()
+    for step, container in enumerate(["hf", *CONTAINERS, "hf"]):
+        last, report = convert(engine, last, tmp_path / str(step), container)
+        checksums.add(report["trits_sha256"])
+        np.testing.assert_array_equal(engine.logits(last, TOKENS), expected, err_msg=container)
+    assert tokens_of(engine, last) == ids
+    assert len(checksums) == 1
+    config = json.loads((last / "config.json").read_text())
+    given = json.loads((source / "config.json").read_text())
+    for key in ("hidden_act", "rope_scaling", "rms_norm_eps", "tie_word_embeddings", "head_dim"):
+        assert config.get(key) == given.get(key), key
+
+
+def test_scales_of_groups_go_through_gguf(engine: Engine, tmp_path: Path) -> None:
+    """Ternary-Bonsai: qwen3, a scale for each group of 128."""
+    recipe = FAMILIES["qwen3"]
+    weights = tiny_models.make_weights(recipe)
+    gguf = gguf_writer.build(recipe, weights, Form(linears="Q2_0_128"))
+    random = np.random.RandomState(5)
+    for name, tensor in list(gguf.tensors.items()):
+        if tensor.type_id == gguf_writer.BLOCK_IDS["Q2_0_128"]:
+            scales = random.random_sample((tensor.ne[1], tensor.ne[0] // 128)) / 8 + 0.01
+            data = packing.pack_blocks(weights.trits[hf_name(name)], scales.astype(np.float16), "Q2_0_128")
+            gguf.tensors[name] = replace(tensor, data=data.tobytes())
+    last = tmp_path / "source.gguf"
+    last.write_bytes(gguf.encode())
+    expected = engine.logits(last, TOKENS)
+    for step, container in enumerate(["q2_0-g128", "rotor", "q2_0", "rotor", "q2_0"]):
+        last, _ = convert(engine, last, tmp_path / str(step), container)
+        np.testing.assert_array_equal(engine.logits(last, TOKENS), expected, err_msg=container)
+    outcome = engine.run("convert", last, f"{tmp_path}/hf/")
+    assert outcome.status == 3 and "GGUF's q2_0" in outcome.stderr, outcome
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -145,9 +209,12 @@ def gguf_tensors(file: Path) -> dict[str, tuple[tuple[int, ...], int, bytes]]:
 
 
 @pytest.mark.parametrize("kind", ["i2_s", *BLOCKS])
-def test_gguf_bytes_are_as_described(kind: str, engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["bitnet", "llama3", "qwen3"])
+def test_gguf_bytes_are_as_described(
+    family: str, kind: str, engine: Engine, tmp_path: Path
+) -> None:
     """Against the writer of the tests, which is written from the descriptions alone."""
-    recipe = replace(RECIPE, dtype="F16")
+    recipe = replace(FAMILIES.get(family, RECIPE), dtype="F16", linear_class="autobitlinear")
     weights = tiny_models.make_weights(recipe)
     folder = hf_writer.write_model(tmp_path / "hf", recipe, weights)
     file, _ = convert(engine, folder, tmp_path / "out", kind)
@@ -157,6 +224,10 @@ def test_gguf_bytes_are_as_described(kind: str, engine: Engine, tmp_path: Path) 
     for name, tensor in expected.tensors.items():
         dims, type_id, data = found[name]
         assert (dims, type_id) == (tensor.ne, tensor.type_id), name
+        if name == "rope_freqs.weight":  # the same quotients, rounded on another way
+            got = np.frombuffer(data[: len(tensor.data)], "<f4")
+            np.testing.assert_allclose(got, np.frombuffer(tensor.data, "<f4"), rtol=3e-7)
+            continue
         assert data[: len(tensor.data)] == tensor.data, name
         assert not any(data[len(tensor.data) :]) and len(data) - len(tensor.data) < 32
 

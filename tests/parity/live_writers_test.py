@@ -15,11 +15,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import checks
+import convert_matrix_test
 import hf_writer
 import tiny_models
 from engine import ROOT, Engine
 from gguf_writer import LINEARS
-from tiny_models import RECIPES, Weights
+from tiny_models import RECIPES, Recipe, Weights
 
 assert reference.torch is torch
 RECIPE = replace(RECIPES["wide-256"], name="matrix", ffn=512)
@@ -54,6 +55,36 @@ def test_transformers_computes_the_source(
     got = transformers_logits(tmp_path / "out", TOKENS)
     np.testing.assert_array_equal(got, expected)
     assert checks.kl_per_token(engine.logits(middle, TOKENS), got) < MAX_KL[dtype]
+
+
+def family_recipe(family: str) -> Recipe:
+    """A recipe of test_a_way_through_every_container."""
+    return convert_matrix_test.FAMILIES[family]
+
+
+@pytest.mark.parametrize("through", ["rotor", "i2_s", "q2_0"])
+@pytest.mark.parametrize("family", ["llama3", "falcon3", "qwen3"])
+def test_transformers_computes_other_families(
+    family: str, through: str, engine: Engine, tmp_path: Path
+) -> None:
+    """As above: rows of pairs, rotary scaling and the meaning of the scales have come back."""
+    source = convert_matrix_test.write_family(tmp_path / "hf", family)
+    middle, _ = convert_matrix_test.convert(engine, source, tmp_path / "middle", through)
+    engine.check("convert", middle, f"{tmp_path}/out/")
+    expected = transformers_logits(source, TOKENS)
+    got = transformers_logits(tmp_path / "out", TOKENS)
+    np.testing.assert_array_equal(got, expected)
+    assert checks.kl_per_token(engine.logits(middle, TOKENS), got) < MAX_KL["BF16"]
+
+
+@pytest.mark.parametrize("family", ["1bitllm", "llama-linear", "qwen3-embedding"])
+def test_transformers_computes_what_were_masters(family: str, engine: Engine, tmp_path: Path) -> None:
+    """Sources that transformers does not load itself, or computes in another class of layers."""
+    recipe = replace(family_recipe(family), dtype="F32")
+    source = hf_writer.write_model(tmp_path / "hf", recipe, tiny_models.make_weights(recipe))
+    engine.check("convert", source, f"{tmp_path}/out/")
+    got = transformers_logits(tmp_path / "out", TOKENS)
+    assert checks.kl_per_token(engine.logits(source, TOKENS), got) < MAX_KL["F32"]
 
 
 def test_transformers_loads_several_files(engine: Engine, tmp_path: Path) -> None:

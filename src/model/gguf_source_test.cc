@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -192,8 +193,12 @@ TEST(GgufSource, EmbeddingsOfEveryType) {
 
 // As Ternary-Bonsai has them: binary16 holds trit times scale.
 TEST(GgufSource, EmbeddingsOfTernaryTypes) {
-  const std::vector<int8_t> trits = test::random_trits(6 * 256);
-  for (const TernaryBlock block : {TernaryBlock::kQ2_0_128, TernaryBlock::kTQ1_0}) {
+  for (const TernaryBlock block : {TernaryBlock::kQ2_0_128, TernaryBlock::kTQ1_0,
+                                   TernaryBlock::kTQ2_0, TernaryBlock::kQ1_0}) {
+    std::vector<int8_t> trits = test::random_trits(6 * 256);
+    if (block == TernaryBlock::kQ1_0) {  // which has no zero
+      std::replace(trits.begin(), trits.end(), int8_t{0}, int8_t{1});
+    }
     GgufFiles files = test::gguf_files();
     const size_t elements = ternary_block_info(block).elements;
     std::vector<float> scales;

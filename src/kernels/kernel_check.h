@@ -21,6 +21,7 @@ namespace rotor {
 // the row's name without its level.
 void check_kernel(const std::string& name, TernaryMatmul kernel, TernaryMatmul scalar);
 void check_kernel(const std::string& name, GroupMatmul kernel, GroupMatmul scalar);
+void check_kernel(const std::string& name, TernaryDots kernel, TernaryDots scalar);
 void check_kernel(const std::string& name, RmsNormQuantize kernel, RmsNormQuantize scalar);
 void check_kernel(const std::string& name, RmsNorm kernel, RmsNorm scalar);
 void check_kernel(const std::string& name, ScaleTensor kernel, ScaleTensor scalar);

@@ -60,6 +60,24 @@ struct GroupMatmulArgs {
 inline constexpr size_t kRunningCols = 64;
 using GroupMatmul = void (*)(const GroupMatmulArgs& args);
 
+// Of a matrix in i2 whose activations stay floats: out[b, r] = DOT(w[r], x[b]) of docs/numerics.md with
+// w[r, c] = trit[r, c] * scale of c's group in row r, which is exact. So the bits are those of
+// dot_rows_f32 on the same weights written out.
+struct TernaryDotsArgs {
+  const uint8_t* weights;    // first row block, 64-byte aligned
+  size_t row_blocks;         // row blocks to compute
+  size_t row_block_stride;   // bytes from one row block to the next, a multiple of 64
+  size_t cols;
+  size_t group_tiles;        // 4, 8 or 16; or a row's tiles, when a row has one scale
+  const void* scales;        // (row_blocks, groups, 16) binary16 or binary32; finite
+  const float* x;            // (batch, x_stride)
+  size_t x_stride;
+  size_t batch;
+  float* out;                // (batch, out_stride): writes 16 * row_blocks columns of each row
+  size_t out_stride;
+};
+using TernaryDots = void (*)(const TernaryDotsArgs& args);
+
 // What quantisation to int8 found.
 struct Quantized {
   float scale;     // 127 / max(max|y|, 1e-5)

@@ -15,6 +15,7 @@ struct KernelTable {
   IsaLevel level;
   TernaryMatmul ternary_matmul[kTernaryFormats];  // by TernaryFormat
   GroupMatmul group_matmul[kGroupScaleTypes];     // by GroupScaleType
+  TernaryDots ternary_dots[kGroupScaleTypes];     // by GroupScaleType
   RmsNormQuantize rms_norm_quantize;
   RmsNorm rms_norm;
   ScaleTensor scale_tensor;

@@ -109,6 +109,27 @@ void run(benchmark::State& state, const std::string& name, GroupMatmul kernel) {
                          benchmark::Counter::kIsIterationInvariantRate);
 }
 
+// One scale a row for binary32, groups of 128 for binary16; bytes include the scales.
+void run(benchmark::State& state, const std::string& name, TernaryDots kernel) {
+  const bool half = name.ends_with("_f16");
+  const size_t groups = half ? kCols / 128 : 1;
+  const size_t batch = static_cast<size_t>(state.range(0));
+  const size_t block_bytes = row_block_bytes(TernaryFormat::kI2, kCols);
+  const size_t blocks = kStreamBytes / block_bytes / std::min<size_t>(batch, 16);
+  const Buffer weights = random_words(blocks * block_bytes, 0x55555555u, 0);
+  const size_t scale_bytes = blocks * groups * kTileRows * (half ? 2 : 4);
+  const Buffer scales = random_words(scale_bytes, 0x007f007fu, 0x3f003f00u);
+  const std::vector<float> x = random_floats(batch * kCols);
+  std::vector<float> out(batch * blocks * kTileRows);
+  const TernaryDotsArgs args = {weights.as<uint8_t>().data(), blocks, block_bytes, kCols,
+                                kCols / 16 / groups, scales.data(), x.data(), kCols, batch,
+                                out.data(), blocks * kTileRows};
+  measure(state, name + std::to_string(batch), weights.size() + scale_bytes, [&] { kernel(args); });
+  state.counters["multiply_adds"] =
+      benchmark::Counter(static_cast<double>(blocks * kTileRows * kCols * batch),
+                         benchmark::Counter::kIsIterationInvariantRate);
+}
+
 void run(benchmark::State& state, const std::string& name, DotRows kernel) {
   const size_t batch = static_cast<size_t>(state.range(0));
   const size_t element = name == "dot_rows_f32" ? 4 : 2;
@@ -284,6 +305,7 @@ template <typename Kernel>
 void add_row(const std::string& name, const std::string& isa, IsaLevel level, Kernel kernel) {
   constexpr bool kBatched = std::is_same_v<Kernel, TernaryMatmul> ||
                             std::is_same_v<Kernel, GroupMatmul> ||
+                            std::is_same_v<Kernel, TernaryDots> ||
                             std::is_same_v<Kernel, DotRows> || std::is_same_v<Kernel, CodeDots> ||
                             std::is_same_v<Kernel, Attend>;
   if (!cpu_features().supports(level)) {

@@ -133,6 +133,36 @@ Status test_group_matmul(const KernelTable& table, const KernelTable& scalar) {
   return {};
 }
 
+// Trits with scales of groups times floats, against the scalar kernel, bit for bit.
+Status test_ternary_dots(const KernelTable& table, const KernelTable& scalar) {
+  Bits bits;
+  const GroupShape shape{64, GroupScaleType::kF32};
+  const size_t stride = row_block_bytes(TernaryFormat::kI2, kCols);
+  std::vector<uint8_t> codes(row_blocks(kRows) * stride);
+  for (uint8_t& byte : codes) {
+    byte = static_cast<uint8_t>(bits.next() & 0xaau);  // codes 0 and 2
+  }
+  std::vector<float> scales(shape.groups(kCols) * kRows);
+  std::vector<float> x(kBatch * kCols);
+  for (float& value : scales) {
+    value = bits.next_float();
+  }
+  for (float& value : x) {
+    value = bits.next_float();
+  }
+  std::vector<float> out[2];
+  const KernelTable* tables[2] = {&table, &scalar};
+  for (size_t i = 0; i < 2; ++i) {
+    out[i].resize(kBatch * kRows);
+    tables[i]->ternary_dots[static_cast<size_t>(shape.type)](
+        {codes.data(), row_blocks(kRows), stride, kCols, shape.cols / 16, scales.data(), x.data(),
+         kCols, kBatch, out[i].data(), kRows});
+  }
+  return std::memcmp(out[0].data(), out[1].data(), out[0].size() * sizeof(float)) == 0
+             ? Status()
+             : differs("ternary_dots", table.level);
+}
+
 // Float kernels against the scalar ones, bit for bit.
 Status test_floats(const KernelTable& table, const KernelTable& scalar) {
   Bits bits;
@@ -182,6 +212,7 @@ Status self_test_kernels(IsaLevel level) {
   const KernelTable& scalar = kernel_table(IsaLevel::kScalar);
   ROTOR_TRY(test_matmul(table));
   ROTOR_TRY(test_group_matmul(table, scalar));
+  ROTOR_TRY(test_ternary_dots(table, scalar));
   return test_floats(table, scalar);
 }
 

@@ -95,6 +95,20 @@ inline Vec round_f16(Vec v) {
   return each_part<Vec>([=](int i) { return vcvt_f32_f16(vcvt_f16_f32(v.part[i])); });
 }
 
+// Of i2, what the codes 0, 1, 2 stand for is multiplied with the scale where it is read.
+inline Vec trit_table(Vec scale) { return scale; }
+// Byte j, bits 2d .. 2d + 1 hold the code of column 4 d + j.
+inline Vec load_trits(const uint8_t* codes, Vec table) {
+  uint32_t word = 0;
+  __builtin_memcpy(&word, codes, sizeof(word));
+  return each_part<Vec>([=](int d) {
+    const int32x4_t down = {-2 * d, -2 * d - 8, -2 * d - 16, -2 * d - 24};
+    const uint32x4_t code = vandq_u32(vshlq_u32(vdupq_n_u32(word), down), vdupq_n_u32(3));
+    const int32x4_t trit = vsubq_s32(vreinterpretq_s32_u32(code), vdupq_n_s32(1));
+    return vmulq_f32(vcvtq_f32_s32(trit), table.part[d]);
+  });
+}
+
 inline Vec load_bf16(const uint16_t* p, Whole) {
   return each_part<Vec>(
       [=](int i) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16)); });

@@ -5,6 +5,7 @@
 // The vector type of one instruction set, Vec (16 floats), comes from vec_<isa>.h and offers:
 //   Vec, Ints                     16 binary32 values; 16 32-bit integers
 //   load / store                  of float, and as f16, bf16, int32, int8 (converted)
+//   trit_table, load_trits        trits times a scale, of 16 codes of i2 in the order of their columns
 //   round_f16, keep_16_bits       to the nearest binary16; to 16 significant bits, ties away from zero
 //   only(v, lanes)                v with the lanes past `lanes` cleared
 //   add sub mul div               each correctly rounded, never fused

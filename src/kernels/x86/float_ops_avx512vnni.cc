@@ -10,3 +10,4 @@
 #include "kernels/vec_ops/dot_rows.inc"
 #include "kernels/vec_ops/elementwise.inc"
 #include "kernels/vec_ops/norm.inc"
+#include "kernels/vec_ops/ternary_dots.inc"

@@ -94,6 +94,22 @@ inline Vec round_f16(Vec v) {
   return {_mm256_cvtph_ps(to_f16(v.lo)), _mm256_cvtph_ps(to_f16(v.hi))};
 }
 
+// What the codes 0, 1, 2 stand for, times the scale, in each half. The table repeats, so that a
+// permutation may take the bit above a code for part of it.
+inline Vec trit_table(Vec scale) {
+  const __m256 trits = _mm256_setr_ps(-1, 0, 1, 0, -1, 0, 1, 0);
+  return {_mm256_mul_ps(scale.lo, trits), _mm256_mul_ps(scale.hi, trits)};
+}
+// Byte j, bits 2d .. 2d + 1 hold the code of column 4 d + j.
+inline Vec load_trits(const uint8_t* codes, Vec table) {
+  int word = 0;
+  __builtin_memcpy(&word, codes, sizeof(word));
+  const __m256i words = _mm256_set1_epi32(word);
+  const __m256i low = _mm256_srlv_epi32(words, _mm256_setr_epi32(0, 8, 16, 24, 2, 10, 18, 26));
+  const __m256i high = _mm256_srlv_epi32(words, _mm256_setr_epi32(4, 12, 20, 28, 6, 14, 22, 30));
+  return {_mm256_permutevar8x32_ps(table.lo, low), _mm256_permutevar8x32_ps(table.lo, high)};
+}
+
 inline __m256 from_bf16(__m128i bits) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }

@@ -50,6 +50,20 @@ inline void store_f16(uint16_t* p, First n, Vec v) {
 }
 inline Vec round_f16(Vec v) { return _mm512_cvtph_ps(to_f16(v)); }
 
+// What the codes 0, 1, 2 stand for, times the scale. The table repeats, so that a permutation may take
+// the bits above a code for part of it.
+inline Vec trit_table(Vec scale) {
+  return _mm512_mul_ps(scale, _mm512_setr_ps(-1, 0, 1, 0, -1, 0, 1, 0, -1, 0, 1, 0, -1, 0, 1, 0));
+}
+// Byte j, bits 2d .. 2d + 1 hold the code of column 4 d + j.
+inline Vec load_trits(const uint8_t* codes, Vec table) {
+  const __m512i shifts =
+      _mm512_setr_epi32(0, 8, 16, 24, 2, 10, 18, 26, 4, 12, 20, 28, 6, 14, 22, 30);
+  int word = 0;
+  __builtin_memcpy(&word, codes, sizeof(word));
+  return _mm512_permutexvar_ps(_mm512_srlv_epi32(_mm512_set1_epi32(word), shifts), table);
+}
+
 inline Vec from_bf16(__m256i bits) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }

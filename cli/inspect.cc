@@ -36,6 +36,7 @@ struct InspectOptions {
 
 struct Findings {
   ModelSource source;
+  bool floats = false;                     // the matrices are, and there are no trits
   TritStatistics trits;
   MemoryPlan memory;
   std::map<std::string, size_t> layouts;   // layout of matrices, and how many have it
@@ -58,17 +59,20 @@ Result<Findings> examine(const InspectOptions& options) {
     f.bytes_per_second = *measured;
   }
   ThreadPool pool(f.threads);
-  ROTOR_ASSIGN(f.trits, trit_statistics(f.source, pool, progress_bar(options.model.quiet)));
-  f.dead_channels = dead_channels(f.trits, f.source.layers.size());
-  f.memory = plan_memory(f.source, TernaryFormat::kI2, KvType::kF16);
   f.warnings = f.source.warnings;
+  f.floats = has_float_matrices(f.source);
+  if (!f.floats) {
+    ROTOR_ASSIGN(f.trits, trit_statistics(f.source, pool, progress_bar(options.model.quiet)));
+    f.dead_channels = dead_channels(f.trits, f.source.layers.size());
+    warn_of_zero_matrices(f.source, std::bind_front(&TritStatistics::all_zero, &f.trits),
+                          f.warnings);
+  }
+  f.memory = plan_memory(f.source, TernaryFormat::kI2, KvType::kF16);
   for (const LayerSource& layer : f.source.layers) {
     for (const LinearSource& linear : layer.linear) {
       ++f.layouts[linear.layout];
     }
   }
-  warn_of_zero_matrices(f.source, std::bind_front(&TritStatistics::all_zero, &f.trits),
-                        f.warnings);
   f.end_of_generation = f.source.end_of_generation;
   if (f.source.tokenizer) {
     ROTOR_ASSIGN(const Tokenizer tokenizer, Tokenizer::create(*f.source.tokenizer));
@@ -117,6 +121,20 @@ double most_tokens_per_second(const Findings& f) {
 boost::json::object trits_json(const TritCounts& counts) {
   return {{"minus", counts[0]}, {"zero", counts[1]}, {"plus", counts[2]},
           {"entropy_bits", trit_entropy(counts)}};
+}
+
+// Of all matrices, and of those of each role; null where the matrices are floats.
+boost::json::value all_trits_json(const Findings& f) {
+  if (f.floats) {
+    return nullptr;
+  }
+  boost::json::object by_role;
+  for (size_t role = 0; role < kLinearRoles; ++role) {
+    by_role[kRoleNames[role]] = trits_json(counts_of(f, role));
+  }
+  boost::json::object trits = trits_json(f.trits.total);
+  trits["by_matrix"] = std::move(by_role);
+  return trits;
 }
 
 boost::json::value i2s_json(const ModelSource& source) {
@@ -183,12 +201,6 @@ void print_json(const Findings& f) {
   for (const auto& [layout, count] : f.layouts) {
     layouts[layout] = count;
   }
-  boost::json::object by_role;
-  for (size_t role = 0; role < kLinearRoles; ++role) {
-    by_role[kRoleNames[role]] = trits_json(counts_of(f, role));
-  }
-  boost::json::object trits = trits_json(f.trits.total);
-  trits["by_matrix"] = std::move(by_role);
   boost::json::object memory = {{"ternary_bytes", f.memory.ternary_bytes},
                                 {"embedding_bytes", f.memory.embedding_bytes},
                                 {"norm_bytes", f.memory.norm_bytes},
@@ -217,15 +229,16 @@ void print_json(const Findings& f) {
       {"ffn_sub_norm", c.ffn_sub_norm},
       {"qk_norm", c.qk_norm},
       {"input_norms", c.input_norms},
+      {"activations", c.float_activations ? "float" : "int8"},
       {"pooling", pooling_name(c.pooling)},
       {"tied_head", c.tied_head},
-      {"ternary_parameters", ternary_parameters(c)},
+      {"ternary_parameters", f.floats ? 0 : ternary_parameters(c)},
       {"embedding_parameters", embedding_parameters(c)},
       {"embedding_type", float_type_name(f.source.embed.type)},
       {"layouts", std::move(layouts)},
       {"scale_rule", scale_rule_text(f.source)},
       {"i2s_layout", i2s_json(f.source)},
-      {"trits", std::move(trits)},
+      {"trits", all_trits_json(f)},
       {"dead_channels", boost::json::value_from(f.dead_channels)},
       {"duplicate_head", f.source.duplicate_head},
       {"trits_sha256", f.trits.sha256},
@@ -276,18 +289,21 @@ void print_text(const Findings& f) {
              c.input_norms ? ", a norm for each matrix" : "", c.rope_theta,
              rope_scaling_name(c.rope_scaling.type));
   fmt::print("  context       {} positions, vocabulary {}\n", c.context, c.vocab);
-  fmt::print("  parameters    {:.1f} M ternary, {:.1f} M in the embedding{}\n",
-             static_cast<double>(ternary_parameters(c)) / 1e6,
+  fmt::print("  parameters    {:.1f} M {}, {:.1f} M in the embedding{}\n",
+             static_cast<double>(ternary_parameters(c)) / 1e6, f.floats ? "in floats" : "ternary",
              static_cast<double>(embedding_parameters(c)) / 1e6,
              c.tied_head ? " (also the head)" : " and head");
   for (const auto& [layout, count] : f.layouts) {
     fmt::print("  matrices      {} x {}, {}\n", count, layout, scale_rule_text(f.source));
   }
-  fmt::print("  trits         {}; sha256 {}\n", trits_text(f.trits.total), f.trits.sha256);
-  for (size_t role = 0; role < kLinearRoles; ++role) {
-    fmt::print("    {:<11} {}\n", kRoleNames[role], trits_text(counts_of(f, role)));
+  fmt::print("  activations   {}\n", c.float_activations ? "float" : "int8, one scale a token");
+  if (!f.floats) {
+    fmt::print("  trits         {}; sha256 {}\n", trits_text(f.trits.total), f.trits.sha256);
+    for (size_t role = 0; role < kLinearRoles; ++role) {
+      fmt::print("    {:<11} {}\n", kRoleNames[role], trits_text(counts_of(f, role)));
+    }
+    fmt::print("  dead channels {}\n", dead_text(f.dead_channels));
   }
-  fmt::print("  dead channels {}\n", dead_text(f.dead_channels));
   fmt::print("  embedding     {}\n", float_type_name(f.source.embed.type));
   fmt::print("  tokenizer     {}\n", f.source.tokenizer
                                          ? fmt::format("{} tokens, {}, {}", f.tokens,

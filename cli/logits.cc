@@ -37,9 +37,14 @@ Status write_logits(LogitsOptions options) {
     return invalid_argument(fmt::format("{} tokens do not fit into the context of {} positions",
                                         count, loaded.context));
   }
+  const bool traced = !options.trace.empty() || !options.inject.empty();
+  if (traced && loaded.model->config.float_activations) {
+    return invalid_argument("--trace and --inject: the activations of this model stay floats; there are "
+                            "no integers to write or replace");
+  }
   Executor& executor = *loaded.executor;
   TraceFiles trace(model, options.trace, options.inject, count);
-  if (!options.trace.empty() || !options.inject.empty()) {
+  if (traced) {
     executor.set_trace(&trace);
   }
   ROTOR_ASSIGN(NpyWriter writer,

@@ -39,9 +39,12 @@ void print_report(const std::string& path, const VerifyReport& report, bool json
   for (const std::string& warning : report.warnings) {
     fmt::print("warning: {}\n", warning);
   }
-  fmt::print("{}: ok ({}, {} ternary matrices, {}, {} checksums compared)\ntrits sha256 {}\n", path,
-             report.container, report.matrices, report.scale_rule, report.hashes_checked,
-             report.trits_sha256);
+  const bool trits = !report.trits_sha256.empty();
+  fmt::print("{}: ok ({}, {} {}matrices, {}, {} checksums compared)\n", path, report.container,
+             report.matrices, trits ? "ternary " : "", report.scale_rule, report.hashes_checked);
+  if (trits) {
+    fmt::print("trits sha256 {}\n", report.trits_sha256);
+  }
 }
 
 }  // namespace

@@ -84,6 +84,12 @@ inline std::vector<IdentityModel> identity_models() {
   own_norms.layers = 2;
   own_norms.head_dim = 256;
   own_norms.input_norms = true;
+  ModelConfig trilm = llama;
+  trilm.float_activations = true;
+  ModelConfig float_groups = qwen3;
+  float_groups.hidden = 264;  // more than a block of a sum
+  float_groups.ffn = 60;
+  float_groups.float_activations = true;
   const TestModelOptions f32{FloatType::kF32, Scale::kTensor, 1};
   const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
   const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
@@ -117,6 +123,10 @@ inline std::vector<IdentityModel> identity_models() {
        "a6afbb19a2f186ba079b3b0d743bbc89acd081838c7a95c4f37a6f91aec458fa"},
       {"norms_of_matrices_int8", 6, own_norms, f32, KvType::kInt8,
        "e2ef537386cfac3f9a5f62c909d8114f25557cd97e03e8339e7d4a05d9ba60bc"},
+      {"float_activations_f16", 7, trilm, bf16, KvType::kF16,
+       "882ce3103b636fd65c6d9437b9d7c4f4016ccfe7fdf5be7d4335ac7566f44707"},
+      {"float_activations_groups_f32", 0, float_groups, groups, KvType::kF32,
+       "79649e87b23a859510aad0f43fe4fd76a6e89b6c1bbbf1ea22f7c270ce4dab69"},
   };
 }
 

@@ -166,7 +166,7 @@ class Identity : public testing::TestWithParam<IdentityModel> {
  protected:
   void SetUp() override {
     ThreadPool pool(1);
-    for (size_t i = 0; i < (grouped() ? 1 : kTernaryFormats); ++i) {
+    for (size_t i = 0; i < (i2_alone() ? 1 : kTernaryFormats); ++i) {
       LoadOptions load;
       load.format = static_cast<TernaryFormat>(i);
       load.head = i == 0 ? HeadMode::kFull : HeadMode::kTwoStage;  // rows in memory or in the file
@@ -177,9 +177,10 @@ class Identity : public testing::TestWithParam<IdentityModel> {
     tokens_ = random_tokens(kTokens, GetParam().config.vocab, 20);
   }
 
-  // Then there is no layout but i2.
-  static bool grouped() {
-    return GetParam().options.scale == TernaryScale::Granularity::kGroup;
+  // Whether there is no layout but i2.
+  static bool i2_alone() {
+    return GetParam().options.scale == TernaryScale::Granularity::kGroup ||
+           GetParam().config.float_activations;
   }
 
   std::string run(const Way& way) {
@@ -205,11 +206,31 @@ class Identity : public testing::TestWithParam<IdentityModel> {
 TEST_P(Identity, OneHashHoweverItIsComputed) {
   std::vector<Way> ways = all_ways(GetParam().turn);
   for (Way& way : ways) {
-    way.format = grouped() ? TernaryFormat::kI2 : way.format;
+    way.format = i2_alone() ? TernaryFormat::kI2 : way.format;
     EXPECT_EQ(run(way), GetParam().sha256) << way.text();
   }
   EXPECT_EQ(levels_run_, cpu_features().supported) << "a level of this CPU was not run";
   std::printf("%s: %s in %zu ways\n", GetParam().name, GetParam().sha256, ways.size());
+}
+
+// Where activations stay floats, it is the same whether weights are packed as trits or written out.
+TEST_P(Identity, TritsAndTheFloatsTheyStandForGiveOneHash) {
+  if (!GetParam().config.float_activations) {
+    return;
+  }
+  ModelSource source = test_source(GetParam().config, GetParam().options);
+  for (LayerSource& layer : source.layers) {
+    for (LinearSource& linear : layer.linear) {
+      write_out(linear);
+    }
+  }
+  ThreadPool pool(1);
+  auto model = load_model(std::move(source), {}, pool);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  models_[0] = *std::move(model);
+  for_each_level([&](IsaLevel level) {
+    EXPECT_EQ(run({level, TernaryFormat::kI2, 2, 7}), GetParam().sha256) << isa_name(level);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Identity, testing::ValuesIn(identity_models()),

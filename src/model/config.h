@@ -45,6 +45,7 @@ struct ModelConfig {
   bool ffn_sub_norm = true;   // RMSNorm over ffn before the down projection
   bool qk_norm = false;       // RMSNorm over each head of q and k before they are turned
   bool input_norms = false;   // each matrix of a layer has an RMSNorm of its own on its input
+  bool float_activations = false;  // matrices multiply activations as they are, not rounded to int8
   bool tied_head = true;      // the head is the embedding
   Pooling pooling = Pooling::kUnstated;
   size_t attention_window = 0;  // positions a query sees, itself included; 0: all

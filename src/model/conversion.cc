@@ -134,6 +134,9 @@ Status check_family_layers(const ModelConfig& c, const std::string& container) {
     return refuse("of family '" + c.family + "' with" + (family.qk_norm ? "out" : "") +
                   " norms of heads");
   }
+  if (c.float_activations) {
+    return refuse("whose activations stay floats");
+  }
   if (c.attention_window != 0) {
     return refuse("with an attention window of " + std::to_string(c.attention_window) + " positions");
   }

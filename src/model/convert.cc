@@ -44,6 +44,10 @@ Result<ConvertTarget> convert_target_of(const std::string& path) {
 Result<ConvertResult> convert_model(const ModelSource& source, const std::string& path,
                                     const ConvertOptions& options, ThreadPool& pool,
                                     const ProgressCallback& progress, const CancelFlag* cancel) {
+  if (has_float_matrices(source)) {
+    return unsupported(source.path + ": its matrices are floats, not trits: there is nothing to pack, and "
+                       "it runs as it is");
+  }
   switch (options.target) {
     case ConvertTarget::kRotor: return convert_to_rotor(source, path, pool, progress, cancel);
     case ConvertTarget::kGguf:

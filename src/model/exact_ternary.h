@@ -2,7 +2,7 @@
 // Float weights that are trits already, as fake-quantised and "unpacked" checkpoints hold them: in
 // each unit of the matrix every value is 0, +d or -d. The units are found, not told: the whole
 // matrix; its rows in 2, 4 or 8 equal shards; each row; groups of 256, 128 or 64 columns; the first
-// of these that fits. Nothing is rounded: ordinary floats are refused.
+// of these that fits. Nothing is rounded: ordinary floats are told from them.
 #pragma once
 
 #include <rotor/status.h>

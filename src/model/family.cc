@@ -16,6 +16,7 @@ constexpr std::array<std::string_view, 1> kQwen3Gguf = {"qwen3"};
 constexpr Family bitnet() {
   Family f{"bitnet", "bitnet", "", "BitNetForCausalLM", kBitnetGguf};
   f.sub_norms = true;
+  f.int8_activations = true;
   f.kv_heads = 5;
   f.rms_eps = 1e-5f;
   f.rope_theta = 500000.0;
@@ -28,6 +29,7 @@ constexpr Family bitnet() {
 constexpr Family bitnet_1bitllm() {
   Family f{"bitnet", "llama", "BitnetForCausalLM", "", {}};
   f.sub_norms = true;
+  f.int8_activations = true;
   f.bits_in_config = true;
   f.hf_norms[static_cast<size_t>(NormRole::kAttnSub)] = "self_attn.inner_attn_ln";
   f.hf_norms[static_cast<size_t>(NormRole::kFfnSub)] = "mlp.ffn_layernorm";

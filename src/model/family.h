@@ -27,6 +27,9 @@ struct Family {
   // What a layer has.
   bool sub_norms = false;         // before the output and down projections
   bool qk_norm = false;
+  // Activations are rounded to int8 whatever the files say; of other families a file that holds its
+  // matrices as floats, and says nothing of rounding, is computed without.
+  bool int8_activations = false;
 
   // What an absent field of config.json means: the defaults of transformers' config class.
   size_t kv_heads = 0;            // 0: as many as heads

@@ -49,6 +49,7 @@ class Opener {
     ROTOR_TRY(choose_layout(out));
     ROTOR_TRY(read_rotary_divisors(c));
     c.input_norms = file_->find_tensor(gguf_names::input_norm(0, LinearRole::kQ)) != nullptr;
+    ROTOR_TRY(find_plain_floats(out));
     ROTOR_ASSIGN(out.embed, open_rows(gguf_names::kEmbed, c));
     ROTOR_TRY(open_head(out));
     ROTOR_ASSIGN(out.output_norm, read_vector(gguf_names::kOutputNorm, c.hidden));
@@ -76,6 +77,36 @@ class Opener {
     }
     layout_ = out.i2s->layout;
     out.notes.push_back(i2s_choice_text(*out.i2s));
+    return {};
+  }
+
+  // As for a Hugging Face folder: where all matrices are floats, they are computed as they are, as trits and
+  // scales where the first is that exactly. A file with a single matrix of a ternary type was made by a
+  // program that packs.
+  Status find_plain_floats(ModelSource& out) {
+    ModelConfig& c = out.config;
+    if (family_->int8_activations || c.input_norms) {
+      return {};
+    }
+    for (size_t layer = 0; layer < c.layers; ++layer) {
+      for (size_t role = 0; role < kLinearRoles; ++role) {
+        const GgufTensor* tensor = file_->find_tensor(
+            gguf_names::linear(layer, static_cast<LinearRole>(role)) + ".weight");
+        if (tensor == nullptr) {  // reading the layer says so
+          continue;
+        }
+        const std::optional<FloatType> type = gguf_float_type(tensor->type);
+        if (!type || !is_plain_float(*type)) {
+          return {};
+        }
+      }
+    }
+    c.float_activations = true;
+    const Result<LinearSource> exact = open_linear(gguf_names::linear(0, LinearRole::kQ),
+                                                   linear_shape(c, LinearRole::kQ));
+    float_matrices_ = !exact.ok() && exact.status().code() == Code::kUnsupported;
+    (float_matrices_ ? out.warnings : out.notes)
+        .emplace_back(float_matrices_ ? kFloatModelNote : kFloatActivationsNote);
     return {};
   }
 
@@ -165,6 +196,17 @@ class Opener {
     if (file_->find_tensor(name + ".bias") != nullptr) {
       return unsupported(place(*tensor) + ": a linear layer with a bias is not supported");
     }
+    if (float_matrices_) {
+      if (file_->find_tensor(name + ".scale") != nullptr) {
+        return unsupported(place(*tensor) + ": a scale of its own beside ordinary floats is not supported");
+      }
+      const FloatType type = *gguf_float_type(tensor->type);
+      LinearSource source{tensor->name, gguf_type_name(tensor->type), nullptr, {}};
+      source.floats = FloatSource{tensor->name, type, shape.rows, shape.cols, nullptr};
+      source.floats->reader =
+          std::make_unique<GgufRows>(file_, tensor, float_row_bytes(type, shape.cols));
+      return source;
+    }
     used_.insert(name + ".scale");
     return open_gguf_linear(file_, name, *tensor, layout_);
   }
@@ -211,6 +253,7 @@ class Opener {
   SharedFile file_;
   SourceOptions options_;
   const Family* family_ = nullptr;  // of a parsed config
+  bool float_matrices_ = false;
   std::set<std::string> used_;
   I2sLayout layout_ = I2sLayout::k128;
 };

@@ -102,6 +102,50 @@ TEST(GgufSource, FloatsThatHoldTritsExactly) {
   }
 }
 
+// A file of Llama's layers, which define no int8 activations, with floats that hold trits.
+GgufFiles float_llama() {
+  GgufFiles files = test::gguf_files("llama");
+  test::for_each_linear([&](size_t layer, LinearRole role) {
+    const MatrixShape shape = linear_shape(test::file_config(), role);
+    files.put_floats(GgufFiles::linear(layer, role) + ".weight", {shape.cols, shape.rows},
+                     test::scaled(test::file_trits(layer, role), 0.5f), FloatType::kF16);
+  });
+  for (const char* layer : {"blk.0.", "blk.1."}) {
+    files.tensors.erase(layer + std::string("attn_sub_norm.weight"));
+    files.tensors.erase(layer + std::string("ffn_sub_norm.weight"));
+  }
+  return files;
+}
+
+TEST(GgufSource, ActivationsStayFloatsWhereAllMatricesAreFloats) {
+  GgufFiles files = float_llama();
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_TRUE(source->config.float_activations);
+  EXPECT_FALSE(has_float_matrices(*source));
+  // One matrix of a ternary type: the file was packed.
+  const MatrixShape shape = linear_shape(test::file_config(), LinearRole::kUp);
+  files.tensors[kUp + ".weight"] = test::gguf_files("llama").tensors[kUp + ".weight"];
+  const auto packed = open(files);
+  ASSERT_TRUE(packed.ok()) << packed.status().message();
+  EXPECT_FALSE(packed->config.float_activations);
+  // The first matrix tells that the model is one of ordinary floats.
+  files = float_llama();
+  const MatrixShape q = linear_shape(test::file_config(), LinearRole::kQ);
+  std::vector<float> ordinary(q.rows * q.cols);
+  for (size_t i = 0; i < ordinary.size(); ++i) {
+    ordinary[i] = std::sin(static_cast<float>(i));
+  }
+  files.put_floats("blk.0.attn_q.weight", {q.cols, q.rows}, ordinary, FloatType::kF32);
+  const auto floats = open(files);
+  ASSERT_TRUE(floats.ok()) << floats.status().message();
+  EXPECT_TRUE(has_float_matrices(*floats));
+  EXPECT_EQ(floats->layers[1].linear[5].floats->rows, shape.rows);
+  EXPECT_THAT(floats->warnings, Contains(HasSubstr("ordinary floats, not trits")));
+  files.put_floats(kUp + ".scale", {1}, {0.5f});
+  EXPECT_THAT(open(files).status().message(), HasSubstr("a scale of its own beside ordinary floats"));
+}
+
 // All matrices with 256 columns as blocks; `scale(row)` of its blocks.
 void put_blocks(GgufFiles& files, TernaryBlock block, const std::function<float(size_t)>& scale) {
   const TernaryBlockInfo& info = ternary_block_info(block);

@@ -34,6 +34,11 @@ using Entry = SafetensorsSet::Entry;
 
 constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;
 
+// What config.json lacks where masters do not say that they are.
+constexpr const char* kMasterConfig =
+    "\"quantization_config\": {\"quant_method\": \"bitnet\", \"linear_class\": \"autobitlinear\", "
+    "\"quantization_mode\": \"online\"}";
+
 std::optional<FloatType> float_type(DType dtype) {
   switch (dtype) {
     case DType::kF32: return FloatType::kF32;
@@ -69,6 +74,7 @@ class Opener {
     // A model that was saved without its head leaves the prefix out.
     prefix_ = set_->find(hf_names::kEmbed) ? "" : hf_names::kPrefix;
     find_input_norms(out);
+    ROTOR_TRY(find_plain_floats(out));
     out.config = c;
     ROTOR_ASSIGN(out.embed, open_rows(prefix_ + hf_names::kEmbed, {c.vocab, c.hidden}));
     ROTOR_TRY(open_head(out));
@@ -99,6 +105,36 @@ class Opener {
       out.notes.push_back("each matrix has a norm of its own, as BitNet's embedding models have: "
                           "its float weights are taken for masters of ternary ones");
     }
+  }
+
+  // Where nothing says that weights or activations are rounded, floats are computed as they are: as trits
+  // and scales where they are that exactly, else as an ordinary float model. The first matrix tells.
+  Status find_plain_floats(ModelSource& out) {
+    ModelConfig& c = config_.model;
+    if (config_.quantization.present || config_.quantization.mlx_group != 0 ||
+        config_.family->int8_activations) {
+      return {};
+    }
+    for (size_t layer = 0; layer < c.layers; ++layer) {
+      for (size_t role = 0; role < kLinearRoles; ++role) {
+        const Entry entry = set_->find(
+            prefix_ + hf_names::linear(layer, static_cast<LinearRole>(role)) + ".weight");
+        if (entry && !float_type(entry.tensor->dtype)) {
+          return {};
+        }
+      }
+    }
+    c.float_activations = true;
+    const Result<LinearSource> exact = open_linear(prefix_ + hf_names::linear(0, LinearRole::kQ),
+                                                   linear_shape(c, LinearRole::kQ), out);
+    float_matrices_ = !exact.ok() && exact.status().code() == Code::kUnsupported;
+    if (float_matrices_) {
+      out.warnings.push_back(std::string(kFloatModelNote) + "; if they are BitNet masters, add " +
+                             kMasterConfig + " to config.json");
+    } else {
+      out.notes.emplace_back(kFloatActivationsNote);
+    }
+    return {};
   }
 
   Result<Entry> find(const std::string& name) {
@@ -313,6 +349,13 @@ class Opener {
       return entry.file->read(*entry.tensor, offset, out);
     };
     const std::string type_name(dtype_name(entry.tensor->dtype));
+    if (float_matrices_) {
+      LinearSource source{entry.tensor->name, type_name, nullptr, {}};
+      source.floats = FloatSource{entry.tensor->name, type, shape.rows, shape.cols, nullptr};
+      source.floats->reader =
+          std::make_unique<TensorRows>(set_, entry, float_row_bytes(type, shape.cols));
+      return source;
+    }
     if (!config_.quantization.present) {
       Result<LinearSource> exact =
           exact_ternary_source(entry.tensor->name, type_name, place(entry), type, shape, read);
@@ -335,13 +378,15 @@ class Opener {
   }
 
   // Why floats are no trits, and what can be done.
-  static Status ordinary_floats(const Status& why) {
+  Status ordinary_floats(const Status& why) const {
+    if (config_.model.float_activations) {
+      return unsupported(why.message() + ". The model's first matrix holds nothing but trits and their "
+                         "scales: a mixture of both is not supported");
+    }
     return unsupported(why.message() + ". config.json has no quantization_config. If these are BitNet "
-                       "masters, to be rounded as BitNet was trained, add \"quantization_config\": "
-                       "{\"quant_method\": \"bitnet\", \"linear_class\": \"autobitlinear\", "
-                       "\"quantization_mode\": \"online\"}; if another file of the model holds ternary "
-                       "weights, take that; if the model was not trained to be ternary, rounding would ruin "
-                       "it: use a program for float models");
+                       "masters, to be rounded as BitNet was trained, add " + kMasterConfig +
+                       "; if another file of the model holds ternary weights, take that; if the model was "
+                       "not trained to be ternary, rounding would ruin it");
   }
 
   Status report_unused(ModelSource& out) const {
@@ -361,6 +406,7 @@ class Opener {
   std::shared_ptr<const SafetensorsSet> set_;
   HfConfig config_;
   std::string prefix_;      // of the names of all tensors but the head
+  bool float_matrices_ = false;
   std::string input_norm_;  // what follows a matrix's name, where the config has input_norms
   std::set<std::string> used_;
 };

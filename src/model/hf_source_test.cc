@@ -255,7 +255,7 @@ TEST(HfSource, FloatsAreNeverTernarisedSilently) {
   EXPECT_THAT(unannounced.status().message(),
               AllOf(HasSubstr(kUp), HasSubstr("ordinary float weights are not ternarised silently"),
                     HasSubstr("in row 0, column 2"), HasSubstr("quantization_mode"),
-                    HasSubstr("use a program for float models")));
+                    HasSubstr("rounding would ruin it")));
   files.config["quantization_config"] = R"({"quant_method":"bitnet"})";
   EXPECT_THAT(open(files).status().message(), HasSubstr("expected packed U8 weights, got BF16"));
   EXPECT_THAT(with([](HfFiles& f) {
@@ -270,6 +270,64 @@ void drop_sub_norms(HfFiles& files) {
     files.tensors.erase(layer + std::string("self_attn.attn_sub_norm.weight"));
     files.tensors.erase(layer + std::string("mlp.ffn_sub_norm.weight"));
   }
+}
+
+// A family that defines no int8 activations, in floats that nothing says to be masters.
+HfFiles plain_llama(FloatType type) {
+  HfFiles files = test::hf_masters(type);
+  files.config.erase("quantization_config");
+  files.config["model_type"] = R"("llama")";
+  drop_sub_norms(files);
+  return files;
+}
+
+void put_ordinary(HfFiles& files, const std::string& name, FloatType type, size_t rows, size_t cols) {
+  std::vector<float> ordinary(rows * cols);
+  for (size_t i = 0; i < ordinary.size(); ++i) {
+    ordinary[i] = std::sin(static_cast<float>(i));
+  }
+  files.put_floats(name + ".weight", {rows, cols}, ordinary, type);
+}
+
+TEST(HfSource, ActivationsStayFloatsWhereNothingSaysThatTheyAreRounded) {
+  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16}) {
+    const auto source = open(plain_llama(type));
+    ASSERT_TRUE(source.ok()) << source.status().message();
+    EXPECT_TRUE(source->config.float_activations);
+    EXPECT_FALSE(has_float_matrices(*source));
+    EXPECT_EQ(test::trit_hash(*source), expected_hash());
+    EXPECT_THAT(source->notes, Contains(HasSubstr("nothing says that activations are rounded")));
+  }
+  HfFiles said = plain_llama(FloatType::kF16);
+  said.config["quantization_config"] =
+      R"({"quant_method":"bitnet","linear_class":"autobitlinear","quantization_mode":"online"})";
+  const auto masters = open(said);
+  ASSERT_TRUE(masters.ok()) << masters.status().message();
+  EXPECT_FALSE(masters->config.float_activations);
+}
+
+TEST(HfSource, OrdinaryFloatModels) {
+  HfFiles files = plain_llama(FloatType::kBf16);
+  const std::string first = "model.layers.0.self_attn.q_proj";
+  put_ordinary(files, first, FloatType::kBf16, 256, 256);
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_TRUE(source->config.float_activations);
+  EXPECT_TRUE(has_float_matrices(*source));
+  EXPECT_THAT(source->warnings, Contains(HasSubstr("ordinary floats, not trits")));
+  for (const LayerSource& layer : source->layers) {
+    for (const LinearSource& linear : layer.linear) {
+      EXPECT_EQ(linear.trits, nullptr);
+      ASSERT_TRUE(linear.floats.has_value());
+      EXPECT_EQ(linear.floats->type, FloatType::kBf16);
+    }
+  }
+  // A matrix of another kind than the first is no reason to guess.
+  HfFiles mixed = plain_llama(FloatType::kBf16);
+  put_ordinary(mixed, kUp, FloatType::kBf16, 32, 256);
+  EXPECT_THAT(open(mixed).status().message(), AllOf(HasSubstr(kUp), HasSubstr("a mixture of both")));
+  files.tensors.erase("model.layers.1.mlp.down_proj.weight");
+  EXPECT_THAT(open(files).status().message(), HasSubstr("down_proj.weight' is missing"));
 }
 
 TEST(HfSource, LlamaHasNoFurtherNorms) {

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "base/cpu_features.h"
+#include "base/round_up.h"
+#include "model/conversion.h"
 #include "model/float_rows.h"
 
 namespace rotor {
@@ -16,18 +18,19 @@ namespace {
 
 constexpr size_t kTaskBytes = size_t{1} << 20;
 
-// Packs row blocks of a matrix, or reads rows of an embedding or head to memory or into the plane.
+// Packs row blocks of a matrix, or reads rows of floats to memory or into the plane.
 struct Task {
   const LinearSource* linear;  // or null, then `rows` is read
   const FloatReader* reader;
-  const FloatMatrix* rows;
+  const FloatMatrix* rows;     // null for a matrix of a layer
   HeadPlane* plane;            // or null
   size_t begin;                // row blocks, or rows
   size_t end;
   TernaryFormat format;
   std::byte* out;              // or null: the bytes are not kept
   size_t bytes;                // that are read or packed
-  std::byte* group_scales;     // of the row blocks, or null
+  std::byte* scales;           // of the row blocks, or null
+  GroupShape scale_shape = {};
 };
 
 // Reads and rounds rows. `usable` is cleared by a row that has no bound.
@@ -49,22 +52,22 @@ Status run_rows(const Task& task, FromF16 from_f16, std::atomic<bool>& usable) {
   return {};
 }
 
-// Packs row blocks, and their group scales.
+// Packs row blocks, and their scales.
 Status run_matrix(const Task& task) {
   const LinearSource& linear = *task.linear;
   ROTOR_TRY(linear.trits->pack(task.begin, task.end, task.format,
                                reinterpret_cast<uint8_t*>(task.out)));
-  if (task.group_scales == nullptr) {
+  if (task.scales == nullptr) {
     return {};
   }
-  const GroupShape& shape = linear.scale.group;
+  const GroupShape& shape = task.scale_shape;
   const size_t groups = shape.groups(linear.trits->cols());
   const size_t block_bytes = group_scale_block_bytes(shape, linear.trits->cols());
   std::vector<float> scales((task.end - task.begin) * kTileRows * groups);
-  ROTOR_TRY(linear.group_scales->read(task.begin, task.end, scales.data()));
+  ROTOR_TRY(read_scales(linear, shape.cols, task.begin, task.end, scales.data()));
   for (size_t i = 0; i < task.end - task.begin; ++i) {
     if (!pack_group_scales(shape.type, scales.data() + i * kTileRows * groups, groups,
-                           task.group_scales + i * block_bytes)) {
+                           task.scales + i * block_bytes)) {
       return format_error("tensor '" + linear.tensor + "', rows from " +
                           std::to_string((task.begin + i) * kTileRows) + ": a scale is no number of " +
                           std::string(group_scale_type_name(shape.type)));
@@ -73,22 +76,30 @@ Status run_matrix(const Task& task) {
   return {};
 }
 
-// Of the packed trits, whole cache lines, behind which the scales of groups lie.
+// Of the packed trits, whole cache lines, behind which packed scales lie.
 size_t trit_bytes(const LinearSource& source, TernaryFormat format) {
   return packed_bytes(format, source.trits->rows(), source.trits->cols());
 }
 
-size_t matrix_bytes(const LinearSource& source, TernaryFormat format) {
-  const size_t bytes = trit_bytes(source, format);
-  return !source.scale.grouped()
-             ? bytes
-             : bytes + group_scale_bytes(source.scale.group, source.trits->rows(),
-                                         source.trits->cols());
+// Places the rows of a matrix of floats at `memory` and appends the tasks that read them.
+void plan_floats(const FloatSource& source, std::byte* memory, Linear& to, std::vector<Task>& tasks) {
+  to.matrix.rows = source.rows;
+  to.matrix.cols = source.cols;
+  to.float_type = source.type;
+  to.floats = memory;
+  const size_t row_bytes = float_row_bytes(source.type, source.cols);
+  const size_t step = std::max<size_t>(1, kTaskBytes / row_bytes);
+  for (size_t begin = 0; begin < source.rows; begin += step) {
+    const size_t end = std::min(source.rows, begin + step);
+    tasks.push_back({nullptr, source.reader.get(), nullptr, nullptr, begin, end, TernaryFormat::kI2,
+                     memory + begin * row_bytes, (end - begin) * row_bytes, nullptr});
+  }
 }
 
 // Places `matrix` at `memory` and appends the tasks that fill it.
-void plan_linear(const LinearSource& source, TernaryFormat format, std::byte* memory,
-                 TernaryMatrix& matrix, std::vector<Task>& tasks) {
+void plan_trits(const LinearSource& source, const std::optional<GroupShape>& scale_shape,
+                TernaryFormat format, std::byte* memory, TernaryMatrix& matrix,
+                std::vector<Task>& tasks) {
   matrix.format = format;
   matrix.rows = source.trits->rows();
   matrix.cols = source.trits->cols();
@@ -97,8 +108,9 @@ void plan_linear(const LinearSource& source, TernaryFormat format, std::byte* me
   const size_t block_bytes = row_block_bytes(format, matrix.cols);
   const size_t blocks = row_blocks(matrix.rows);
   std::byte* scales = nullptr;
-  if (source.scale.grouped()) {
+  if (scale_shape) {
     scales = memory + trit_bytes(source, format);
+    matrix.scale.group = *scale_shape;
     matrix.group_scales = scales;
   }
   const size_t step = std::max<size_t>(1, kTaskBytes / block_bytes);
@@ -107,7 +119,8 @@ void plan_linear(const LinearSource& source, TernaryFormat format, std::byte* me
     Task task{&source, nullptr, nullptr, nullptr, begin, end, format,
               memory + begin * block_bytes, (end - begin) * block_bytes, nullptr};
     if (scales != nullptr) {
-      task.group_scales = scales + begin * group_scale_block_bytes(source.scale.group, matrix.cols);
+      task.scales = scales + begin * group_scale_block_bytes(*scale_shape, matrix.cols);
+      task.scale_shape = *scale_shape;
     }
     tasks.push_back(task);
   }
@@ -176,7 +189,7 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
   size_t total = 0;
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {
-      total += matrix_bytes(linear, format);
+      total += matrix_bytes(source.config, linear, format);
     }
   }
   ROTOR_ASSIGN(weights.packed, Buffer::allocate(total));
@@ -186,8 +199,14 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
       const LinearSource& linear = source.layers[i].linear[role];
       Linear& to = linear_of(weights.layers[i], static_cast<LinearRole>(role));
       to.input_norm = linear.input_norm;
-      plan_linear(linear, format, memory, to.matrix, tasks);
-      memory += matrix_bytes(linear, format);
+      to.activation = source.config.float_activations ? ActivationRule::kFloat
+                                                      : ActivationRule::kInt8PerToken;
+      if (linear.floats) {
+        plan_floats(*linear.floats, memory, to, tasks);
+      } else {
+        plan_trits(linear, packed_scales(source.config, linear), format, memory, to.matrix, tasks);
+      }
+      memory += matrix_bytes(source.config, linear, format);
     }
   }
   return {};
@@ -196,7 +215,7 @@ Status plan_matrices(ModelSource& source, TernaryFormat format, Weights& weights
 Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
                     std::vector<Task>& tasks) {
   ROTOR_TRY(check_format(source, format));
-  weights.grouped = has_group_scales(source);
+  weights.grouped = has_group_scales(source) && !source.config.float_activations;
   weights.output_norm = std::move(source.output_norm);
   weights.layers.resize(source.layers.size());
   for (size_t i = 0; i < source.layers.size(); ++i) {
@@ -287,6 +306,28 @@ Status take_text(ModelSource& source, Model& model) {
 
 }  // namespace
 
+std::optional<GroupShape> packed_scales(const ModelConfig& config, const LinearSource& linear) {
+  if (linear.scale.grouped()) {
+    return linear.scale.group;
+  }
+  if (!config.float_activations) {
+    return std::nullopt;
+  }
+  const size_t whole_row = round_up(linear.trits->cols(), format_info(TernaryFormat::kI2).tile_cols);
+  return GroupShape{whole_row, GroupScaleType::kF32};
+}
+
+uint64_t matrix_bytes(const ModelConfig& config, const LinearSource& linear, TernaryFormat format) {
+  if (linear.floats) {
+    const FloatSource& floats = *linear.floats;
+    return round_up(floats.rows * float_row_bytes(floats.type, floats.cols), size_t{kTileBytes});
+  }
+  const std::optional<GroupShape> scales = packed_scales(config, linear);
+  const size_t rows = linear.trits->rows();
+  const size_t cols = linear.trits->cols();
+  return packed_bytes(format, rows, cols) + (scales ? group_scale_bytes(*scales, rows, cols) : 0);
+}
+
 Status for_each_task(ThreadPool& pool, size_t count, const std::function<Status(size_t)>& work,
                      const std::function<void(size_t)>& finished) {
   std::atomic<size_t> next{0};
@@ -327,7 +368,8 @@ Result<std::shared_ptr<const Model>> load_model(ModelSource source, const LoadOp
   warn_of_zero_matrices(
       source,
       [&](size_t layer, LinearRole role) {
-        return all_zero(linear_of(model->weights.layers[layer], role).matrix);
+        const Linear& linear = linear_of(model->weights.layers[layer], role);
+        return linear.floats == nullptr && all_zero(linear.matrix);
       },
       model->warnings);
   ROTOR_TRY(take_text(source, *model));

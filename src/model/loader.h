@@ -5,6 +5,7 @@
 #include <rotor/status.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/progress.h"
@@ -22,9 +23,17 @@ struct LoadOptions {
   ProgressCallback progress;                  // may be empty
 };
 
+// How the scales of a matrix lie behind its trits; none where they stay apart. Scales of groups are as the
+// file has them; where activations stay floats, the scale of a row, or of all, is that of a group as long
+// as the row.
+std::optional<GroupShape> packed_scales(const ModelConfig& config, const LinearSource& linear);
+
+// What a matrix takes in memory in `format`, in whole cache lines.
+uint64_t matrix_bytes(const ModelConfig& config, const LinearSource& linear, TernaryFormat format);
+
 // Reads everything into memory but, where the head is kept in two stages, the rows of embedding and
-// head: those are read from the file, which stays open, as they are needed. kInvalidArgument for scales
-// of groups of columns in a layout other than i2. Uses the whole pool.
+// head: those are read from the file, which stays open, as they are needed. kInvalidArgument for a
+// layout other than i2 where the model needs that. Uses the whole pool.
 Result<std::shared_ptr<const Model>> load_model(ModelSource source, const LoadOptions& options,
                                                 ThreadPool& pool);
 

@@ -122,6 +122,56 @@ TEST(Loader, ScalesOfGroupsAreComputedInI2Alone) {
   }
 }
 
+// Where activations stay floats every matrix has its scales behind its trits, and i2 is the layout.
+TEST(Loader, ScalesOfFloatActivationsAreThoseOfARow) {
+  using Scale = TernaryScale::Granularity;
+  ModelConfig config = test_config();
+  config.float_activations = true;
+  for (const Scale scale : {Scale::kTensor, Scale::kRow, Scale::kGroup}) {
+    const TestModelOptions options = {.scale = scale};
+    const ModelSource source = test_source(config, options);
+    const auto model = load(test_source(config, options));
+    EXPECT_FALSE(model->weights.grouped);
+    const Linear& up = model->weights.layers[1].up;
+    const LinearSource& expected = source.layers[1].linear[static_cast<size_t>(LinearRole::kUp)];
+    expect_trits(up.matrix, expected);
+    EXPECT_EQ(up.activation, ActivationRule::kFloat);
+    EXPECT_EQ(up.matrix.scale.group.groups(up.matrix.cols), 1u);
+    for (size_t row = 0; row < up.matrix.rows; ++row) {
+      const float want = scale == Scale::kGroup ? all_group_scales(expected)[row]
+                                                : expected.scale.values[scale == Scale::kRow ? row : 0];
+      EXPECT_EQ(group_scale_at(up.matrix, row, 0), want);
+    }
+    ThreadPool pool(1);
+    LoadOptions dense;
+    dense.format = TernaryFormat::kDense243;
+    const Status status = load_model(test_source(config, options), dense, pool).status();
+    EXPECT_THAT(status.message(), HasSubstr("its activations stay floats, which is computed in the "
+                                            "layout i2 alone"));
+  }
+}
+
+TEST(Loader, FloatMatricesAreLoadedAsTheyAre) {
+  ModelConfig config = test_config();
+  config.float_activations = true;
+  ModelSource source = test_source(config);
+  for (LayerSource& layer : source.layers) {
+    for (LinearSource& linear : layer.linear) {
+      write_out(linear);
+    }
+  }
+  EXPECT_TRUE(has_float_matrices(source));
+  const ModelSource again = test_source(config);
+  const auto model = load(std::move(source));
+  const Linear& q = model->weights.layers[1].q;
+  ASSERT_NE(q.floats, nullptr);
+  const std::vector<int8_t> trits = all_trits(*again.layers[1].linear[0].trits);
+  const float scale = again.layers[1].linear[0].scale.values[0];
+  for (size_t i = 0; i < trits.size(); ++i) {
+    EXPECT_EQ(reinterpret_cast<const float*>(q.floats)[i], static_cast<float>(trits[i]) * scale);
+  }
+}
+
 TEST(Loader, AScaleThatItsTypeCannotHoldIsAnError) {
   ThreadPool pool(1);
   ModelSource source = test_source(test_config(), grouped(64, GroupScaleType::kF16));

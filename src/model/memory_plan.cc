@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/memory_plan.h"
 
+#include "model/loader.h"
+
 namespace rotor {
 namespace {
 
@@ -25,12 +27,7 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
   plan.norm_bytes = source.output_norm.size() * sizeof(float);
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {
-      const size_t rows = linear.trits->rows();
-      const size_t cols = linear.trits->cols();
-      plan.ternary_bytes += packed_bytes(format, rows, cols);
-      if (linear.scale.grouped()) {
-        plan.ternary_bytes += group_scale_bytes(linear.scale.group, rows, cols);
-      }
+      plan.ternary_bytes += matrix_bytes(c, linear, format);
     }
     for (const LayerNorm& norm : layer_norms(source.config)) {
       plan.norm_bytes += layer.norm(norm.role).size() * sizeof(float);

@@ -13,7 +13,7 @@
 namespace rotor {
 
 struct MemoryPlan {
-  uint64_t ternary_bytes = 0;     // packed matrices in the layout of the CPU device, scales of groups
+  uint64_t ternary_bytes = 0;     // matrices of the layers in the layout of the CPU device, their scales
   uint64_t embedding_bytes = 0;   // embedding and head, or the coarse form of a head in two stages
   uint64_t norm_bytes = 0;
   uint64_t kv_bytes_per_position = 0;

@@ -59,6 +59,26 @@ TEST(MemoryPlan, ScalesOfGroupsAreCounted) {
   }
 }
 
+TEST(MemoryPlan, FloatsAndScalesOfFloatActivationsAreCounted) {
+  ThreadPool pool(1);
+  ModelConfig config = test_config();
+  config.float_activations = true;
+  for (const bool written_out : {false, true}) {
+    ModelSource source = test_source(config);
+    for (LayerSource& layer : source.layers) {
+      for (LinearSource& linear : layer.linear) {
+        if (written_out) {
+          write_out(linear);
+        }
+      }
+    }
+    const MemoryPlan plan = plan_memory(source, TernaryFormat::kI2, KvType::kF16);
+    const auto model = load_model(std::move(source), {}, pool);
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    EXPECT_EQ(plan.ternary_bytes, (*model)->weights.packed.size());
+  }
+}
+
 TEST(MemoryPlan, AHeadInTwoStagesTakesItsPlane) {
   ThreadPool pool(1);
   for (const bool tied : {true, false}) {

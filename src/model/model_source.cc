@@ -152,13 +152,23 @@ bool has_group_scales(const ModelSource& source) {
   });
 }
 
+bool has_float_matrices(const ModelSource& source) {
+  return !source.layers.empty() && source.layers[0].linear[0].floats.has_value();
+}
+
+bool needs_i2(const ModelSource& source) {
+  return source.config.float_activations || has_group_scales(source);
+}
+
 Status check_format(const ModelSource& source, TernaryFormat format) {
-  if (format != TernaryFormat::kI2 && has_group_scales(source)) {
-    return invalid_argument(source.path + ": its matrices have " + scale_rule_text(source) +
-                            ", which is computed in the layout i2 alone; asked for was " +
-                            std::string(format_info(format).name));
+  if (format == TernaryFormat::kI2 || !needs_i2(source)) {
+    return {};
   }
-  return {};
+  const std::string what = source.config.float_activations
+                               ? "its activations stay floats"
+                               : "its matrices have " + scale_rule_text(source);
+  return invalid_argument(source.path + ": " + what + ", which is computed in the layout i2 alone; "
+                          "asked for was " + std::string(format_info(format).name));
 }
 
 std::string scale_rule_text(const TernaryScale& scale) {
@@ -172,6 +182,9 @@ std::string scale_rule_text(const TernaryScale& scale) {
 }
 
 std::string scale_rule_text(const ModelSource& source) {
+  if (has_float_matrices(source)) {
+    return "floats without scales";
+  }
   std::vector<std::string> rules;
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {

@@ -30,24 +30,25 @@
 
 namespace rotor {
 
-// One ternary matrix of a file.
-struct LinearSource {
-  std::string tensor;                  // the file's own name, for messages
-  std::string layout;                  // "hf packed u8", "i2_s 128", "dense243", "bf16 master", ...
-  std::unique_ptr<TritReader> trits;   // (rows, cols)
-  TernaryScale scale;
-  std::unique_ptr<GroupScaleReader> group_scales = nullptr;  // kGroup, else null
-  // Weights of a float tensor whose magnitude is the number next to their scale's (model/exact_ternary.h).
-  uint64_t off_by_one = 0;
-  std::vector<float> input_norm = {};  // (cols) where the config has input_norms
-};
-
 struct FloatSource {
   std::string tensor;
   FloatType type = FloatType::kBf16;
   size_t rows = 0;
   size_t cols = 0;
   std::unique_ptr<FloatReader> reader;
+};
+
+// One matrix of a layer: trits and scales, or, in an ordinary float model, floats.
+struct LinearSource {
+  std::string tensor;                  // the file's own name, for messages
+  std::string layout;                  // "hf packed u8", "i2_s 128", "dense243", "bf16 master", ...
+  std::unique_ptr<TritReader> trits;   // (rows, cols), or null
+  TernaryScale scale;
+  std::unique_ptr<GroupScaleReader> group_scales = nullptr;  // kGroup, else null
+  // Weights of a float tensor whose magnitude is the number next to their scale's (model/exact_ternary.h).
+  uint64_t off_by_one = 0;
+  std::vector<float> input_norm = {};  // (cols) where the config has input_norms
+  std::optional<FloatSource> floats = {};  // where `trits` is null
 };
 
 struct LayerSource : LayerNorms {
@@ -87,8 +88,12 @@ struct ModelSource {
 // Whether two tables hold the same bytes in the same type. Reads both.
 Result<bool> same_rows(const FloatSource& a, const FloatSource& b);
 
-// Whether a matrix has scales of groups of columns: such a model is computed in the layout i2 alone.
+// Whether a matrix has scales of groups of columns.
 bool has_group_scales(const ModelSource& source);
+// Whether the matrices are floats, not trits: all are, or none.
+bool has_float_matrices(const ModelSource& source);
+// Whether the model is computed in the layout i2 alone: it has scales of groups, or activations stay floats.
+bool needs_i2(const ModelSource& source);
 // kInvalidArgument when the matrices cannot be computed in `format`.
 Status check_format(const ModelSource& source, TernaryFormat format);
 
@@ -128,6 +133,13 @@ class UnusedTensors {
   size_t count_ = 0;
   std::string first_;
 };
+
+// Of a model whose files hold floats and say nothing of rounding, with and without trits in them.
+inline constexpr std::string_view kFloatActivationsNote =
+    "the matrices are floats that are trits times scales, and nothing says that activations are rounded: "
+    "they are not";
+inline constexpr std::string_view kFloatModelNote =
+    "the matrices are ordinary floats, not trits: computed as they are, nothing is rounded";
 
 // How to read what a file does not say about itself.
 struct SourceOptions {

@@ -74,6 +74,25 @@ class UnpairedGroupScales final : public GroupScaleReader {
   size_t head_dim_;
 };
 
+class UnpairedFloats final : public FloatReader {
+ public:
+  UnpairedFloats(std::unique_ptr<FloatReader> file, size_t row_bytes, size_t head_dim)
+      : file_(std::move(file)), row_bytes_(row_bytes), head_dim_(head_dim) {}
+
+  Status read(size_t begin, size_t end, std::byte* out) const override {
+    for (size_t row = begin; row < end; ++row) {
+      const size_t from = paired_row(row, head_dim_);
+      ROTOR_TRY(file_->read(from, from + 1, out + (row - begin) * row_bytes_));
+    }
+    return {};
+  }
+
+ private:
+  std::unique_ptr<FloatReader> file_;
+  size_t row_bytes_;
+  size_t head_dim_;
+};
+
 }  // namespace
 
 size_t paired_row(size_t row, size_t head_dim) {
@@ -83,6 +102,12 @@ size_t paired_row(size_t row, size_t head_dim) {
 }
 
 void undo_pairing(LinearSource& linear, size_t head_dim) {
+  if (linear.floats) {
+    FloatSource& floats = *linear.floats;
+    floats.reader = std::make_unique<UnpairedFloats>(
+        std::move(floats.reader), float_row_bytes(floats.type, floats.cols), head_dim);
+    return;
+  }
   const size_t rows = linear.trits->rows();
   if (linear.scale.granularity == TernaryScale::Granularity::kRow) {
     const std::vector<float> paired = linear.scale.values;

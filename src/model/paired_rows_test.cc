@@ -75,6 +75,24 @@ INSTANTIATE_TEST_SUITE_P(Shapes, PairedRows,
                          testing::Values(Case{1, 2}, Case{3, 12}, Case{5, 18}, Case{2, 64},
                                          Case{2, 96}, Case{1, 100}, Case{1, 256}));
 
+TEST(PairedRows, FloatsComeBackToo) {
+  std::mt19937 random(3);
+  LinearSource linear = random_linear("q", {36, 5}, {}, random);
+  const std::vector<int8_t> trits = all_trits(*linear.trits);
+  LinearSource in_pairs = random_linear("q", {36, 5}, {}, random);
+  in_pairs.scale = linear.scale;
+  replace_trits(in_pairs, paired(trits, 36, 12));
+  write_out(linear);
+  write_out(in_pairs);
+  undo_pairing(in_pairs, 12);
+  std::vector<std::byte> expected(36 * 5 * 4);
+  std::vector<std::byte> got(expected.size());
+  ASSERT_TRUE(linear.floats->reader->read(0, 36, expected.data()).ok());
+  ASSERT_TRUE(in_pairs.floats->reader->read(0, 17, got.data()).ok());
+  ASSERT_TRUE(in_pairs.floats->reader->read(17, 36, got.data() + 17 * 20).ok());
+  EXPECT_EQ(got, expected);
+}
+
 TEST(PairedRows, AnErrorOfTheFileIsPassedOn) {
   LinearSource linear;
   linear.trits = std::make_unique<BrokenTrits>(32, 8, "disk gone");

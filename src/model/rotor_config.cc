@@ -24,7 +24,9 @@ constexpr std::array<std::pair<FloatType, std::string_view>, 7> kFloatTypes = {
 
 // Written where they hold: older files do not know them.
 constexpr std::pair<std::string_view, bool ModelConfig::*> kLaterFlags[] = {
-    {"qk_norm", &ModelConfig::qk_norm}, {"input_norms", &ModelConfig::input_norms}};
+    {"qk_norm", &ModelConfig::qk_norm},
+    {"input_norms", &ModelConfig::input_norms},
+    {"float_activations", &ModelConfig::float_activations}};
 constexpr RopeScalingType kScalingTypes[] = {RopeScalingType::kLinear, RopeScalingType::kLlama3,
                                              RopeScalingType::kYarn, RopeScalingType::kDivisors};
 constexpr std::pair<std::string_view, double RopeScaling::*> kScalingNumbers[] = {

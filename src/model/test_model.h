@@ -107,6 +107,30 @@ class VectorRows final : public FloatReader {
   std::vector<std::byte> bytes_;
 };
 
+// Puts the same weights, written out as binary32, in the place of a matrix's trits and scales.
+inline void write_out(LinearSource& linear) {
+  const size_t rows = linear.trits->rows();
+  const size_t cols = linear.trits->cols();
+  const std::vector<int8_t> trits = all_trits(*linear.trits);
+  const std::vector<float> groups =
+      linear.scale.grouped() ? all_group_scales(linear) : std::vector<float>();
+  std::vector<std::byte> bytes(rows * cols * sizeof(float));
+  for (size_t i = 0; i < trits.size(); ++i) {
+    const size_t row = i / cols;
+    const TernaryScale& scale = linear.scale;
+    const float step =
+        scale.grouped() ? groups[row * scale.group.groups(cols) + i % cols / scale.group.cols]
+                        : scale.values[scale.values.size() == 1 ? 0 : row];
+    const float weight = static_cast<float>(trits[i]) * step;
+    std::memcpy(bytes.data() + i * sizeof(float), &weight, sizeof(float));
+  }
+  linear.floats = FloatSource{linear.tensor, FloatType::kF32, rows, cols, nullptr};
+  linear.floats->reader = std::make_unique<VectorRows>(cols * sizeof(float), std::move(bytes));
+  linear.trits = nullptr;
+  linear.group_scales = nullptr;
+  linear.scale = {};
+}
+
 // How a test model departs from one bf16 embedding and one scale a matrix.
 struct TestModelOptions {
   FloatType embed = FloatType::kBf16;  // block types: hidden must be whole blocks

@@ -18,7 +18,8 @@ inline constexpr size_t kLinearRoles = 7;
 std::string_view linear_input_name(LinearInput input);  // "qkv", "q", "k", "v", "o", "gate_up", ...
 std::string_view linear_role_name(LinearRole role);     // "q", "k", "v", "o", "gate", "up", "down"
 
-// Called on the thread that drives the executor, once per verb, for all rows of the batch.
+// Called on the thread that drives the executor, once per verb, for all rows of the batch. Not called for
+// a model whose activations stay floats.
 class TraceHook {
  public:
   virtual ~TraceHook() = default;

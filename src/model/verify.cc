@@ -197,8 +197,17 @@ Result<VerifyReport> verify_model(const std::string& path, const SourceOptions& 
   if (source.head) {
     ROTOR_TRY(check_finite(*source.head, path, pool));
   }
-  ROTOR_TRY(check_group_scales(source, pool));
   report.scale_rule = scale_rule_text(source);
+  if (has_float_matrices(source)) {
+    for (const LayerSource& layer : source.layers) {
+      for (const LinearSource& linear : layer.linear) {
+        ROTOR_TRY(check_finite(*linear.floats, path, pool));
+      }
+    }
+    report.matrices = source.layers.size() * kLinearRoles;
+    return report;
+  }
+  ROTOR_TRY(check_group_scales(source, pool));
   ROTOR_ASSIGN(const TritStatistics trits, trit_statistics(source, pool, progress));
   if (source.container == "rotor") {
     ROTOR_TRY(check_trits(path, trits.sha256));

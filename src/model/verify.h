@@ -17,7 +17,7 @@ namespace rotor {
 struct VerifyReport {
   std::string container;
   std::string scale_rule;              // scale_rule_text()
-  std::string trits_sha256;
+  std::string trits_sha256;            // empty where the matrices are floats
   size_t matrices = 0;
   size_t hashes_checked = 0;           // .rotor: tensors compared with their recorded SHA-256
   std::vector<std::string> notes;

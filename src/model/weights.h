@@ -18,22 +18,14 @@
 
 namespace rotor {
 
-// How the input of a matrix is turned into integers.
-enum class ActivationRule : uint8_t { kInt8PerToken };
+// What becomes of the input of a matrix: integers, or it stays as it is.
+enum class ActivationRule : uint8_t { kInt8PerToken, kFloat };
 
 // Which part of a matrix this is, when a model is split: rows (outputs) or columns (inputs).
 struct Shard {
   enum class Axis : uint8_t { kNone, kRows, kCols } axis = Axis::kNone;
   size_t index = 0;
   size_t count = 1;
-};
-
-// A matrix of the model with everything its product needs.
-struct Linear {
-  TernaryMatrix matrix;              // (rows, cols) and its scales
-  ActivationRule activation = ActivationRule::kInt8PerToken;
-  std::vector<float> input_norm;     // (cols) RMSNorm of its own on the input, or empty
-  Shard shard;
 };
 
 // Element type of an embedding or head. The block types keep ggml's bytes and are decoded by row.
@@ -45,7 +37,18 @@ inline bool is_plain_float(FloatType type) { return type <= FloatType::kBf16; }
 // Bytes of one row of `cols` values; 0 when a block type cannot hold that many.
 size_t float_row_bytes(FloatType type, size_t cols);
 
-// Rows of an embedding or head as they lie in the file.
+// A matrix of the model with everything its product needs.
+struct Linear {
+  TernaryMatrix matrix;              // (rows, cols) and its scales
+  ActivationRule activation = ActivationRule::kInt8PerToken;
+  // (rows, cols) of float_type, where the weights are no trits: `matrix` then has its sizes alone.
+  const std::byte* floats = nullptr;
+  FloatType float_type = FloatType::kF32;
+  std::vector<float> input_norm;     // (cols) RMSNorm of its own on the input, or empty
+  Shard shard;
+};
+
+// Rows of a float tensor as they lie in the file.
 class FloatReader {
  public:
   virtual ~FloatReader() = default;
@@ -78,7 +81,7 @@ struct LayerWeights : LayerNorms {
 };
 
 struct Weights {
-  // All packed matrices one after the other, each with its group scales behind it: a single run of
+  // All matrices one after the other, each with its packed scales behind it: a single run of
   // huge pages, none of them half used.
   Buffer packed;
   FloatMatrix embed;                 // (vocab, hidden)
@@ -86,7 +89,7 @@ struct Weights {
   std::vector<float> output_norm;    // (hidden)
   FloatMatrix head;                  // (vocab, hidden); no rows when tied to `embed`
   HeadPlane head_plane;              // of head_matrix(); no rows when every logit is computed
-  bool grouped = false;              // a matrix has scales of groups
+  bool grouped = false;              // a matrix of integer products has scales of groups
 
   const FloatMatrix& head_matrix() const { return head.rows == 0 ? embed : head; }
 };

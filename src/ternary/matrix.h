@@ -30,7 +30,9 @@ struct TernaryMatrix {
   // (row_blocks(rows), row_block_bytes(format, cols)) bytes from a 64-byte boundary. The memory
   // belongs to whoever made the matrix: a model keeps all of them in one buffer.
   const uint8_t* packed = nullptr;
-  // kGroup: (row_blocks(rows), groups, 16) multipliers of scale.group.type, from a 64-byte boundary.
+  // kGroup, and whatever the granularity where activations stay floats (model/loader.h,
+  // packed_scales()): (row_blocks(rows), groups, 16) multipliers of scale.group.type, from a 64-byte
+  // boundary.
   const std::byte* group_scales = nullptr;
 
   size_t bytes() const { return packed_bytes(format, rows, cols); }

@@ -260,10 +260,13 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
             file.tensors[f"{target}{_NORMS[norm]}.weight"] = float_tensor(gains, "F32")
         for projection, name in LINEARS.items():
             full = source + projection
-            trits = weights.trits[full]
+            values = weights.trits[full] if recipe.int8 else weights.masters[full]
             if recipe.family == "llama" and name in ("attn_q", "attn_k"):
-                trits = paired_rows(trits, recipe.head_dim)
-            linear = linear_tensor(trits, weights.multiplier(full, recipe), form)
+                values = paired_rows(values, recipe.head_dim)
+            if recipe.int8:
+                linear = linear_tensor(values, weights.multiplier(full, recipe), form)
+            else:
+                linear = float_tensor(values, recipe.dtype)
             file.tensors[f"{target}{name}.weight"] = linear
             if recipe.input_norms:
                 gains = weights.norms[f"{full}.norm.weight"]

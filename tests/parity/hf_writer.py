@@ -65,7 +65,7 @@ def config(recipe: Recipe) -> dict[str, object]:
     }
     if recipe.family == "1bitllm":
         values |= {"weight_bits": 1, "input_bits": 8}
-    elif not recipe.input_norms:
+    elif recipe.int8 and not recipe.input_norms:
         values["quantization_config"] = quantization_config(recipe)
     if recipe.head_size:
         values["head_dim"] = recipe.head_size
@@ -110,7 +110,7 @@ def tensors(recipe: Recipe, weights: Weights) -> dict[str, Tensor]:
     if weights.head is not None:
         result["lm_head.weight"] = Tensor.of(weights.head, recipe.dtype)
     for name, trits in weights.trits.items():
-        if recipe.storage == "master":
+        if recipe.storage != "packed":
             result[f"{name}.weight"] = Tensor.of(weights.masters[name], recipe.dtype)
             continue
         result[f"{name}.weight"] = Tensor("U8", pack_hf(trits))

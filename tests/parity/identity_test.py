@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,12 @@ from tiny_models import RECIPES, Recipe, Weights
 
 ModelDir = Callable[[Recipe], Path]
 THREADS = (1, 2, 5)
+INT8 = [name for name, recipe in RECIPES.items() if recipe.int8]
 BLOCK_MULTIPLE = [  # I2_S needs rows * cols to be a multiple of 128
     name
     for name, recipe in RECIPES.items()
-    if all(np.prod(recipe.shape(p)) % 128 == 0 for p in tiny_models.PROJECTIONS)
+    if recipe.int8
+    and all(np.prod(recipe.shape(p)) % 128 == 0 for p in tiny_models.PROJECTIONS)
 ]
 
 
@@ -48,7 +51,7 @@ def test_isa_levels_and_threads(name: str, isa: str, engine: Engine, model_dir: 
         )
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", INT8)
 def test_rotor_file(name: str, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
     folder, tokens = model_dir(RECIPES[name]), long_tokens(name)
     file = tmp_path / "model.rotor"
@@ -74,6 +77,51 @@ def assert_same_model(got: numpy_bitnet.Model, expected: numpy_bitnet.Model) -> 
             assert ours.linears[name].multiplier == linear.multiplier
         for name, gains in theirs.norms.items():
             np.testing.assert_array_equal(ours.norms[name], gains)
+
+
+def test_trits_with_float_activations(engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+    """TriLM: the same in all containers, of which GGUF has the rows of q and k in pairs."""
+    recipe = RECIPES["trilm-shards"]
+    folder, tokens = model_dir(recipe), long_tokens("trilm-shards")
+    expected = engine.logits(folder, tokens)
+    report = json.loads(engine.check("inspect", folder, "--json").stdout)
+    assert report["activations"] == "float"
+    assert report["layouts"] == {"F16 holding trits, 2 shards of rows": 14}
+    gguf = write_gguf(tmp_path / "m.gguf", recipe, tiny_models.make_weights(recipe), Form())
+    np.testing.assert_array_equal(engine.logits(gguf, tokens), expected)
+    for source in (folder, gguf):
+        file = tmp_path / f"{source.name}.rotor"
+        engine.check("convert", source, file)
+        engine.check("verify", file)
+        np.testing.assert_array_equal(engine.logits(file, tokens), expected)
+    for target in ("x.gguf", "x/"):
+        outcome = engine.run("convert", folder, f"{tmp_path}/{target}")
+        assert outcome.status == 3 and ".rotor file can" in outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["llama-float", "qwen3-float"])
+def test_ordinary_floats(
+    name: str, engine: Engine, model_dir: ModelDir, tmp_path: Path
+) -> None:
+    recipe = RECIPES[name]
+    folder, tokens = model_dir(recipe), long_tokens(name)
+    gguf = write_gguf(tmp_path / "m.gguf", recipe, tiny_models.make_weights(recipe), Form())
+    expected = engine.logits(folder, tokens)
+    np.testing.assert_array_equal(engine.logits(gguf, tokens), expected)
+    for model in (folder, gguf):
+        assert "ordinary floats, not trits" in engine.check("run", model, "-p", "x", "-n", 1).stderr
+        report = json.loads(engine.check("inspect", model, "--json").stdout)
+        assert report["trits"] is None and report["layouts"] == {recipe.dtype: 7 * recipe.layers}
+        assert "floats" in engine.check("inspect", model).stdout
+        assert "floats without scales" in engine.check("verify", model).stdout
+        for target in ("x.rotor", "x.gguf", "x/"):
+            outcome = engine.run("convert", model, f"{tmp_path}/{target}")
+            assert outcome.status == 3 and "there is nothing to pack" in outcome.stderr
+    damaged = tmp_path / "damaged"
+    weights = tiny_models.make_weights(recipe)
+    weights.masters["model.layers.0.mlp.up_proj"][3, 5] = np.nan
+    outcome = engine.run("verify", hf_writer.write_model(damaged, recipe, weights))
+    assert outcome.status == 3 and "mlp.up_proj.weight" in outcome.stderr
 
 
 def write_gguf(path: Path, recipe: Recipe, weights: Weights, form: Form) -> Path:

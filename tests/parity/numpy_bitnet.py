@@ -50,12 +50,14 @@ class Linear:
 
     groups: multipliers (rows, groups) of equal runs of columns, in place of the one.
     norm: gains (cols,) of a norm of its own on the input.
+    floats: float32 (rows, cols), which multiply the input as it is, in place of all that.
     """
 
-    trits: np.ndarray
-    multiplier: np.float32
+    trits: np.ndarray | None = None
+    multiplier: np.float32 = np.float32(1)
     groups: np.ndarray | None = None
     norm: np.ndarray | None = None
+    floats: np.ndarray | None = None
 
     def scaled(self, codes: np.ndarray, sums: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """The integer sums (tokens, rows) of codes (tokens, cols) times the multipliers."""
@@ -99,11 +101,13 @@ class Model:
 
     @property
     def head_dim(self) -> int:
-        return len(self.layers[0].linears["q"].trits) // self.heads
+        q = self.layers[0].linears["q"]
+        return len(q.trits if q.floats is None else q.floats) // self.heads
 
 
 def load_hf(folder: Path) -> Model:
-    """Loads a Hugging Face directory: packed with either scale rule, or float masters."""
+    """Loads a Hugging Face directory: packed with either scale rule, float masters, or floats that
+    nothing says to be masters."""
     config = json.loads((folder / "config.json").read_text())
     stored: dict[str, safetensors_io.Tensor] = {}
     for file in sorted(folder.glob("*.safetensors")):
@@ -111,6 +115,7 @@ def load_hf(folder: Path) -> Model:
     if "embed_tokens.weight" in stored:  # saved without a head
         stored = {f"model.{name}": tensor for name, tensor in stored.items()}
     quantization = config.get("quantization_config", {})
+    masters = bool(quantization) or "weight_bits" in config or config["model_type"] == "bitnet"
     divides = quantization.get("linear_class", "bitlinear") == "bitlinear"
     split = config["hidden_size"] // config["num_attention_heads"]
     head_dim = config.get("head_dim", split)
@@ -127,6 +132,8 @@ def load_hf(folder: Path) -> Model:
     def linear(prefix: str, short: str) -> Linear:
         weight = stored[f"{prefix}{HF_NAMES[short]}.weight"]
         own = stored.get(f"{prefix}{HF_NAMES[short]}.norm.weight")
+        if weight.dtype != "U8" and not masters and own is None:
+            return Linear(floats=weight.floats())
         if weight.dtype != "U8":
             return Linear(*ternarise(weight.floats()), norm=None if own is None else own.floats())
         scale = stored[f"{prefix}{HF_NAMES[short]}.weight_scale"].floats()[0]
@@ -332,6 +339,8 @@ def _project_site(layer: Layer, site: str, value: np.ndarray, tap: Tap) -> list[
     name = tap.prefix + site
     if tap.jitter is not None:
         value = value * (1 + 1e-6 * tap.jitter.standard_normal(value.shape)).astype(value.dtype)
+    if layer.linears[SITES[site][0]].floats is not None:
+        return [value @ layer.linears[s].floats.astype(value.dtype).T for s in SITES[site]]
     codes, scale = quantise(value)
     if tap.inject is not None:
         codes, scale = tap.inject[f"{name}.q"], tap.inject[f"{name}.scale"]

@@ -47,6 +47,9 @@ def test_committed_model_is_what_its_recipe_writes(name: str, model_dir: ModelDi
 def test_oracle_agrees_with_the_reference(name: str, model_dir: ModelDir) -> None:
     model = numpy_bitnet.load_hf(model_dir(RECIPES[name]))
     for sequence in golden.load(name).sequences:
+        if not RECIPES[name].int8:
+            logits = numpy_bitnet.forward(model, sequence.tokens)[sequence.rows]
+            assert np.abs(logits - sequence.logits).max() < SELF_TOLERANCE * golden.spread(logits)
         if not sequence.trace:
             continue
         injected: numpy_bitnet.Trace = {}

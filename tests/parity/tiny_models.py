@@ -46,7 +46,9 @@ class Recipe:
     "qwen3". input_norms: each projection has a norm of its own, as in BitNet-embedding, whose files
     leave the prefix "model." out of the names.
     head_size: dimensions of a head; 0 splits ``hidden``. rope: config.json's rope_scaling.
-    storage: "packed" (U8 + weight_scale) or "master" (floats ternarised at load).
+    storage: "packed" (U8 + weight_scale), "master" (floats ternarised at load), "unpacked" (floats that
+    are trits times a scale for each of ``row_shards`` equal runs of rows) or "float" (ordinary floats).
+    The latter two say nothing of quantisation: their activations are not rounded.
     linear_class: "autobitlinear" (weight_scale multiplies) or "bitlinear" (it divides).
     dtype: float dtype of every unpacked tensor in the file.
     """
@@ -72,11 +74,17 @@ class Recipe:
     tied: bool = True
     eps: float = 1e-5
     input_norms: bool = False
+    row_shards: int = 1
     rope: dict[str, object] = field(default_factory=dict)
 
     @property
     def head_dim(self) -> int:
         return self.head_size or self.hidden // self.heads
+
+    @property
+    def int8(self) -> bool:
+        """Whether activations are rounded to int8."""
+        return self.storage in ("packed", "master")
 
     @property
     def q_rows(self) -> int:
@@ -117,7 +125,7 @@ class Weights:
 
     trits: by full projection name, int8 (rows, cols).
     scales: by full projection name, the number in the file (packed) or the size of a trit (master).
-    masters: by full projection name, float32 (rows, cols); empty when packed.
+    masters: by full projection name, float32 (rows, cols), what the file holds; empty when packed.
     norms: by full tensor name, float32 (width,).
     embedding: float32 (vocab, hidden). head: the same, or None where the embedding is the head.
     """
@@ -194,6 +202,14 @@ def _add_projection(
     master = round_to((size * rng.standard_normal((rows, cols))).astype(np.float32), recipe.dtype)
     trits, mean = ternarise(master)
     weights.trits[name] = trits
+    if recipe.storage == "unpacked":
+        factors = np.repeat(1 + 0.25 * np.arange(recipe.row_shards), rows // recipe.row_shards)
+        scales = round_to((mean * factors[:, None]).astype(np.float32), recipe.dtype)
+        weights.masters[name] = trits * scales
+        return
+    if recipe.storage == "float":
+        weights.masters[name] = master
+        return
     if recipe.storage == "master":
         weights.masters[name] = master
         weights.scales[name] = mean
@@ -292,6 +308,50 @@ RECIPES = {
             hidden_act="silu",
             tied=False,
             rope={"rope_type": "linear", "factor": 2.5},
+        ),
+        # TriLM: floats that are trits times a scale for each shard of rows, activations of floats.
+        Recipe(
+            "trilm-shards",
+            family="llama",
+            hidden=96,
+            ffn=144,
+            heads=6,
+            kv_heads=6,
+            vocab=304,
+            theta=10000.0,
+            storage="unpacked",
+            dtype="F16",
+            row_shards=2,
+            hidden_act="silu",
+            tied=False,
+        ),
+        # Ordinary float models.
+        Recipe(
+            "llama-float",
+            family="llama",
+            hidden=72,
+            ffn=136,
+            heads=6,
+            kv_heads=2,
+            vocab=304,
+            theta=10000.0,
+            storage="float",
+            hidden_act="silu",
+        ),
+        Recipe(
+            "qwen3-float",
+            family="qwen3",
+            hidden=64,
+            ffn=150,
+            heads=4,
+            layers=1,
+            vocab=304,
+            head_size=32,
+            theta=1e6,
+            storage="float",
+            dtype="F32",
+            hidden_act="silu",
+            eps=1e-6,
         ),
         # bitnet_b1_58-large and -3B: heads of 96 and 100, columns that fill no block of 128.
         Recipe(

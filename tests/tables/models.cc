@@ -11,9 +11,9 @@
 namespace rotor::tables {
 namespace {
 
-constexpr std::array kColumns = {"Hugging Face, packed", "masters", "GGUF",
-                                 "`.rotor`",             "to GGUF", "to Hugging Face",
-                                 "llama.cpp loads",      "transformers loads"};
+constexpr std::array kColumns = {"Hugging Face, packed", "masters",         "floats as they are",
+                                 "GGUF",                 "`.rotor`",        "to GGUF",
+                                 "to Hugging Face",      "llama.cpp loads", "transformers loads"};
 
 // The tests of a row of model/family.h, by column; none: it is not supported.
 struct Tests {
@@ -27,6 +27,7 @@ constexpr Tests kTests[] = {
     {"bitnet", "", "BitNet b1.58 2B-4T and models of its architecture",
      {"parity/golden_test.py#test_on_its_own[packed-multiply]",
       "parity/golden_test.py#test_on_its_own[master-bf16]",
+      "",
       "parity/identity_test.py#test_gguf[packed-multiply]",
       "parity/identity_test.py#test_rotor_file[packed-multiply]",
       "parity/convert_matrix_test.py#test_every_pair[hf]",
@@ -36,30 +37,43 @@ constexpr Tests kTests[] = {
     {"bitnet", "BitnetForCausalLM", "bitnet_b1_58-large, -xl, -3B of 1bitLLM",
      {"",
       "parity/golden_test.py#test_on_its_own[1bitllm-heads-96]",
+      "",
       "parity/identity_test.py#test_gguf[1bitllm-heads-96]",
       "parity/identity_test.py#test_rotor_file[1bitllm-heads-100]",
       "parity/convert_matrix_test.py#test_a_way_through_every_container[1bitllm]",
       "parity/convert_matrix_test.py#test_a_way_through_every_container[1bitllm]",
       "parity/llama_cpp_test.py#test_other_families_write_the_same_text",
       "parity/live_writers_test.py#test_transformers_computes_what_were_masters"}},
-    {"llama", "", "Llama3-8B-1.58, Falcon3-1.58bit, Falcon-E",
+    {"llama", "", "Llama3-8B-1.58, Falcon3-1.58bit, Falcon-E; TriLM; small float models",
      {"parity/golden_test.py#test_on_its_own[llama-divide]",
       "parity/golden_test.py#test_on_its_own[llama-master]",
+      "parity/golden_test.py#test_on_its_own[trilm-shards]",
       "parity/identity_test.py#test_gguf[falcon3-heads]",
       "parity/identity_test.py#test_rotor_file[falcon3-heads]",
       "parity/convert_matrix_test.py#test_a_way_through_every_container[llama3]",
       "parity/convert_matrix_test.py#test_a_way_through_every_container[falcon3]",
       "parity/llama_cpp_test.py#test_other_families_write_the_same_text",
       "parity/live_writers_test.py#test_transformers_computes_other_families"}},
-    {"qwen3", "", "Ternary-Bonsai 1.7B, 4B, 8B; BitNet-embedding-0.6B",
+    {"qwen3", "", "Ternary-Bonsai 1.7B, 4B, 8B; BitNet-embedding-0.6B; small float models",
      {"parity/golden_test.py#test_on_its_own[qwen3-yarn]",
       "parity/golden_test.py#test_on_its_own[qwen3-embedding]",
+      "parity/golden_test.py#test_on_its_own[qwen3-float]",
       "parity/identity_test.py#test_bonsai[Q2_0]",
       "parity/identity_test.py#test_rotor_file[qwen3-embedding]",
       "parity/convert_matrix_test.py#test_a_way_through_every_container[qwen3]",
       "parity/convert_matrix_test.py#test_a_way_through_every_container[qwen3-embedding]",
       "parity/llama_cpp_test.py#test_other_families_write_the_same_text",
       "parity/live_writers_test.py#test_transformers_computes_other_families"}},
+    {"minicpm", "", "BitCPM4, MiniCPM",
+     {"",
+      "",
+      "parity/golden_test.py#test_on_its_own[minicpm-groups]",
+      "",
+      "parity/identity_test.py#test_multipliers",
+      "",
+      "",
+      "",
+      ""}},
 };
 
 const Tests& tests_of(const Family& family) {
@@ -75,6 +89,7 @@ const Tests& tests_of(const Family& family) {
 std::string layers(const Family& family) {
   std::string text = family.sub_norms ? "inner norms" : "no inner norms";
   text += family.qk_norm ? ", norms of heads" : "";
+  text += family.multipliers ? ", multipliers of embedding, layers and head" : "";
   text += family.gguf_pairs_rows ? ", rows of q and k paired in GGUF" : "";
   return text;
 }
@@ -100,8 +115,9 @@ std::string models() {
   for (const Family& family : families()) {
     const Tests& tests = tests_of(family);
     const std::string_view name = family.architecture.empty() ? family.hf_class : family.architecture;
-    out += fmt::format("| {} | `{}`, `{}` | {} | {} |", tests.models, family.model_type, name,
-                       architectures(family), layers(family));
+    out += fmt::format("| {} | `{}`{} | {} | {} |", tests.models, family.model_type,
+                       name.empty() ? "" : fmt::format(", `{}`", name), architectures(family),
+                       layers(family));
     for (const std::string_view test : tests.tests) {
       out += fmt::format(" {} |", link(std::string(test)));
     }

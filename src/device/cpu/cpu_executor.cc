@@ -26,6 +26,11 @@ Status check_linear(const Linear& linear, bool input_norms, size_t layer, std::s
     return refuse("a scale for each group of columns in the layout " +
                   std::string(format_info(linear.matrix.format).name));
   }
+  const bool floats = linear.activation == ActivationRule::kFloat;
+  if (floats && linear.floats == nullptr && linear.matrix.format != TernaryFormat::kI2) {
+    return refuse("a product with activations that stay floats in the layout " +
+                  std::string(format_info(linear.matrix.format).name));
+  }
   const auto* known = std::find(std::begin(kGroupCols), std::end(kGroupCols), scale.group.cols);
   if (scale.grouped() && known == std::end(kGroupCols)) {
     return refuse("a scale for each " + std::to_string(scale.group.cols) + " columns");

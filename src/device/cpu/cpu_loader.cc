@@ -20,7 +20,7 @@ Result<std::shared_ptr<const Model>> load_for_cpu(ModelSource source, LoadOption
   const auto check = [&](TernaryFormat format) {
     return check_memory(source.path, plan(format), executor.kv_positions, limit);
   };
-  if (!weights && has_group_scales(source)) {
+  if (!weights && needs_i2(source)) {
     weights = TernaryFormat::kI2;
   }
   if (!weights) {  // the measurement takes memory as well: first the smallest layout

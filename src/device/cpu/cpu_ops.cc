@@ -146,10 +146,47 @@ void CpuOps::accumulate_groups(const Product& product, Slice blocks, int32_t* ac
   kernels_.group_matmul[static_cast<size_t>(group.type)](args);
 }
 
+// Puts the finished products, floats, where other matrices have their integers. The input is what
+// quantize_rows() left of the norms.
+void CpuOps::multiply_floats(const Product& product, const Piece& piece, size_t stride) {
+  const Linear& linear = *product.linear;
+  const TernaryMatrix& matrix = linear.matrix;
+  float* out = reinterpret_cast<float*>(piece.acc);
+  if (piece.rows.begin == piece.rows.end) {
+    return;
+  }
+  if (linear.floats != nullptr) {
+    const DotRows dot_rows = linear.float_type == FloatType::kF32   ? kernels_.dot_rows_f32
+                             : linear.float_type == FloatType::kF16 ? kernels_.dot_rows_f16
+                                                                    : kernels_.dot_rows_bf16;
+    dot_rows({linear.floats + piece.rows.begin * float_row_bytes(linear.float_type, matrix.cols),
+              piece.rows.end - piece.rows.begin, matrix.cols, ws_.normed, ws_.widest, rows(), out,
+              stride});
+    return;
+  }
+  const GroupShape& group = matrix.scale.group;
+  TernaryDotsArgs args{};
+  args.weights = matrix.row_block(piece.blocks.begin);
+  args.row_blocks = piece.blocks.end - piece.blocks.begin;
+  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
+  args.cols = matrix.cols;
+  args.group_tiles = group.cols / format_info(matrix.format).tile_cols;
+  args.scales =
+      matrix.group_scales + piece.blocks.begin * group_scale_block_bytes(group, matrix.cols);
+  args.x = ws_.normed;
+  args.x_stride = ws_.widest;
+  args.batch = rows();
+  args.out = out;
+  args.out_stride = stride;
+  kernels_.ternary_dots[static_cast<size_t>(group.type)](args);
+}
+
 void CpuOps::scale(const Product& product, const int32_t* acc, size_t b, size_t begin, size_t end,
                    float* out) {
   const TernaryScale& scale = product.linear->matrix.scale;
-  if (scale.granularity == TernaryScale::Granularity::kTensor) {
+  if (product.linear->activation == ActivationRule::kFloat) {
+    std::copy_n(reinterpret_cast<const float*>(acc), end - begin, out);
+  } else if (scale.granularity == TernaryScale::Granularity::kTensor) {
     kernels_.scale_tensor(acc, end - begin, scale.values[0] / ws_.q8_scale[b], out);
   } else if (scale.grouped()) {
     kernels_.divide_by(reinterpret_cast<const float*>(acc), ws_.q8_scale[b], end - begin, out);
@@ -182,7 +219,7 @@ void CpuOps::call_accumulated_hook(size_t layer, std::span<const Product> produc
 
 // Units of the rows of all products. Their weights come from memory within some microseconds.
 CpuOps::Units CpuOps::units_of(std::span<const Product> products) const {
-  if (trace_ != nullptr) {  // every thread computes one, and they meet at its hooks
+  if (traced()) {  // every thread computes one, and they meet at its hooks
     return {pool_.size(), 1};
   }
   size_t blocks = 0;
@@ -215,7 +252,7 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
     shares_.start(thread, units.count);
     quantize_rows(thread, input, layer, src, cols, norm, products.front().linear->input_norm);
     pool_.barrier();
-    if (trace_ != nullptr) {
+    if (traced()) {
       if (thread == 0) {
         call_quantized_hook(layer, input, cols);
       }
@@ -233,7 +270,7 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
 template <typename Finish>
 void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer,
                            std::span<const Product> products, Finish finish) {
-  const bool whole = trace_ != nullptr;  // a trace wants the sums of whole matrices
+  const bool whole = traced();  // a trace wants the sums of whole matrices
   int32_t* const own_acc = ws_.thread_acc + thread * ws_.thread_acc_stride;
   std::array<Piece, kMostProducts> pieces;
   size_t columns = 0;
@@ -251,7 +288,9 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
   const size_t stride = whole ? ws_.acc_stride : spread;  // see spread_rows()
   const auto grouped = [&](size_t i) { return products[i].linear->matrix.scale.grouped(); };
   for (size_t i = 0; i < products.size(); ++i) {
-    if (whole || !grouped(i)) {
+    if (config_.float_activations) {
+      multiply_floats(products[i], pieces[i], stride);
+    } else if (whole || !grouped(i)) {
       accumulate(products[i], pieces[i].blocks, pieces[i].acc, stride);
     }
   }
@@ -263,7 +302,7 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
     pool_.barrier();
   }
   for (size_t i = 0; i < products.size(); ++i) {
-    if (grouped(i)) {
+    if (!config_.float_activations && grouped(i)) {
       accumulate_groups(products[i], pieces[i].blocks, pieces[i].acc, stride);
     }
   }

@@ -75,11 +75,12 @@ class CpuOps {
   struct Piece {
     Slice blocks;
     Slice rows;
-    int32_t* acc;        // (rows of the batch, stride) sums; with scales of groups, floats
+    int32_t* acc;        // (rows of the batch, stride) sums; with scales of groups and where activations
+                         // stay floats, floats
   };
 
   // q8 = int8(norm(src)), or int8(own_norm(norm(src))) where the one product's matrix has a norm of its
-  // own, then every product over its rows of the batch. finish(begin, end, b, values)
+  // own, then every product over its rows of the batch; of the floats themselves where they stay. finish(begin, end, b, values)
   // is called for rows [begin, end) of batch row b once all products of that range are scaled; `values`
   // (end - begin) are those of the last product, which has the same rows as one before it.
   template <typename Finish>
@@ -94,6 +95,7 @@ class CpuOps {
                      const std::vector<float>& norm, const std::vector<float>& own);
   void accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride);
   void accumulate_groups(const Product& product, Slice blocks, int32_t* acc, size_t stride);
+  void multiply_floats(const Product& product, const Piece& piece, size_t stride);
   void sum_columns(size_t batch_row, size_t padded);
   void scale(const Product& product, const int32_t* acc, size_t batch_row, size_t begin, size_t end,
              float* out);
@@ -118,6 +120,8 @@ class CpuOps {
   }
 
   size_t rows() const { return batch_->rows.size(); }
+  // A trace sees the integers of a pass; where activations stay floats there are none.
+  bool traced() const { return trace_ != nullptr && !config_.float_activations; }
   void note_not_finite(size_t layer, size_t verb, size_t row);
   void note_error(Status status);
 

@@ -230,6 +230,9 @@ void print_json(const Findings& f) {
       {"qk_norm", c.qk_norm},
       {"input_norms", c.input_norms},
       {"activations", c.float_activations ? "float" : "int8"},
+      {"embed_scale", c.embed_scale},
+      {"residual_scale", c.residual_scale},
+      {"head_divisor", c.head_divisor},
       {"pooling", pooling_name(c.pooling)},
       {"tied_head", c.tied_head},
       {"ternary_parameters", f.floats ? 0 : ternary_parameters(c)},
@@ -288,6 +291,10 @@ void print_text(const Findings& f) {
              c.qk_norm ? ", norms of the heads of q and k" : "",
              c.input_norms ? ", a norm for each matrix" : "", c.rope_theta,
              rope_scaling_name(c.rope_scaling.type));
+  if (c.embed_scale != 1.0f || c.residual_scale != 1.0f || c.head_divisor != 1.0f) {
+    fmt::print("  multipliers   embedding {:g}, added by half layers {:g}, head 1/{:g}\n", c.embed_scale,
+               c.residual_scale, c.head_divisor);
+  }
   fmt::print("  context       {} positions, vocabulary {}\n", c.context, c.vocab);
   fmt::print("  parameters    {:.1f} M {}, {:.1f} M in the embedding{}\n",
              static_cast<double>(ternary_parameters(c)) / 1e6, f.floats ? "in floats" : "ternary",

@@ -90,6 +90,11 @@ inline std::vector<IdentityModel> identity_models() {
   float_groups.hidden = 264;  // more than a block of a sum
   float_groups.ffn = 60;
   float_groups.float_activations = true;
+  ModelConfig minicpm = llama;
+  minicpm.layers = 2;
+  minicpm.embed_scale = 12.0f;
+  minicpm.residual_scale = 0.99f;
+  minicpm.head_divisor = 9.0f;
   const TestModelOptions f32{FloatType::kF32, Scale::kTensor, 1};
   const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
   const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
@@ -127,6 +132,8 @@ inline std::vector<IdentityModel> identity_models() {
        "882ce3103b636fd65c6d9437b9d7c4f4016ccfe7fdf5be7d4335ac7566f44707"},
       {"float_activations_groups_f32", 0, float_groups, groups, KvType::kF32,
        "79649e87b23a859510aad0f43fe4fd76a6e89b6c1bbbf1ea22f7c270ce4dab69"},
+      {"multipliers_f16", 1, minicpm, bf16, KvType::kF16,
+       "09d92f2f6bd63b526da1ecec31699ae6bd651d9c6947f4bf51f666a479e08dc7"},
   };
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace rotor {
 namespace {
@@ -62,6 +63,14 @@ Status validate(const ModelConfig& c) {
   if (!(c.rope_theta > 1.0 && c.rope_theta < 1e12)) {
     return format_error("config: rope_theta must lie in (1, 1e12), got " +
                         std::to_string(c.rope_theta));
+  }
+  for (const auto& [name, value] : {std::pair("embedding", c.embed_scale),
+                                    std::pair("residual", c.residual_scale),
+                                    std::pair("head", c.head_divisor)}) {
+    if (!(value > 1e-6f && value < 1e6f)) {
+      return format_error(std::string("config: the multiplier of the ") + name +
+                          " must lie in (1e-6, 1e6), got " + std::to_string(value));
+    }
   }
   return validate(c.rope_scaling, c.head_dim);
 }

@@ -46,6 +46,9 @@ struct ModelConfig {
   bool qk_norm = false;       // RMSNorm over each head of q and k before they are turned
   bool input_norms = false;   // each matrix of a layer has an RMSNorm of its own on its input
   bool float_activations = false;  // matrices multiply activations as they are, not rounded to int8
+  float embed_scale = 1.0f;     // multiplies the rows of the embedding
+  float residual_scale = 1.0f;  // multiplies what each half of a layer adds
+  float head_divisor = 1.0f;    // divides the last normed activation, which the head multiplies
   bool tied_head = true;      // the head is the embedding
   Pooling pooling = Pooling::kUnstated;
   size_t attention_window = 0;  // positions a query sees, itself included; 0: all

@@ -65,6 +65,14 @@ TEST(Config, RefusesContradictions) {
   }
 }
 
+TEST(Config, RefusesMultipliersThatLeaveNothing) {
+  for (const float bad : {0.0f, -1.0f, 1e-7f, 1e7f, HUGE_VALF, std::nanf("")}) {
+    EXPECT_THAT(refusal([&](ModelConfig& c) { c.embed_scale = bad; }), HasSubstr("the embedding"));
+    EXPECT_THAT(refusal([&](ModelConfig& c) { c.residual_scale = bad; }), HasSubstr("the residual"));
+    EXPECT_THAT(refusal([&](ModelConfig& c) { c.head_divisor = bad; }), HasSubstr("the head"));
+  }
+}
+
 TEST(Config, CountsParameters) {
   ModelConfig c = test_config();  // hidden 40, ffn 56, q_rows 48, kv_rows 24, 2 layers
   EXPECT_EQ(ternary_parameters(c), 2u * (40 * 48 + 2 * 40 * 24 + 48 * 40 + 3 * 40 * 56));

@@ -126,6 +126,9 @@ Status check_family_layers(const ModelConfig& c, const std::string& container) {
                        " cannot be written; a .rotor file can hold it");
   };
   const Family& family = family_of(c);
+  if (family.hf_class.empty()) {
+    return refuse("of family '" + c.family + "'");
+  }
   if (c.attn_sub_norm != family.sub_norms || c.ffn_sub_norm != family.sub_norms) {
     return refuse("of family '" + c.family + "' with" + (family.sub_norms ? "out both" : "") +
                   " inner norms");
@@ -133,6 +136,9 @@ Status check_family_layers(const ModelConfig& c, const std::string& container) {
   if (c.qk_norm != family.qk_norm) {
     return refuse("of family '" + c.family + "' with" + (family.qk_norm ? "out" : "") +
                   " norms of heads");
+  }
+  if (c.embed_scale != 1.0f || c.residual_scale != 1.0f || c.head_divisor != 1.0f) {
+    return refuse("with multipliers of embedding, layers and head");
   }
   if (c.float_activations) {
     return refuse("whose activations stay floats");

@@ -53,8 +53,16 @@ constexpr Family qwen3() {
   return f;
 }
 
+// BitCPM4, MiniCPM (MiniCPMForCausalLM of their own code): Llama's layers and three multipliers.
+constexpr Family minicpm() {
+  Family f{"minicpm", "minicpm", "", "", {}};
+  f.multipliers = true;
+  f.tied_head = true;
+  return f;
+}
+
 // A row with an architecture stands before the one of its model_type alone.
-constexpr std::array kFamilies = {bitnet(), bitnet_1bitllm(), llama(), qwen3()};
+constexpr std::array kFamilies = {bitnet(), bitnet_1bitllm(), llama(), qwen3(), minicpm()};
 
 // "'a', 'b' or 'c'"
 std::string either(std::vector<std::string_view> names) {

@@ -21,7 +21,7 @@ struct Family {
   std::string_view name;          // ModelConfig::family
   std::string_view model_type;    // in config.json
   std::string_view architecture;  // in config.json, where model_type does not tell; else empty
-  std::string_view hf_class;      // of transformers, which loads what is written
+  std::string_view hf_class;      // of transformers, which loads what is written; empty: not written
   std::span<const std::string_view> gguf;  // general.architecture; the first is llama.cpp's
 
   // What a layer has.
@@ -39,6 +39,7 @@ struct Family {
   Activation activation = Activation::kSilu;
   bool tied_head = false;
 
+  bool multipliers = false;       // config.json has scale_emb, scale_depth and dim_model_base
   bool window_if_absent = true;   // sliding_window counts where use_sliding_window is absent
   bool bits_in_config = false;    // weight_bits and input_bits stand for a quantization_config
   NormNames hf_norms = {"input_layernorm",          "self_attn.q_norm",

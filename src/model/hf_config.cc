@@ -3,6 +3,7 @@
 #include "model/hf_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -98,13 +99,46 @@ Status read_yarn(JsonValue object, const std::string& name, RopeScaling& out) {
   return read_number(object, "attention_factor", name, out.attention_factor);
 }
 
+// Of the two lists that divide the frequencies, one counts up to the original context and the other
+// beyond, where all keys would have to be turned anew: only the former is computed.
+Status read_longrope(JsonValue object, JsonValue root, const std::string& name, ModelConfig& model) {
+  double original = 0.0;
+  double attention_factor = 1.0;
+  constexpr const char* kOriginal = "original_max_position_embeddings";
+  ROTOR_TRY(read_number(object, kOriginal, name, original));
+  ROTOR_TRY(read_number(root, kOriginal, name, original));
+  ROTOR_TRY(read_number(object, "attention_factor", name, attention_factor));
+  if (original < static_cast<double>(model.context) || attention_factor != 1.0) {
+    return unsupported(name + ": rotary scaling 'longrope' beyond its original context of " +
+                       std::to_string(static_cast<int64_t>(original)) + " positions is not supported; "
+                       "this model has " + std::to_string(model.context));
+  }
+  JsonArray list;
+  const std::optional<JsonValue> factors = json_member(object, "short_factor");
+  if (!factors || factors->get_array().get(list) != simdjson::SUCCESS) {
+    return format_error(name + ": rotary scaling 'longrope' lacks the field 'short_factor'");
+  }
+  model.rope_scaling.type = RopeScalingType::kDivisors;
+  for (JsonValue element : list) {
+    double value = 0.0;
+    if (element.get_double().get(value) != simdjson::SUCCESS) {
+      return format_error(name + ": 'short_factor': expected a list of numbers");
+    }
+    model.rope_scaling.divisors.push_back(static_cast<float>(value));
+  }
+  return {};
+}
+
 Status read_rope_scaling(JsonValue object, const std::string& type, JsonValue root,
                          const std::string& name, ModelConfig& model) {
   RopeScaling& scaling = model.rope_scaling;
+  if (type == "longrope") {
+    return read_longrope(object, root, name, model);
+  }
   const bool llama3 = type == "llama3";
   if (type != "linear" && !llama3 && type != "yarn") {
     return unsupported(name + ": rotary scaling '" + type + "' is not supported; expected linear, "
-                       "llama3 or yarn");
+                       "llama3, longrope or yarn");
   }
   std::vector<const char*> required = {"factor"};
   if (llama3) {
@@ -170,6 +204,25 @@ Status read_activation(JsonValue root, const std::string& name, ModelConfig& mod
                        "' is not supported; expected relu2 or silu");
   }
   model.activation = *activation;
+  return {};
+}
+
+// MiniCPM's: the embedding times scale_emb, what a half of a layer adds times scale_depth / sqrt(layers),
+// the input of the head divided by hidden / dim_model_base.
+Status read_multipliers(JsonValue root, const std::string& name, ModelConfig& model) {
+  double embed = 1.0;
+  double depth = 1.0;
+  double base = 1.0;
+  ROTOR_TRY(read_number(root, "scale_emb", name, embed));
+  ROTOR_TRY(read_number(root, "scale_depth", name, depth));
+  ROTOR_TRY(read_number(root, "dim_model_base", name, base));
+  model.embed_scale = static_cast<float>(embed);
+  model.residual_scale = static_cast<float>(depth / std::sqrt(static_cast<double>(model.layers)));
+  model.head_divisor = static_cast<float>(static_cast<double>(model.hidden) / base);
+  const std::optional<JsonValue> sparse = json_member(root, "sparse_config");
+  if (sparse && sparse->is_object()) {
+    return unsupported(name + ": 'sparse_config': sparse attention is not supported");
+  }
   return {};
 }
 
@@ -356,6 +409,9 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   model.rms_eps = eps ? static_cast<float>(*eps) : family.rms_eps;
   model.rope_theta = family.rope_theta;
   ROTOR_TRY(read_rope(root, name, model));
+  if (family.multipliers) {
+    ROTOR_TRY(read_multipliers(root, name, model));
+  }
   model.activation = family.activation;
   ROTOR_TRY(read_activation(root, name, model));
   ROTOR_TRY(read_quantization(root, name, family.bits_in_config, config.quantization));

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "model/test_files.h"
 
 namespace rotor {
@@ -287,6 +289,45 @@ TEST(HfConfig, RefusesExpertsAndWindows) {
   }
 }
 
+// MiniCPM: three multipliers, and of longrope's lists the one for its original context.
+TEST(HfConfig, MultipliersOfMiniCpm) {
+  HfFiles files = test::hf_files();
+  files.config["model_type"] = R"("minicpm")";
+  files.config.erase("quantization_config");
+  const auto parse = [&] { return parse_hf_config(files.config_json(), "config.json"); };
+  EXPECT_EQ(parse()->model.embed_scale, 1.0f);
+  EXPECT_EQ(parse()->model.head_divisor, 256.0f);  // dim_model_base is 1
+  files.config["scale_emb"] = "12";
+  files.config["scale_depth"] = "1.4";
+  files.config["dim_model_base"] = "64";
+  files.config["rope_scaling"] =
+      R"({"rope_type":"longrope","original_max_position_embeddings":128,"long_factor":[2],
+          "short_factor":[)" + std::string("1") + [] {
+        std::string more;
+        for (int i = 1; i < 32; ++i) {
+          more += ",1.5";
+        }
+        return more;
+      }() + "]}";
+  const auto config = parse();
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.family, "minicpm");
+  EXPECT_EQ(config->model.embed_scale, 12.0f);
+  EXPECT_EQ(config->model.residual_scale, static_cast<float>(1.4 / std::sqrt(2.0)));
+  EXPECT_EQ(config->model.head_divisor, 4.0f);
+  EXPECT_EQ(config->model.rope_scaling.type, RopeScalingType::kDivisors);
+  EXPECT_EQ(config->model.rope_scaling.divisors[31], 1.5f);
+  files.config["sparse_config"] = R"({"kernel_size":32})";
+  EXPECT_EQ(parse().status().code(), Code::kUnsupported);
+  EXPECT_THAT(parse().status().message(), HasSubstr("sparse attention"));
+  files.config.erase("sparse_config");
+  files.config["max_position_embeddings"] = "129";
+  EXPECT_THAT(parse().status().message(), HasSubstr("beyond its original context of 128 positions"));
+  files.config.erase("rope_scaling");
+  files.config["dim_model_base"] = "0";
+  EXPECT_THAT(parse().status().message(), HasSubstr("multiplier of the head"));
+}
+
 TEST(HfConfig, RefusesWhatIsNotComputed) {
   EXPECT_EQ(with("model_type", R"("gpt2")").status().code(), Code::kUnsupported);
   EXPECT_EQ(refused("model_type", R"("gpt2")"),
@@ -301,8 +342,13 @@ TEST(HfConfig, RefusesWhatIsNotComputed) {
               HasSubstr("partial_rotary_factor"));
   EXPECT_THAT(refused("rope_scaling", R"({"type":"linear"})"),
               HasSubstr("rotary scaling 'linear' lacks the field 'factor'"));
+  EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"dynamic","factor":2})"),
+              HasSubstr("rotary scaling 'dynamic' is not supported; expected linear, llama3, longrope"));
   EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"longrope","factor":2})"),
-              HasSubstr("rotary scaling 'longrope' is not supported; expected linear, llama3 or"));
+              HasSubstr("rotary scaling 'longrope' beyond its original context of 0 positions"));
+  EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"longrope",
+                                          "original_max_position_embeddings":1000000})"),
+              HasSubstr("'longrope' lacks the field 'short_factor'"));
   EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"llama3","factor":8})"),
               HasSubstr("lacks the field 'low_freq_factor'"));
   EXPECT_THAT(refused("rope_scaling", R"({"rope_type":"linear","factor":0.5})"),

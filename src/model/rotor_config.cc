@@ -27,6 +27,11 @@ constexpr std::pair<std::string_view, bool ModelConfig::*> kLaterFlags[] = {
     {"qk_norm", &ModelConfig::qk_norm},
     {"input_norms", &ModelConfig::input_norms},
     {"float_activations", &ModelConfig::float_activations}};
+// Written where they are not 1.
+constexpr std::pair<std::string_view, float ModelConfig::*> kMultipliers[] = {
+    {"embed_scale", &ModelConfig::embed_scale},
+    {"residual_scale", &ModelConfig::residual_scale},
+    {"head_divisor", &ModelConfig::head_divisor}};
 constexpr RopeScalingType kScalingTypes[] = {RopeScalingType::kLinear, RopeScalingType::kLlama3,
                                              RopeScalingType::kYarn, RopeScalingType::kDivisors};
 constexpr std::pair<std::string_view, double RopeScaling::*> kScalingNumbers[] = {
@@ -78,6 +83,10 @@ Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
   for (const auto& [key, flag] : kLaterFlags) {
     ROTOR_ASSIGN(const std::optional<bool> value, json_bool(root, key, name));
     model.*flag = value.value_or(false);
+  }
+  for (const auto& [key, multiplier] : kMultipliers) {
+    ROTOR_ASSIGN(const std::optional<double> value, json_number(root, key, name));
+    model.*multiplier = static_cast<float>(value.value_or(1.0));
   }
   ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "activation", name));
   const std::optional<Activation> activation = find_activation(value.value_or(""));
@@ -254,6 +263,11 @@ std::string write_rotor_config(const RotorConfig& config) {
   for (const auto& [key, flag] : kLaterFlags) {
     if (m.*flag) {
       out[key] = true;
+    }
+  }
+  for (const auto& [key, multiplier] : kMultipliers) {
+    if (m.*multiplier != 1.0f) {
+      out[key] = m.*multiplier;
     }
   }
   out["attention_window"] = m.attention_window;

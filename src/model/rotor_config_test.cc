@@ -27,6 +27,10 @@ RotorConfig full_config() {
   config.model.activation = Activation::kSilu;
   config.model.qk_norm = true;
   config.model.input_norms = true;
+  config.model.float_activations = true;
+  config.model.embed_scale = 12.0f;
+  config.model.residual_scale = 1.4f / 3.0f;
+  config.model.head_divisor = 2.5f;
   config.model.pooling = Pooling::kLast;
   config.model.attention_window = 64;
   config.model.rms_eps = 1.5e-6f;
@@ -74,16 +78,24 @@ TEST(RotorConfig, LaterFlagsMayBeAbsent) {
   RotorConfig config = full_config();
   config.model.qk_norm = false;
   config.model.input_norms = false;
+  config.model.float_activations = false;
+  config.model.embed_scale = config.model.residual_scale = config.model.head_divisor = 1.0f;
   config.model.pooling = Pooling::kUnstated;
   const std::string text = write_rotor_config(config);
-  for (const char* key : {"qk_norm", "input_norms", "pooling", "rope_scaling"}) {
+  for (const char* key : {"qk_norm", "input_norms", "float_activations", "embed_scale",
+                          "residual_scale", "head_divisor", "pooling", "rope_scaling"}) {
     EXPECT_EQ(text.find(key), std::string::npos) << key;
   }
   EXPECT_EQ(parse_rotor_config(text, "m.rotor")->model, config.model);
-  for (const char* key : {"qk_norm", "input_norms", "pooling"}) {
+  for (const char* key : {"qk_norm", "input_norms", "float_activations", "pooling"}) {
     EXPECT_TRUE(parse_with(key, {}).ok());
     expect_refused(key, 1);
   }
+  for (const char* key : {"embed_scale", "residual_scale", "head_divisor"}) {
+    EXPECT_TRUE(parse_with(key, {}).ok());
+    expect_refused(key, "12");
+  }
+  EXPECT_THAT(parse_with("head_divisor", 0.0).message(), HasSubstr("multiplier of the head"));
   expect_refused("pooling", "rank");
 }
 

@@ -91,9 +91,11 @@ def load(name: str) -> Golden:
 
 def reference_network(recipe: Recipe, folder: Path):
     """The reference's network. Its loader refuses packed odd rows and does not know the names of
-    1bitLLM and BitNet-embedding, so those are put in by hand."""
+    1bitLLM, BitNet-embedding and MiniCPM, so those are put in by hand."""
     import reference
 
+    if recipe.family == "minicpm":
+        return reference.granite(numpy_bitnet.load_hf(folder), recipe.max_positions)
     odd = recipe.storage == "packed" and any(recipe.shape(name)[0] % 4 for name in PROJECTIONS)
     if odd or recipe.family == "1bitllm" or recipe.input_norms:
         return reference.from_numpy(numpy_bitnet.load_hf(folder))

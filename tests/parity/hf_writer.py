@@ -35,6 +35,7 @@ _TYPES = {
     "bitnet": ("bitnet", "BitNetForCausalLM"),
     "1bitllm": ("llama", "BitnetForCausalLM"),
     "llama": ("llama", "LlamaForCausalLM"),
+    "minicpm": ("minicpm", "MiniCPMForCausalLM"),
     "qwen3": ("qwen3", "Qwen3ForCausalLM"),
 }
 
@@ -69,6 +70,7 @@ def config(recipe: Recipe) -> dict[str, object]:
         values["quantization_config"] = quantization_config(recipe)
     if recipe.head_size:
         values["head_dim"] = recipe.head_size
+    values |= recipe.multipliers
     if recipe.rope:
         values["rope_scaling"] = recipe.rope
     torch_dtype = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}[recipe.dtype]

@@ -79,6 +79,19 @@ def assert_same_model(got: numpy_bitnet.Model, expected: numpy_bitnet.Model) -> 
             np.testing.assert_array_equal(ours.norms[name], gains)
 
 
+def test_multipliers(engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+    """MiniCPM's, and scales of groups with float activations, in a .rotor file."""
+    folder, tokens = model_dir(RECIPES["minicpm-groups"]), long_tokens("minicpm-groups")
+    report = json.loads(engine.check("inspect", folder, "--json").stdout)
+    assert [report[key] for key in ("embed_scale", "head_divisor")] == [12, 4]
+    rule = "one multiplier a row; one multiplier for each 128 columns of a row (f32)"
+    assert report["scale_rule"] == rule  # rows of 128 and 256 columns
+    file = tmp_path / "m.rotor"
+    engine.check("convert", folder, file)
+    engine.check("verify", file)
+    np.testing.assert_array_equal(engine.logits(file, tokens), engine.logits(folder, tokens))
+
+
 def test_trits_with_float_activations(engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
     """TriLM: the same in all containers, of which GGUF has the rows of q and k in pairs."""
     recipe = RECIPES["trilm-shards"]

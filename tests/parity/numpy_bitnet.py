@@ -85,7 +85,8 @@ class Layer:
 class Model:
     """A model; embedding (vocab, hidden) is the head too unless there is one, final_norm (hidden,).
 
-    rope: the rope_scaling of config.json, or nothing.
+    rope: the rope_scaling of config.json, or nothing. embed_scale and residual_scale multiply the
+    embedding and what half a layer adds; head_divisor divides what the head multiplies.
     """
 
     heads: int
@@ -98,6 +99,9 @@ class Model:
     final_norm: np.ndarray
     head: np.ndarray | None = None
     rope: dict[str, object] = field(default_factory=dict)
+    embed_scale: float = 1.0
+    residual_scale: float = 1.0
+    head_divisor: float = 1.0
 
     @property
     def head_dim(self) -> int:
@@ -166,6 +170,13 @@ def load_hf(folder: Path) -> Model:
         final_norm=stored["model.norm.weight"].floats(),
         head=None if config["tie_word_embeddings"] else stored["lm_head.weight"].floats(),
         rope=config.get("rope_scaling") or {},
+        embed_scale=config.get("scale_emb", 1.0),
+        residual_scale=config.get("scale_depth", 1.0) / np.sqrt(config["num_hidden_layers"])
+        if "scale_depth" in config
+        else 1.0,
+        head_divisor=config["hidden_size"] / config["dim_model_base"]
+        if "dim_model_base" in config
+        else 1.0,
     )
 
 
@@ -194,6 +205,8 @@ def inverse_frequencies(head_dim: int, theta: float, rope: dict[str, object]) ->
     kind = rope.get("rope_type", "default")
     if kind == "default":
         return inverse
+    if kind == "longrope":  # up to the original context
+        return inverse / np.array(rope["short_factor"], dtype=np.float32)
     factor = np.float32(rope["factor"])
     if kind == "linear":
         return inverse / factor
@@ -277,14 +290,16 @@ def forward(
     jitter: multiplies every value before it is quantised by 1 + 1e-6 * a standard normal draw.
     """
     tap = Tap(inject, {} if trace is None else trace, jitter)
-    x = model.embedding[tokens].astype(dtype)  # (tokens, hidden)
+    x = model.embedding[tokens].astype(dtype) * dtype(model.embed_scale)  # (tokens, hidden)
+    scale = dtype(model.residual_scale)
     angles = rotary(len(tokens), model)
     for index, layer in enumerate(model.layers):
         tap.prefix = f"layer{index}."
-        x = x + _attention(model, layer, x, angles, tap)
-        x = x + _feed_forward(model, layer, x, tap)
+        x = x + scale * _attention(model, layer, x, angles, tap)
+        x = x + scale * _feed_forward(model, layer, x, tap)
     head = model.embedding if model.head is None else model.head
-    return rms_norm(x, model.final_norm, model.eps) @ head.astype(dtype).T
+    last = rms_norm(x, model.final_norm, model.eps) / dtype(model.head_divisor)
+    return last @ head.astype(dtype).T
 
 
 @dataclass

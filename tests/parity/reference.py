@@ -22,7 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from transformers import BitNetForCausalLM, LlamaForCausalLM, PreTrainedModel, Qwen3ForCausalLM
+from transformers import (
+    BitNetForCausalLM,
+    GraniteForCausalLM,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen3ForCausalLM,
+)
 from transformers.integrations.bitnet import (
     ActQuant,
     AutoBitLinear,
@@ -128,6 +134,44 @@ def from_numpy(model: Model) -> PreTrainedModel:
             state[f"{prefix}{half}.{name}.weight_scale"] = np.array([linear.multiplier])
             if own_norms:
                 state[f"{prefix}{half}.{name}.rms_norm.weight"] = linear.norm
+        for role, gains in layer.norms.items():
+            state[f"{prefix}{NORMS[role]}.weight"] = gains
+    network.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in state.items()})
+    return network.eval()
+
+
+def granite(model: Model, max_positions: int) -> PreTrainedModel:
+    """transformers' Granite, which is MiniCPM under other names: Llama's layers, three multipliers."""
+    vocab, hidden = model.embedding.shape
+    config = GraniteForCausalLM.config_class(
+        vocab_size=vocab,
+        hidden_size=hidden,
+        intermediate_size=len(model.layers[0].linears["gate"].floats),
+        num_hidden_layers=len(model.layers),
+        num_attention_heads=model.heads,
+        num_key_value_heads=model.kv_heads,
+        max_position_embeddings=max_positions,
+        hidden_act=model.hidden_act,
+        rms_norm_eps=model.eps,
+        rope_parameters={"rope_theta": model.theta, "factor": 1.0} | model.rope,
+        tie_word_embeddings=True,
+        embedding_multiplier=model.embed_scale,
+        residual_multiplier=float(model.residual_scale),
+        logits_scaling=model.head_divisor,
+        attention_multiplier=model.head_dim**-0.5,
+        pad_token_id=None,
+        bos_token_id=None,
+        eos_token_id=None,
+        attn_implementation="eager",
+    )
+    network = GraniteForCausalLM(config)
+    state = {"model.embed_tokens.weight": model.embedding, "lm_head.weight": model.embedding}
+    state["model.norm.weight"] = model.final_norm
+    for index, layer in enumerate(model.layers):
+        prefix = f"model.layers.{index}."
+        for name, (_, short) in _SHORT.items():
+            half = "self_attn" if short in "qkvo" else "mlp"
+            state[f"{prefix}{half}.{name}.weight"] = layer.linears[short].floats
         for role, gains in layer.norms.items():
             state[f"{prefix}{NORMS[role]}.weight"] = gains
     network.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in state.items()})

@@ -42,12 +42,14 @@ NORMS_1BITLLM = NORMS | {"attn_sub": "self_attn.inner_attn_ln", "ffn_sub": "mlp.
 class Recipe:
     """Everything that determines one tiny model.
 
-    family: "bitnet", "1bitllm" (BitNet's layers under the names of bitnet_b1_58-*), "llama" or
-    "qwen3". input_norms: each projection has a norm of its own, as in BitNet-embedding, whose files
+    family: "bitnet", "1bitllm" (BitNet's layers under the names of bitnet_b1_58-*), "llama",
+    "minicpm" or "qwen3". input_norms: each projection has a norm of its own, as in BitNet-embedding, whose files
     leave the prefix "model." out of the names.
     head_size: dimensions of a head; 0 splits ``hidden``. rope: config.json's rope_scaling.
+    multipliers: of MiniCPM, scale_emb, scale_depth and dim_model_base.
     storage: "packed" (U8 + weight_scale), "master" (floats ternarised at load), "unpacked" (floats that
-    are trits times a scale for each of ``row_shards`` equal runs of rows) or "float" (ordinary floats).
+    are trits times a scale for each of ``row_shards`` equal runs of rows, or for each ``groups`` columns
+    of a row) or "float" (ordinary floats).
     The latter two say nothing of quantisation: their activations are not rounded.
     linear_class: "autobitlinear" (weight_scale multiplies) or "bitlinear" (it divides).
     dtype: float dtype of every unpacked tensor in the file.
@@ -75,7 +77,9 @@ class Recipe:
     eps: float = 1e-5
     input_norms: bool = False
     row_shards: int = 1
+    groups: int = 0
     rope: dict[str, object] = field(default_factory=dict)
+    multipliers: dict[str, float] = field(default_factory=dict)
 
     @property
     def head_dim(self) -> int:
@@ -204,8 +208,11 @@ def _add_projection(
     weights.trits[name] = trits
     if recipe.storage == "unpacked":
         factors = np.repeat(1 + 0.25 * np.arange(recipe.row_shards), rows // recipe.row_shards)
-        scales = round_to((mean * factors[:, None]).astype(np.float32), recipe.dtype)
-        weights.masters[name] = trits * scales
+        scales = mean * factors[:, None]
+        if recipe.groups:
+            scales = mean * (0.5 + rng.random_sample((rows, cols // recipe.groups)))
+            scales = np.repeat(scales, recipe.groups, axis=1)
+        weights.masters[name] = trits * round_to(scales.astype(np.float32), recipe.dtype)
         return
     if recipe.storage == "float":
         weights.masters[name] = master
@@ -352,6 +359,28 @@ RECIPES = {
             dtype="F32",
             hidden_act="silu",
             eps=1e-6,
+        ),
+        # BitCPM4: MiniCPM's multipliers; trits with scales of groups, activations of floats.
+        Recipe(
+            "minicpm-groups",
+            family="minicpm",
+            hidden=128,
+            ffn=256,
+            heads=4,
+            kv_heads=2,
+            layers=3,
+            vocab=304,
+            theta=10000.0,
+            storage="unpacked",
+            groups=128,
+            hidden_act="silu",
+            multipliers={"scale_emb": 12.0, "scale_depth": 1.4, "dim_model_base": 32},
+            rope={
+                "rope_type": "longrope",
+                "original_max_position_embeddings": 512,
+                "short_factor": [1 + i / 8 for i in range(16)],
+                "long_factor": [1 + i for i in range(16)],
+            },
         ),
         # bitnet_b1_58-large and -3B: heads of 96 and 100, columns that fill no block of 128.
         Recipe(

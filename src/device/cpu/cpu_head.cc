@@ -53,6 +53,10 @@ void CpuOps::final_norms() {
     for (size_t i = mine.begin; i < mine.end; ++i) {
       kernels_.rms_norm(ws_.x + logit_rows_[i] * config_.hidden, weights_.output_norm.data(),
                         config_.hidden, config_.rms_eps, ws_.head_input + i * config_.hidden);
+      if (config_.head_divisor != 1.0f && !batch_->rows[logit_rows_[i]].hidden_alone) {
+        float* input = ws_.head_input + i * config_.hidden;
+        kernels_.divide_by(input, config_.head_divisor, config_.hidden, input);
+      }
       if (batch_->rows[logit_rows_[i]].hidden_alone &&
           !all_finite(ws_.head_input + i * config_.hidden, config_.hidden)) {
         note_not_finite(config_.layers, 0, logit_rows_[i]);

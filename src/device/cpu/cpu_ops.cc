@@ -347,6 +347,11 @@ void CpuOps::embed(const Batch& batch) {
       }
       decode_row(weights_.embed.type, *bytes, config_.hidden, kernels_.from_f16,
                  ws_.x + b * config_.hidden);
+      if (config_.embed_scale != 1.0f) {
+        for (size_t i = 0; i < config_.hidden; ++i) {
+          ws_.x[b * config_.hidden + i] *= config_.embed_scale;
+        }
+      }
       float* cos = ws_.cos + b * half;
       float* sin = ws_.sin + b * half;
       rotary_angles(static_cast<uint32_t>(row.position), inv_freq_.data(), half, cos, sin);
@@ -380,12 +385,24 @@ void CpuOps::qkv(size_t layer) {
   }
 }
 
+// Adds what a half of a layer computed to columns [begin, end) of x.
+void CpuOps::add_branch(size_t b, size_t begin, size_t end, const float* values) {
+  float* x = ws_.x + b * config_.hidden + begin;
+  if (config_.residual_scale == 1.0f) {
+    kernels_.add_to(x, values, end - begin);
+    return;
+  }
+  for (size_t i = 0; i < end - begin; ++i) {
+    x[i] += values[i] * config_.residual_scale;
+  }
+}
+
 void CpuOps::attn_out(size_t layer) {
   const LayerWeights& w = weights_.layers[layer];
   const Product products[] = {{&w.o, LinearRole::kO, 0, nullptr, 0}};
   multiply(layer, LinearInput::kO, ws_.attended, config_.q_rows(), w.attn_sub_norm, products,
            [&](size_t begin, size_t end, size_t b, const float* projected) {
-             kernels_.add_to(ws_.x + b * config_.hidden + begin, projected, end - begin);
+             add_branch(b, begin, end, projected);
            });
 }
 
@@ -415,7 +432,7 @@ void CpuOps::ffn_down(size_t layer) {
   const Product products[] = {{&w.down, LinearRole::kDown, 0, nullptr, 0}};
   multiply(layer, LinearInput::kDown, ws_.gate, config_.ffn, w.ffn_sub_norm, products,
            [&](size_t begin, size_t end, size_t b, const float* projected) {
-             kernels_.add_to(ws_.x + b * config_.hidden + begin, projected, end - begin);
+             add_branch(b, begin, end, projected);
            });
 }
 

@@ -102,6 +102,7 @@ class CpuOps {
   void call_quantized_hook(size_t layer, LinearInput input, size_t cols);
   void call_accumulated_hook(size_t layer, std::span<const Product> products);
 
+  void add_branch(size_t batch_row, size_t begin, size_t end, const float* values);
   void norm_heads(float* x, size_t heads, const std::vector<float>& gains);
   void store_vector(float* x, size_t position, std::byte* page);
   Attend attend_kernel() const;

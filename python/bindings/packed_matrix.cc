@@ -18,7 +18,12 @@ namespace {
 
 constexpr size_t kSumsAtOnce = size_t{32} << 10;       // of a thread: they stay in its cache
 constexpr size_t kProductsAtOnce = size_t{1} << 30;    // tens of milliseconds on a vector level
+constexpr size_t kProductsAlone = size_t{1} << 22;     // of one thread: waking another takes as long
 constexpr size_t kBlocksTogether = 2;                  // what kernels multiply at once
+
+bool is_small(const TernaryMatrix& matrix, size_t batch) {
+  return batch < kProductsAlone / matrix.rows / matrix.cols;
+}
 
 std::string shape_of(size_t rows, size_t cols) {
   return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
@@ -285,7 +290,7 @@ Status multiply(const TernaryMatrix& matrix, const float* x, size_t batch, size_
     }
   };
   const auto stop = [&] { return not_finite.load() != batch; };
-  ROTOR_TRY(SharedPool::run(threads, [&](ThreadPool& pool) {
+  ROTOR_TRY(SharedPool::run(threads, is_small(matrix, batch), [&](ThreadPool& pool) {
     normed.resize(pool.size() * matrix.cols);
     multiply_parts(pool, matrix, batch, quantize, stop, part);
   }));
@@ -316,7 +321,7 @@ Status multiply_codes(const TernaryMatrix& matrix, const int8_t* codes_in, size_
       std::copy_n(sums + b * stride, count, out + b * matrix.rows + begin);
     }
   };
-  return SharedPool::run(threads, [&](ThreadPool& pool) {
+  return SharedPool::run(threads, is_small(matrix, batch), [&](ThreadPool& pool) {
     multiply_parts(pool, matrix, batch, copy, [] { return false; }, part);
   });
 } catch (const std::bad_alloc&) {

@@ -62,8 +62,8 @@ size_t batch_at_once(const TernaryMatrix& matrix);
 
 // out (batch, rows) = x (batch, cols) times the matrix transposed, as the decoder computes it: each
 // vector becomes int8 by its largest magnitude, products are exact, then scaled (docs/numerics.md).
-// kNotFinite with the first vector that holds infinity or NaN, counted from `first`. `threads`: 0 for
-// what the affinity mask and the control group allow; results do not depend on it.
+// kNotFinite with the first vector that holds infinity or NaN, counted from `first`. `threads`: most of
+// them, 0 for what the affinity mask and the control group allow; results do not depend on it.
 Status multiply(const TernaryMatrix& matrix, const float* x, size_t batch, size_t first, float* out,
                 size_t threads);
 

@@ -24,16 +24,16 @@ SharedPool& SharedPool::of_this_process() {
   return *found;
 }
 
-Status SharedPool::run(size_t threads, const std::function<void(ThreadPool&)>& work) {
+Status SharedPool::run(size_t threads, bool alone, const std::function<void(ThreadPool&)>& work) {
   constexpr size_t kMostThreads = 1024;
   const size_t wanted = threads != 0 ? threads : default_thread_count();
   if (wanted > kMostThreads) {
     return invalid_argument("threads: at most " + std::to_string(kMostThreads) + ", got " +
                             std::to_string(wanted));
   }
-  if (wanted == 1) {
-    ThreadPool alone(1);
-    work(alone);
+  if (alone || wanted == 1) {
+    ThreadPool own(1);
+    work(own);
     return {};
   }
   SharedPool& shared = of_this_process();

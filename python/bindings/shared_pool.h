@@ -18,10 +18,10 @@ namespace rotor::python {
 // follow each other within microseconds. Never destroyed; a forked process has one of its own.
 class SharedPool {
  public:
-  // Calls work(pool) with a team of `threads` (0: default_thread_count()), one caller after the other.
-  // One thread is the caller's own and waits for nobody. kInvalidArgument for more than 1024 threads,
-  // kOutOfMemory when the system does not start them.
-  static Status run(size_t threads, const std::function<void(ThreadPool&)>& work);
+  // Calls work(pool) with a team of `threads` (0: default_thread_count()), one caller after the other;
+  // or, `alone`, with the caller's own thread, which waits for nobody, as for one thread.
+  // kInvalidArgument for more than 1024 threads, kOutOfMemory when the system does not start them.
+  static Status run(size_t threads, bool alone, const std::function<void(ThreadPool&)>& work);
 
  private:
   explicit SharedPool(pid_t process) : process_(process) {}

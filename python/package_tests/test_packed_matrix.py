@@ -63,6 +63,27 @@ def test_equals_the_formula(form: str) -> None:
             )
 
 
+def test_a_team_of_threads() -> None:
+    """Products that are worth one; below 2^22 multiplications the caller computes alone."""
+    trits, x = random_trits(305, 1003), random_floats(40, 1003)
+    codes, scale = quantized(x)
+    exact = sums(trits, codes)
+    grouped = np.ones((305, 16), np.float32)
+    for threads in (1, 2, 3, 7):
+        for form in FORMATS:
+            matrix = _core.PackedMatrix(trits, 0.5, format=form)
+            expected = exact.astype(np.float32) * (np.float32(0.5) / scale)
+            np.testing.assert_array_equal(matrix.matmul(x, threads=threads), expected)
+            np.testing.assert_array_equal(matrix.matmul_int8(codes, threads=threads), exact)
+        matrix = _core.PackedMatrix(trits, grouped, group_cols=64)
+        np.testing.assert_array_equal(
+            matrix.matmul(x, threads=threads), exact.astype(np.float32) / scale
+        )
+    x[17, 1002] = np.nan
+    with pytest.raises(FloatingPointError, match="vector 17 of"):
+        matrix.matmul(x, threads=2)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("group_cols", [64, 128, 256])
 def test_scales_of_groups(group_cols: int, dtype: type) -> None:

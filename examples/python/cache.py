@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blocks with a cache of keys and values and without: the same tokens, in less time.
 
-    python examples/python/cache.py [MODEL] [PROMPT]
+python examples/python/cache.py [MODEL] [PROMPT]
 """
 
 import sys

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same trits in three layouts: what they take, and how long packing and unpacking does.
 
-    python examples/python/data_alignment.py [ROWS COLS]
+python examples/python/data_alignment.py [ROWS COLS]
 """
 
 import sys

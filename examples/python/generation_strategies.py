@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One prompt, each way to choose the next token; with a cache and without the text is the same.
 
-    python examples/python/generation_strategies.py [MODEL] [PROMPT]
+python examples/python/generation_strategies.py [MODEL] [PROMPT]
 """
 
 import sys

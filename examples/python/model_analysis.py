@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model is made of: its sizes, and for each matrix how many of its trits are zero.
 
-    python examples/python/model_analysis.py [MODEL]
+python examples/python/model_analysis.py [MODEL]
 """
 
 import sys

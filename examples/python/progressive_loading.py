@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loads a model layer by layer and says how far it is.
 
-    python examples/python/progressive_loading.py [MODEL]
+python examples/python/progressive_loading.py [MODEL]
 """
 
 import sys

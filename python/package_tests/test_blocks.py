@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The building blocks: the engine's numbers layer by layer, from the kernels and from NumPy's twin."""
+"""The building blocks: the engine's numbers layer by layer, from the kernels and from NumPy's
+twin."""
 
 import math
 import subprocess
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from numpy.typing import NDArray
 
 import rotor
-from conftest import ROOT
 from rotor import (
     bitnet,
     bitnet_model,
@@ -28,10 +29,10 @@ from rotor import (
 )
 
 sys.path.insert(0, str(ROOT / "tests" / "parity"))
-import gguf_writer  # type: ignore[import-not-found]  # noqa: E402
-import hf_writer  # type: ignore[import-not-found]  # noqa: E402
-import packing  # type: ignore[import-not-found]  # noqa: E402
-import tiny_models  # type: ignore[import-not-found]  # noqa: E402
+import gguf_writer  # type: ignore[import-not-found]
+import hf_writer  # type: ignore[import-not-found]
+import packing  # type: ignore[import-not-found]
+import tiny_models  # type: ignore[import-not-found]
 
 F = np.float32
 STORIES = ROOT / "models" / "stories.rotor"
@@ -238,7 +239,7 @@ def compare(model: bitnet_model.BitNetModel, traced: dict[str, Any], tokens: lis
             same(scales, traced[f"{label}.scale"])
             same(linear.packed.matmul_int8(codes), traced[f"layer{layer}.{name}.acc"])
 
-    for layer, block in enumerate(model.blocks):
+    for layer, block in enumerate(model.blocks):  # noqa: B007  # of check()
         before = x
         attention, ffn = block.attention, block.ffn
         normed = block.attention_norm(x)
@@ -254,14 +255,22 @@ def compare(model: bitnet_model.BitNetModel, traced: dict[str, Any], tokens: lis
 
 @pytest.mark.parametrize("kv_type", ["f16", "f32"])
 @pytest.mark.parametrize(
-    "name", ["stories", "packed-multiply", "qwen3-embedding", "qwen3-yarn", "1bitllm-heads-96", "groups"]
+    "name",
+    ["stories", "packed-multiply", "qwen3-embedding", "qwen3-yarn", "1bitllm-heads-96", "groups"],
 )
 def test_layer_by_layer(
     files: dict[str, Path], program: Callable[..., str], tmp_path: Path, name: str, kv_type: str
 ) -> None:
     model = bitnet_model.load_bitnet_model(files[name], kv_type=kv_type)
     tokens = [int(t) for t in np.random.default_rng(3).integers(0, model.config.vocab_size, 20)]
-    options = ["--tokens", ",".join(map(str, tokens)), "--kv", kv_type, "--trace", tmp_path / "trace"]
+    options = [
+        "--tokens",
+        ",".join(map(str, tokens)),
+        "--kv",
+        kv_type,
+        "--trace",
+        tmp_path / "trace",
+    ]
     program("logits", files[name], *options, "--out", tmp_path / "logits.npy")
     traced = {path.stem: np.load(path) for path in (tmp_path / "trace").glob("*.npy")}
     compare(model, traced, tokens)
@@ -326,17 +335,29 @@ def wrong_calls() -> Iterator[tuple[type[Exception], str, Callable[[], object]]]
     yield ValueError, "scale", lambda: transformer.TernaryLinear(trits, 0.0)
     yield ValueError, r"\(\.\.\., 8\)", lambda: linear(np.zeros((2, 9), F))
     yield ValueError, "weight", lambda: transformer.RMSNorm(x)
-    yield ValueError, "heads", lambda: transformer.MultiHeadAttention(
-        linear, linear, linear, linear, heads=3, kv_heads=1, inverse_frequencies=np.ones(1, F)
+    yield (
+        ValueError,
+        "heads",
+        lambda: transformer.MultiHeadAttention(
+            linear, linear, linear, linear, heads=3, kv_heads=1, inverse_frequencies=np.ones(1, F)
+        ),
     )
-    yield ValueError, "activation", lambda: transformer.GatedFFN(linear, linear, linear, activation="x")
+    yield (
+        ValueError,
+        "activation",
+        lambda: transformer.GatedFFN(linear, linear, linear, activation="x"),
+    )
     yield ValueError, "packed", lambda: dense243.unpack(np.zeros((1, 64), np.uint8), (1, 21))
-    yield rotor.FormatError, "byte 0", lambda: dense243.unpack(
-        np.full((1, 64), 243, np.uint8), (1, 20)
+    yield (
+        rotor.FormatError,
+        "byte 0",
+        lambda: dense243.unpack(np.full((1, 64), 243, np.uint8), (1, 20)),
     )
     yield ValueError, "shape", lambda: dense243.unpack(np.zeros((0, 0), np.uint8), (0, 0))
-    yield rotor.FormatError, "code 3 at row 0", lambda: bitnet.bitnet_to_rotor(
-        np.full((1, 2), 255, np.uint8)
+    yield (
+        rotor.FormatError,
+        "code 3 at row 0",
+        lambda: bitnet.bitnet_to_rotor(np.full((1, 2), 255, np.uint8)),
     )
     yield ValueError, "rows", lambda: bitnet.bitnet_to_rotor(np.zeros((1, 2), np.uint8), 5)
     yield rotor.UnsupportedError, "use_gpu", lambda: bitnet_model.load_bitnet_model("stories", True)
@@ -357,7 +378,8 @@ def test_what_makes_no_sense() -> None:
 
 
 def test_broken_files_in_numpy(tmp_path: Path) -> None:
-    """RotorFile on files that are cut off or changed at any place: an exception of ours, or a model."""
+    """RotorFile on files that are cut off or changed at any place: an exception of ours, or a
+    model."""
     from rotor.rotor_file import RotorFile
 
     whole = STORIES.read_bytes()

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 import rotor
-from conftest import ROOT
 
 
 def test_versions_agree(program: Callable[..., str]) -> None:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from conftest import ROOT
 
 EXAMPLES = sorted((ROOT / "examples" / "python").glob("*.py"))

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import rotor
-from conftest import ROOT
 from rotor.gguf import GGUFFile
 
 sys.path.insert(0, str(ROOT / "tests" / "parity"))
-import gguf_writer  # type: ignore[import-not-found]  # noqa: E402
-import packing  # type: ignore[import-not-found]  # noqa: E402
-import tiny_models  # type: ignore[import-not-found]  # noqa: E402
+import gguf_writer  # type: ignore[import-not-found]
+import packing  # type: ignore[import-not-found]
+import tiny_models  # type: ignore[import-not-found]
 
 RECIPE = replace(tiny_models.RECIPES["wide-256"], ffn=512)
 
@@ -39,7 +39,9 @@ def test_metadata_and_floats(tmp_path: Path, version: int) -> None:
     found = GGUFFile(tmp_path / "m.gguf")
     assert found.version == version
     assert found.metadata == {key: value for key, (_, value) in file.metadata.items()}
-    assert {name: t.shape for name, t in found.tensors.items()} == dict.fromkeys(file.tensors, (6, 32))
+    assert {name: t.shape for name, t in found.tensors.items()} == dict.fromkeys(
+        file.tensors, (6, 32)
+    )
     np.testing.assert_array_equal(found.read("F32"), values)
     np.testing.assert_array_equal(found.read("F16"), values.astype(np.float16).astype(np.float32))
     bits = packing.bf16_values(packing.bf16_bits(values))

@@ -95,14 +95,20 @@ def test_kernels_called_by_anybody() -> None:
         (lambda: _core.gated(x, x, "gelu"), ValueError),
         (lambda: _core.attend(three, three, three, 1, "f16"), ValueError),
         (lambda: _core.attend(three, three, three[:1], 0, "f16"), ValueError),
-        (lambda: _core.attend(three, three[:, :0].copy(), three[:, :0].copy(), 0, "f32"), ValueError),
+        (
+            lambda: _core.attend(three, three[:, :0].copy(), three[:, :0].copy(), 0, "f32"),
+            ValueError,
+        ),
         (lambda: _core.attend(three, three, three, 0, "int8"), ValueError),
         (lambda: _core.attend(three, three, three, 1 << 60, "f16"), ValueError),
         (lambda: _core.dot_rows(x, x[:, :3].copy()), ValueError),
         (lambda: _core.pack_trits(np.full((1, 1), 2, np.int8), "i2"), ValueError),
         (lambda: _core.pack_trits(np.zeros((1, 1), np.int8), "i3"), ValueError),
         (lambda: _core.unpack_trits(np.zeros((1, 64), np.uint8), 17, 16, "i2"), ValueError),
-        (lambda: _core.unpack_trits(np.zeros((1, 64), np.uint8), 1 << 40, 1 << 40, "i2"), ValueError),
+        (
+            lambda: _core.unpack_trits(np.zeros((1, 64), np.uint8), 1 << 40, 1 << 40, "i2"),
+            ValueError,
+        ),
         (lambda: sampler.draw(np.zeros(3, f), tokens), ValueError),
         (lambda: sampler.draw(np.full(4, math.nan, f), tokens), FloatingPointError),
         (lambda: sampler.draw(np.array([-math.inf] * 3 + [0], f), tokens), ValueError),
@@ -115,7 +121,11 @@ def test_kernels_called_by_anybody() -> None:
         with pytest.raises(error):
             call()
             pytest.fail(f"call {number} went well")
-    for empty in (_core.quantize(x[:0])[0], _core.dot_rows(x, x[:0]), _core.gated(x[:0], x[:0], "silu")):
+    for empty in (
+        _core.quantize(x[:0])[0],
+        _core.dot_rows(x, x[:0]),
+        _core.gated(x[:0], x[:0], "silu"),
+    ):
         assert empty.shape == (0, 4) or empty.shape == (0, 2)
     file = _core.ModelFile.open(rotor.Model.from_pretrained("stories", threads=1).path)
     for read in (lambda: file.trits(6, "q"), lambda: file.scale(0, "x"), lambda: file.norm(0, "x")):

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 import rotor
-from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "parity"))
 import hub_server  # type: ignore[import-not-found]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model of lm-evaluation-harness, with the harness where it is installed, else with the two names
+"""The model of lm-evaluation-harness, with the harness where it is installed, else with the two
+names
 of it that a model needs."""
 
 import importlib.util
@@ -17,7 +18,11 @@ import pytest
 import rotor
 
 QUESTIONS: list[dict[str, Any]] = [
-    {"query": "Once upon a time there was a", "choices": ["king", "motor car", "queen who slept"], "gold": 0},
+    {
+        "query": "Once upon a time there was a",
+        "choices": ["king", "motor car", "queen who slept"],
+        "gold": 0,
+    },
     {"query": "The fox said ", "choices": ["nothing.", "good morning"], "gold": 1},
     {"query": "", "choices": ["The", "xyzzy"], "gold": 0},
     {"query": "word " * 900, "choices": ["word", "king"], "gold": 0},
@@ -36,8 +41,8 @@ def lm() -> Any:
     """RotorLM on the shipped model."""
     missing = importlib.util.find_spec("lm_eval") is None
     if missing:
-        for name in ("lm_eval", "lm_eval.api", "lm_eval.api.model", "lm_eval.api.registry"):
-            sys.modules[name] = ModuleType(name)
+        for name in ("", ".models", ".api", ".api.model", ".api.registry"):
+            sys.modules[f"lm_eval{name}"] = ModuleType(f"lm_eval{name}")
         sys.modules["lm_eval.api.model"].LM = Harness  # type: ignore[attr-defined]
         sys.modules["lm_eval.api.registry"].register_model = (  # type: ignore[attr-defined]
             lambda _: lambda found: found
@@ -102,7 +107,7 @@ def test_likelihoods_are_probabilities(lm: Any) -> None:
 
 
 def test_the_harness_is_asked_for_by_name() -> None:
-    script = "import sys; sys.modules['lm_eval'] = None; import rotor; import rotor.model; import rotor.lm_eval"
+    script = "import sys; sys.modules['lm_eval'] = None; import rotor.model; import rotor.lm_eval"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "pip install lm_eval" in done.stderr

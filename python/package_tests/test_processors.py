@@ -38,7 +38,9 @@ def test_a_processor_sees_the_text_and_the_models_logits(model: rotor.Model) -> 
         assert answer.answers[0].tokens == plain.answers[0].tokens
         whole = prompt + answer.answers[0].tokens
         assert [tokens for tokens, _ in seen] == [whole[: len(prompt) + i] for i in range(6)]
-        np.testing.assert_array_equal(np.stack([row for _, row in seen]), model.logits(whole[:-1], 6))
+        np.testing.assert_array_equal(
+            np.stack([row for _, row in seen]), model.logits(whole[:-1], 6)
+        )
 
 
 def test_changes_in_place_and_returned(model: rotor.Model) -> None:
@@ -52,7 +54,9 @@ def test_changes_in_place_and_returned(model: rotor.Model) -> None:
         result[5] = 0
         return result
 
-    assert model.generate(TEXT, max_new_tokens=1, logits_processor=ban).answers[0].tokens[0] != first
+    assert (
+        model.generate(TEXT, max_new_tokens=1, logits_processor=ban).answers[0].tokens[0] != first
+    )
     for processors in (other, [other], [nothing, other], (ban, other)):
         answer = model.generate(TEXT, max_new_tokens=3, logits_processor=processors)  # type: ignore[arg-type]
         assert answer.answers[0].tokens == [5, 5, 5]
@@ -142,7 +146,9 @@ def test_vectors_are_the_programs(model: rotor.Model, program: Callable[..., str
     texts = ["The miller's sons", "a", "Zw\u00f6lf \u00c4pfel"]
     for normalize in (True, False):
         options = ["--json", "-q", *(() if normalize else ("--no-normalize",))]
-        expected = json.loads(program("embed", model.path, *options, "-p", texts[0], "-p", texts[1]))
+        expected = json.loads(
+            program("embed", model.path, *options, "-p", texts[0], "-p", texts[1])
+        )
         found = model.embed(texts, normalize=normalize)
         assert found.shape == (3, model.hidden_size) and found.dtype == np.float32
         np.testing.assert_array_equal(found[:2], np.array(expected, np.float32))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The packed weights of BitNet checkpoints, and Rotor's two bit-planes.
 
-A BitNet checkpoint (``weight`` of dtype uint8 beside ``weight_scale``) keeps four rows in a byte: with
-``quarter = ceil(rows / 4)``, bits 2i and 2i + 1 of byte (r, c) are trit + 1 of row i * quarter + r.
+A BitNet checkpoint (``weight`` of dtype uint8 beside ``weight_scale``) keeps four rows in a byte:
+with ``quarter = ceil(rows / 4)``, bits 2i and 2i + 1 of byte (r, c) are trit + 1 of row i * quarter
++ r.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def unpack_bitnet_weights(packed: NDArray[np.uint8], rows: int | None = None) ->
     most = 4 * found.shape[0]
     count = most if rows is None else rows
     if found.size == 0 or -(-count // 4) != found.shape[0]:
-        raise ValueError(f"rows: expected {max(1, most - 3)} to {most} for {found.shape}, got {rows}")
+        raise ValueError(
+            f"rows: expected {max(1, most - 3)} to {most} for {found.shape}, got {rows}"
+        )
     codes = np.concatenate([found >> shift & 3 for shift in (0, 2, 4, 6)])[:count]
     if (odd := np.argwhere(codes == 3)).size:
         row, col = odd[0]

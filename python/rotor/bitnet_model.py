@@ -65,7 +65,9 @@ class ModelConfig:
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
         values = json.loads(text)
-        names = [name for name in cls.__dataclass_fields__ if name not in ("end_of_generation", "file")]
+        names = [
+            name for name in cls.__dataclass_fields__ if name not in ("end_of_generation", "file")
+        ]
         known = {name: values[name] for name in names if name in values}
         return cls(**known, end_of_generation=tuple(values["end_of_generation"]), file=values)
 
@@ -105,7 +107,8 @@ class BitNetModel:
     def hidden_states(
         self, tokens: Sequence[int] | NDArray[Any], cache: list[LayerCache] | None = None
     ) -> Floats:
-        """What the head multiplies: float32 (tokens, hidden). The tokens follow those of the cache."""
+        """What the head multiplies: float32 (tokens, hidden). The tokens follow those of the
+        cache."""
         ids = arrays.tokens(tokens, self.config.vocab_size)
         caches = self.new_cache() if cache is None else cache
         if len(caches) != len(self.blocks):
@@ -135,9 +138,9 @@ def load_bitnet_model(
     """The model of a file as blocks.
 
     path: what :meth:`rotor.Model.from_pretrained` takes; without the compiled part a .rotor file.
-    use_gpu: blocks compute on the processor alone, so True is an UnsupportedError. kv_type: "f16", as
-    the engine keeps keys and values by default, or "f32". progress: called with (layers loaded, all
-    layers), first with 0.
+    use_gpu: blocks compute on the processor alone, so True is an UnsupportedError. kv_type: "f16",
+    as the engine keeps keys and values by default, or "f32". progress: called with (layers loaded,
+    all layers), first with 0.
     """
     if use_gpu:
         raise UnsupportedError("use_gpu: the blocks compute on the processor")
@@ -181,7 +184,10 @@ def _block(file: ModelFile, config: ModelConfig, layer: int, kv_type: str) -> Tr
             input_norm=norm(file.input_norm(layer, name)),
         )
 
-    attention_norm, ffn_norm = norm(file.norm(layer, "attn_norm")), norm(file.norm(layer, "ffn_norm"))
+    attention_norm, ffn_norm = (
+        norm(file.norm(layer, "attn_norm")),
+        norm(file.norm(layer, "ffn_norm")),
+    )
     assert attention_norm is not None and ffn_norm is not None
     scaling = config.file.get("rope_scaling", {})
     attention = MultiHeadAttention(

@@ -30,9 +30,9 @@ def ternary_gemm(
 def ternary_gemm(x: NDArray[Any], w: NDArray[np.int8] | ops.PackedMatrix) -> NDArray[Any]:
     """x (..., cols) times w (rows, cols) transposed: (..., rows).
 
-    x of int8: exact sums, int32. x of float32: each vector becomes int8 by its largest magnitude, the
-    sums are exact, then scaled (docs/numerics.md): float32. w: int8 trits, which are packed for this
-    call, or a ``rotor.ops.PackedMatrix``, which keeps them packed and may have scales.
+    x of int8: exact sums, int32. x of float32: each vector becomes int8 by its largest magnitude,
+    the sums are exact, then scaled (docs/numerics.md): float32. w: int8 trits, which are packed for
+    this call, or a ``rotor.ops.PackedMatrix``, which keeps them packed and may have scales.
 
     TypeError: another type; ValueError: shapes that do not fit, a value that is no trit;
     FloatingPointError: infinity or NaN in x.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text from a model, token by token, with the strategy that chooses them as an object.
 
-The rule of the draw is that of the whole project (docs/sampling.md): a seed gives the same tokens from
-:class:`rotor.Model` and from blocks, with a cache and without.
+The rule of the draw is that of the whole project (docs/sampling.md): a seed gives the same tokens
+from :class:`rotor.Model` and from blocks, with a cache and without.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Strategy:
     """What all strategies have: the seed, and the control of repetition.
 
     repeat_penalty divides positive and multiplies negative logits of the tokens seen among the last
-    repeat_last_n (-1: all); presence_penalty is subtracted from them once, frequency_penalty once for
-    each time. ValueError, on use, names a field that makes no sense.
+    repeat_last_n (-1: all); presence_penalty is subtracted from them once, frequency_penalty once
+    for each time. ValueError, on use, names a field that makes no sense.
     """
 
     repeat_penalty: float = 1.0
@@ -85,8 +85,8 @@ class NucleusSampling(Strategy):
 class TextGenerator:
     """Writes text with a model: a :class:`rotor.Model`, or blocks (:class:`BitNetModel`).
 
-    tokenizer: left out, the one of a ``rotor.Model``. use_cache: False computes the whole text again
-    for every token; the answer is the same. sampling_strategy: left out, greedy.
+    tokenizer: left out, the one of a ``rotor.Model``. use_cache: False computes the whole text
+    again for every token; the answer is the same. sampling_strategy: left out, greedy.
     """
 
     def __init__(
@@ -103,11 +103,15 @@ class TextGenerator:
             tokenizer if tokenizer is not None else model.tokenizer  # type: ignore[union-attr]
         )
         self.use_cache = use_cache
-        self.sampling_strategy = GreedySampling() if sampling_strategy is None else sampling_strategy
+        self.sampling_strategy = (
+            GreedySampling() if sampling_strategy is None else sampling_strategy
+        )
 
     def generate(self, prompt: str, max_new_tokens: int = 64) -> str:
         """The answer's text, up to a token with which the model ends."""
-        return self.tokenizer.decode(list(self.tokens(self.tokenizer.encode(prompt), max_new_tokens)))
+        return self.tokenizer.decode(
+            list(self.tokens(self.tokenizer.encode(prompt), max_new_tokens))
+        )
 
     def tokens(self, prompt: Sequence[int], max_new_tokens: int = 64) -> Iterator[int]:
         """The answer's tokens as they are drawn, the one that ends it included.
@@ -120,7 +124,7 @@ class TextGenerator:
             yield from self._stream(self.model, prompt, max_new_tokens)
             return
         blocks = self.model if isinstance(self.model, BitNetModel) else None
-        vocabulary = (blocks.config.vocab_size if blocks else self.model.vocabulary)  # type: ignore[union-attr]
+        vocabulary = blocks.config.vocab_size if blocks else self.model.vocabulary  # type: ignore[union-attr]
         sampler = ops.Sampler(self.sampling_strategy.params(), vocabulary)
         text = arrays.tokens(prompt, vocabulary)
         cache = blocks.new_cache() if blocks and self.use_cache else None

@@ -31,7 +31,19 @@ MAGIC = b"GGUF"
 MOST_DIMENSIONS = 4
 STRING, ARRAY = 8, 9
 # Types of metadata values: one struct each.
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 # Types of tensors: name, values of a block, bytes of a block.
 TYPES = {
     0: ("F32", 1, 4),
@@ -50,7 +62,8 @@ TYPES = {
 
 @dataclass(frozen=True)
 class GGUFTensor:
-    """A tensor of the file. shape: rows first. type: its name, or "type N" where it is not known here;
+    """A tensor of the file. shape: rows first. type: its name, or "type N" where it is not known
+    here;
     offset: of its first byte in the file; nbytes: None where the type is not known."""
 
     name: str
@@ -105,8 +118,9 @@ class _Reader:
 class GGUFFile:
     """An opened file. ``metadata``: values by key; ``tensors``: :class:`GGUFTensor` by name.
 
-    FormatError, a ValueError: the file contradicts its format, or itself; the message names place and
-    sizes. UnsupportedError: well-formed, but not read here. Nothing large is read before it is asked for.
+    FormatError, a ValueError: the file contradicts its format, or itself; the message names place
+    and sizes. UnsupportedError: well-formed, but not read here. Nothing large is read before it is
+    asked for.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -117,7 +131,8 @@ class GGUFFile:
             self._read_header(_Reader(self.path, file, self._size))
 
     def read(self, name: str) -> NDArray[Any]:
-        """The values of a tensor of floats or int8, as float32 or int8; its bytes, uint8, of a block
+        """The values of a tensor of floats or int8, as float32 or int8; its bytes, uint8, of a
+        block
         type."""
         tensor, data = self._bytes(name)
         if tensor.type == "F32":
@@ -130,14 +145,18 @@ class GGUFFile:
         return data.view(np.int8).reshape(tensor.shape) if tensor.type == "I8" else data
 
     def trits(self, name: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-        """Trits int8 (rows, cols) and scales of a TQ1_0 or TQ2_0 tensor: float32 (rows, cols / 256),
+        """Trits int8 (rows, cols) and scales of a TQ1_0 or TQ2_0 tensor: float32 (rows, cols /
+        256),
         one for each 256 columns.
 
-        I2_S has no one meaning (its blocks differ between programs): ``load_bitnet_model`` finds it out.
+        I2_S has no one meaning (its blocks differ between programs): ``load_bitnet_model`` finds it
+        out.
         """
         tensor, data = self._bytes(name)
         if tensor.type not in _TERNARY or len(tensor.shape) != 2:
-            raise UnsupportedError(f"{self.path}: {name}: {tensor.type} of shape {tensor.shape} as trits")
+            raise UnsupportedError(
+                f"{self.path}: {name}: {tensor.type} of shape {tensor.shape} as trits"
+            )
         _, values, size = next(entry for entry in TYPES.values() if entry[0] == tensor.type)
         blocks = data.reshape(-1, size)
         codes = _TERNARY[tensor.type](blocks[:, :-2])

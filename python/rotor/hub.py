@@ -43,7 +43,8 @@ def find_model(
     ``HF_HUB_CACHE``. local_files_only: ask nobody; FileNotFoundError if it is not all there. token:
     a token, None or True for the one of ``HF_TOKEN`` or the file it lies in, False for none.
     progress: called with (file, bytes so far, bytes in all) a few times a second, or a bar like
-    tqdm's. An exception that it raises, or Ctrl-C, ends the download; the next one goes on from there.
+    tqdm's. An exception that it raises, or Ctrl-C, ends the download; the next one goes on from
+    there.
 
     ConnectionError: no network, access refused. VerificationError: the content is not what the hub
     says. FileNotFoundError, UnsupportedError, ValueError: nothing like it, or several files fit.

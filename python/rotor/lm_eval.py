@@ -3,30 +3,28 @@
 
     python -m rotor.lm_eval --model rotor --model_args pretrained=stories --tasks lambada_openai
 
-Newer versions of the harness find ``--model rotor`` by themselves. Log-likelihoods are the engine's:
-those of ``rotor eval --details``, to the last bit.
+Newer versions of the harness find ``--model rotor`` by themselves. Log-likelihoods are the
+engine's: those of ``rotor eval --details``, to the last bit.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 try:
+    import lm_eval.models  # noqa: F401  # the harness registers its own only before anybody else's
     from lm_eval.api.model import LM
     from lm_eval.api.registry import register_model
 except ImportError as error:
-    raise ImportError("rotor.lm_eval is a model of lm-evaluation-harness: pip install lm_eval") from error
+    raise ImportError(
+        "rotor.lm_eval is a model of lm-evaluation-harness: pip install lm_eval"
+    ) from error
 
 from rotor.model import Model
 from rotor.numpy_sampler import log_softmax
 from rotor.tokenizer import BitNetTokenizer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_GENERATED = 256  # where a task does not say how many tokens it wants
 
@@ -35,9 +33,9 @@ MAX_GENERATED = 256  # where a task does not say how many tokens it wants
 class RotorLM(LM):  # type: ignore[misc]  # the harness has no types
     """A model of the harness.
 
-    pretrained: what :meth:`rotor.Model.from_pretrained` takes. threads, context, revision, cache_dir,
-    token: the same. add_bos_token: put begin-of-text in front where the tokenizer wants it. Other
-    arguments, such as batch_size and device, say nothing to a processor and are ignored.
+    pretrained: what :meth:`rotor.Model.from_pretrained` takes. threads, context, revision,
+    cache_dir, token: the same. add_bos_token: put begin-of-text in front where the tokenizer wants
+    it. Other arguments, such as batch_size and device, say nothing to a processor and are ignored.
     """
 
     def __init__(
@@ -121,7 +119,8 @@ class RotorLM(LM):  # type: ignore[misc]  # the harness has no types
         return ends[0] if bos is None else bos
 
     def _encoded_pair(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        """White space at the end of the context goes to the continuation; its tokens are those of the
+        """White space at the end of the context goes to the continuation; its tokens are those of
+        the
         whole behind as many as the context alone has."""
         if context == "":
             return [self._prefix()], self._encode(continuation, bos=False)
@@ -145,7 +144,8 @@ class RotorLM(LM):  # type: ignore[misc]  # the harness has no types
         return total, greedy
 
     def _windows(self, tokens: list[int]) -> Iterator[tuple[list[int], list[int]]]:
-        """Every token once, after as many before it as the context holds; the last window is full."""
+        """Every token once, after as many before it as the context holds; the last window is
+        full."""
         size = self.model.context
         if not tokens:
             return

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 Prompt = str | Sequence[int]
 Message = Mapping[str, str]
-# Called with the tokens so far, prompt and answer, int32 (tokens,), and the logits of the next, float32
-# (vocabulary,), which it changes in place (-inf bans a token) or returns changed.
-LogitsProcessor = Callable[["NDArray[np.int32]", "NDArray[np.float32]"], "NDArray[np.float32] | None"]
+# Called with the tokens so far, prompt and answer, int32 (tokens,), and the logits of the next,
+# float32 (vocabulary,), which it changes in place (-inf bans a token) or returns changed.
+LogitsProcessor = Callable[
+    ["NDArray[np.int32]", "NDArray[np.float32]"], "NDArray[np.float32] | None"
+]
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ class Options(TypedDict, total=False):
     speculate: bool  # False: no drafts; the answers are the same
     beam_width: int  # 2 or more: beam search
     length_penalty: float  # of beam search
-    # Before biases, penalties and filters; one after the other. Not with beam search. What one raises
-    # ends the generation.
+    # Before biases, penalties and filters; one after the other. Not with beam search. What one
+    # raises ends the generation.
     logits_processor: LogitsProcessor | Sequence[LogitsProcessor]
     temperature: float
     top_k: int
@@ -142,9 +144,10 @@ class Model:
         sequences: int = 1,
         every_logit: bool = False,
     ) -> Model:
-        """Opens a Hugging Face folder, a .safetensors, .gguf or .rotor file, a model that ships with
-        Rotor, or one of the hub (``org/name[@revision][:file]`` or an alias), which is downloaded if
-        the cache has not all of it; :func:`rotor.hub.find_model` has what the arguments mean.
+        """Opens a Hugging Face folder, a .safetensors, .gguf or .rotor file, a model that ships
+        with
+        Rotor, or one of the hub (``org/name[@revision][:file]`` or an alias), which is downloaded
+        if the cache has not all of it; :func:`rotor.hub.find_model` has what the arguments mean.
 
         threads: 0: what the affinity mask and the control group allow. context: most positions of
         prompt and answer, 0: the model's own, at most 4096. sequences: answers at once that there

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The packed layouts of trits in NumPy: docs/formats once more, and the same bytes.
 
-:mod:`rotor.ops` takes these where the compiled part is missing. A matrix is cut into row blocks of 16
-rows, a row block into tiles of 64 bytes along the columns; both are filled up with zero trits.
+:mod:`rotor.ops` takes these where the compiled part is missing. A matrix is cut into row blocks of
+16 rows, a row block into tiles of 64 bytes along the columns; both are filled up with zero trits.
 """
 
 from __future__ import annotations

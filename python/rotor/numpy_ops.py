@@ -2,8 +2,8 @@
 """The engine's operations in NumPy: docs/numerics.md once more, and the same bits.
 
 :mod:`rotor.ops` takes these where the compiled part is missing. Arrays are C-contiguous and checked
-by the caller; floats are float32. An operation that NumPy does on single elements is correctly rounded
-by IEEE 754; sums go through :func:`ordered_sum`, exp and the angles are computed by series.
+by the caller; floats are float32. An operation that NumPy does on single elements is correctly
+rounded by IEEE 754; sums go through :func:`ordered_sum`, exp and the angles are computed by series.
 """
 
 from __future__ import annotations
@@ -164,14 +164,12 @@ def gated(gate: Floats, up: Floats, activation: str) -> Floats:
         return (gate * sigmoid) * up
 
 
-def attend(
-    q: Floats, k: Floats, v: Floats, position: int, kv_type: str, window: int = 0
-) -> Floats:
+def attend(q: Floats, k: Floats, v: Floats, position: int, kv_type: str, window: int = 0) -> Floats:
     """Causal attention.
 
-    q (tokens, heads, head_dim) at ``position`` and after; k and v (positions, kv_heads, head_dim), all
-    up to the last token's. kv_type: what the cache keeps them as, "f16" or "f32". window: positions a
-    query sees, 0: all.
+    q (tokens, heads, head_dim) at ``position`` and after; k and v (positions, kv_heads, head_dim),
+    all up to the last token's. kv_type: what the cache keeps them as, "f16" or "f32". window:
+    positions a query sees, 0: all.
     """
     tokens, heads, dim = q.shape
     group = heads // k.shape[1]
@@ -239,7 +237,8 @@ def dot_rows(w: Floats, x: Floats) -> Floats:
 class PackedMatrix:
     """A matrix of trits with its scales; the part of ``rotor._core.PackedMatrix`` that blocks use.
 
-    trits: int8 (rows, cols). scale: float, float32 (1,) or (rows,), or with group_cols (rows, groups).
+    trits: int8 (rows, cols). scale: float, float32 (1,) or (rows,), or with group_cols (rows,
+    groups).
     """
 
     def __init__(

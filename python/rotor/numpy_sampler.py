@@ -54,9 +54,11 @@ class Sampler:
         self.vocabulary = vocabulary
 
     def draw(self, logits: NDArray[np.float32], tokens: NDArray[np.int32], answer: int = 0) -> int:
-        """The token that follows ``tokens`` in the answer of that index, given its logits (vocabulary,).
+        """The token that follows ``tokens`` in the answer of that index, given its logits
+        (vocabulary,).
 
-        A logit may be minus infinity: the token is banned. FloatingPointError: another is not finite.
+        A logit may be minus infinity: the token is banned. FloatingPointError: another is not
+        finite.
         """
         p = self.params
         row = self._adjusted(logits, tokens)
@@ -110,7 +112,9 @@ def log_softmax(logits: NDArray[np.float32]) -> Doubles:
 def _check_finite(row: NDArray[np.float32]) -> None:
     odd = np.flatnonzero(np.isnan(row) | (row == np.inf))
     if len(odd):
-        raise FloatingPointError(f"the logit of token {odd[0]} is {row[odd[0]]}, expected a finite number")
+        raise FloatingPointError(
+            f"the logit of token {odd[0]} is {row[odd[0]]}, expected a finite number"
+        )
 
 
 def _weights(row: NDArray[np.float32], kept: NDArray[np.int64]) -> tuple[Doubles, Doubles]:

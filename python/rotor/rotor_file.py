@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A .rotor file (docs/formats/rotor-file.md) in NumPy: what ``rotor._core.ModelFile`` gives of it.
 
-:mod:`rotor.bitnet_model` takes this where the compiled part is missing. Every size is checked against
-the file before anything is read.
+:mod:`rotor.bitnet_model` takes this where the compiled part is missing. Every size is checked
+against the file before anything is read.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class RotorFile:
         if not isinstance(header, dict) or not isinstance(header.get("__metadata__"), dict):
             raise FormatError(f"{path}: the header has no metadata")
         if header["__metadata__"].get("rotor.version") != "1":
-            raise UnsupportedError(f"{path}: no .rotor file of version 1; other files need the compiled part")
+            raise UnsupportedError(
+                f"{path}: no .rotor file of version 1; other files need the compiled part"
+            )
         self._header = header
         self._config_text = self._tensor("config").tobytes()
         self._config = self._read_config()
@@ -70,7 +72,7 @@ class RotorFile:
     def scale(self, layer: int, name: str) -> Floats:
         found = self._tensor(f"layers.{layer}.{name}.scale")
         rows, _ = self._shape(name)
-        if found.dtype == np.uint16 or found.shape not in ((1,), (rows,)) and found.ndim != 2:
+        if found.dtype == np.uint16 or (found.shape not in ((1,), (rows,)) and found.ndim != 2):
             raise FormatError(f"{self.path}: layers.{layer}.{name}.scale of shape {found.shape}")
         return found.astype(np.float32)
 
@@ -111,7 +113,9 @@ class RotorFile:
         try:
             return found.decode()
         except UnicodeDecodeError as error:
-            raise UnsupportedError(f"{self.path}: this tokenizer needs the compiled part") from error
+            raise UnsupportedError(
+                f"{self.path}: this tokenizer needs the compiled part"
+            ) from error
 
     def _read_config(self) -> dict[str, Any]:
         try:
@@ -126,7 +130,9 @@ class RotorFile:
                 raise FormatError(f"{self.path}: config: {name} is {value}")
         theta = config.get("rope_theta")
         if not isinstance(theta, int | float) or not 1 < theta < 1e12 or config["head_dim"] % 2:
-            raise FormatError(f"{self.path}: config: rope_theta {theta}, head_dim {config['head_dim']}")
+            raise FormatError(
+                f"{self.path}: config: rope_theta {theta}, head_dim {config['head_dim']}"
+            )
         return config
 
     def _shape(self, name: str) -> tuple[int, int]:
@@ -140,7 +146,9 @@ class RotorFile:
         return shapes[name]
 
     def _floats(self, name: str) -> Floats | None:
-        return None if name not in self._header else self._tensor(name, np.float32).astype(np.float32)
+        return (
+            None if name not in self._header else self._tensor(name, np.float32).astype(np.float32)
+        )
 
     def _table(self, name: str, kind: str) -> Floats:
         if kind not in ("f32", "f16", "bf16"):

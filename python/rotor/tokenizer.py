@@ -10,6 +10,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,9 +40,9 @@ class BitNetTokenizer:
     """Text to tokens and back, by the tokenizer of a model's file.
 
     path: any model or folder that Rotor reads, a tokenizer.json, a tiktoken or SentencePiece
-    tokenizer.model, a GGUF file. Without the compiled part: a .rotor file, a folder or a tokenizer.json
-    with the byte-level BPE of Llama 3; the tokens are the same. FormatError and UnsupportedError name
-    the file.
+    tokenizer.model, a GGUF file. Without the compiled part: a .rotor file, a folder or a
+    tokenizer.json with the byte-level BPE of Llama 3; the tokens are the same. FormatError and
+    UnsupportedError name the file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -120,7 +121,9 @@ class ByteLevelBPE:
             self._ranks = {(left, right): rank for rank, (left, right) in enumerate(pairs)}
             self._ignore_merges = bool(model.get("ignore_merges"))
             self._bytes = {
-                id_: bytes(letters[c] for c in token) if set(token) <= letters.keys() else token.encode()
+                id_: bytes(letters[c] for c in token)
+                if set(token) <= letters.keys()
+                else token.encode()
                 for token, id_ in self._ids.items()
             }
             added = {int(token["id"]): token for token in spec.get("added_tokens", [])}
@@ -162,8 +165,7 @@ class ByteLevelBPE:
         """The adjacent pair of the lowest rank is joined, wherever it is, until no pair has one."""
         last = len(self._ranks)
         while len(parts) > 1:
-            pairs = list(zip(parts, parts[1:], strict=False))
-            best = min(pairs, key=lambda pair: self._ranks.get(pair, last))
+            best = min(pairwise(parts), key=lambda pair: self._ranks.get(pair, last))
             if best not in self._ranks:
                 break
             joined: list[str] = []
@@ -205,7 +207,9 @@ def _pattern() -> re.Pattern[str]:
     out, within = "", False
     at = 0
     while at < len(LLAMA3):
-        token = next((name for name in (*classes, r"\S") if LLAMA3.startswith(name, at)), LLAMA3[at])
+        token = next(
+            (name for name in (*classes, r"\S") if LLAMA3.startswith(name, at)), LLAMA3[at]
+        )
         if token == r"\S":
             out += f"[^{_SPACES}]"
         elif token in classes:

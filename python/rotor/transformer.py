@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parts of a ternary decoder, each a small callable over NumPy arrays.
 
-They compute what the engine computes, in its order (docs/numerics.md), so a model that is put together
-from them gives the engine's logits bit for bit. They are for study and for building something else;
-:class:`rotor.Model` is the quick way to run a model. Activations are float32, one row a token.
+They compute what the engine computes, in its order (docs/numerics.md), so a model that is put
+together from them gives the engine's logits bit for bit. They are for study and for building
+something else; :class:`rotor.Model` is the quick way to run a model. Activations are float32, one
+row a token.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class RMSNorm:
 class TernaryLinear:
     """A matrix of trits with its scales; activations become int8 by their largest magnitude.
 
-    trits: int8 (rows, cols). scale: float; float32 (rows,); or with ``group_cols`` of 64, 128 or 256
-    float32 or float16 (rows, ceil(cols / group_cols)). input_norm: of this matrix alone.
+    trits: int8 (rows, cols). scale: float; float32 (rows,); or with ``group_cols`` of 64, 128 or
+    256 float32 or float16 (rows, ceil(cols / group_cols)). input_norm: of this matrix alone.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class TernaryLinear:
             else:
                 scale = float(arrays.array(scale.reshape(-1), "scale", np.float32, (1,))[0])
         if not np.isfinite(scale).all() or not np.all(np.asarray(scale) > 0):
-            raise ValueError(f"scale: expected finite numbers above 0 for a matrix of {found.shape}")
+            raise ValueError(
+                f"scale: expected finite numbers above 0 for a matrix of {found.shape}"
+            )
         self.packed = ops.PackedMatrix(found, scale, group_cols=group_cols)
         self.input_norm = input_norm
 
@@ -148,7 +151,8 @@ class MultiHeadAttention:
         self.window, self.kv_type = window, kv_type
 
     def mixed(self, x: Floats, cache: LayerCache | None = None) -> Floats:
-        """What the output projection takes: (tokens, heads * head_dim), normed if there is a norm."""
+        """What the output projection takes: (tokens, heads * head_dim), normed if there is a
+        norm."""
         found = arrays.array(x, "x", np.float32, (None, self.query.shape[1]))
         cache = LayerCache() if cache is None else cache
         tokens, position = len(found), len(cache)
@@ -174,7 +178,8 @@ class MultiHeadAttention:
 
 
 class GatedFFN:
-    """down(sub_norm(g(gate(x)) * up(x))) with g(x) = max(x, 0)^2 ("relu2") or x * sigmoid(x) ("silu").
+    """down(sub_norm(g(gate(x)) * up(x))) with g(x) = max(x, 0)^2 ("relu2") or x * sigmoid(x)
+    ("silu").
 
     gate and up (ffn, hidden), down (hidden, ffn).
     """

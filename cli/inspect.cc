@@ -229,6 +229,9 @@ void print_json(const Findings& f) {
       {"ffn_sub_norm", c.ffn_sub_norm},
       {"qk_norm", c.qk_norm},
       {"input_norms", c.input_norms},
+      {"post_norms", c.post_norms},
+      {"attention_window", c.attention_window},
+      {"global_every", c.global_every},
       {"activations", c.float_activations ? "float" : "int8"},
       {"embed_scale", c.embed_scale},
       {"residual_scale", c.residual_scale},
@@ -286,10 +289,11 @@ void print_text(const Findings& f) {
   fmt::print("  architecture  {} {}\n", c.family, c.name);
   fmt::print("  sizes         {} layers, hidden {}, ffn {}, {} heads, {} kv heads, head dim {}\n",
              c.layers, c.hidden, c.ffn, c.heads, c.kv_heads, c.head_dim);
-  fmt::print("  layers        {}{}{}{}, rotary base {:g}, scaling {}\n",
+  fmt::print("  layers        {}{}{}{}{}, rotary base {:g}, scaling {}\n",
              activation_name(c.activation), c.attn_sub_norm ? ", norms before o and down" : "",
              c.qk_norm ? ", norms of the heads of q and k" : "",
-             c.input_norms ? ", a norm for each matrix" : "", c.rope_theta,
+             c.input_norms ? ", a norm for each matrix" : "",
+             c.post_norms ? ", norms after attention and feed-forward" : "", c.rope_theta,
              rope_scaling_name(c.rope_scaling.type));
   if (c.embed_scale != 1.0f || c.residual_scale != 1.0f || c.head_divisor != 1.0f) {
     fmt::print("  multipliers   embedding {:g}, added by half layers {:g}, head 1/{:g}\n", c.embed_scale,

@@ -95,6 +95,16 @@ inline std::vector<IdentityModel> identity_models() {
   minicpm.embed_scale = 12.0f;
   minicpm.residual_scale = 0.99f;
   minicpm.head_divisor = 9.0f;
+  ModelConfig gemma = own_norms;
+  gemma.layers = 3;
+  gemma.post_norms = true;
+  gemma.activation = Activation::kGeluTanh;
+  gemma.rope_scaling = {};
+  gemma.attention_window = 70;
+  gemma.global_every = 3;
+  gemma.local_rope_theta = 5000.0;
+  gemma.attention_scale = 0.07f;
+  gemma.embed_scale = 8.5f;
   const TestModelOptions f32{FloatType::kF32, Scale::kTensor, 1};
   const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
   const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
@@ -132,6 +142,8 @@ inline std::vector<IdentityModel> identity_models() {
        "882ce3103b636fd65c6d9437b9d7c4f4016ccfe7fdf5be7d4335ac7566f44707"},
       {"float_activations_groups_f32", 0, float_groups, groups, KvType::kF32,
        "79649e87b23a859510aad0f43fe4fd76a6e89b6c1bbbf1ea22f7c270ce4dab69"},
+      {"windows_of_some_layers_f16", 2, gemma, f32, KvType::kF16,
+       "a45171745c900337e0c774dd48544ad05fbaafad9e1ea6317085ed8b14700c90"},
       {"multipliers_f16", 1, minicpm, bf16, KvType::kF16,
        "09d92f2f6bd63b526da1ecec31699ae6bd651d9c6947f4bf51f666a479e08dc7"},
   };

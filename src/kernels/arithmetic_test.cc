@@ -171,5 +171,24 @@ TEST(GatedSilu, IsTheLogisticGate) {
   }
 }
 
+TEST(GatedGelu, IsTheTanhForm) {
+  const KernelTable& table = kernel_table(IsaLevel::kScalar);
+  const auto gelu = [&](float x) {
+    const float up = 3.0f;
+    float out = 0.0f;
+    table.gated_gelu(&x, &up, 1, &out);
+    return out;
+  };
+  for (const float x : {-9.0f, -3.0f, -1.5f, -0.0f, 0.0f, 1e-6f, 0.7f, 3.0f, 40.0f}) {
+    const double inner = std::sqrt(2.0 / std::acos(-1.0)) * (x + 0.044715 * std::pow(double{x}, 3));
+    // The tail below -5 is that of exp: 0.5 (1 + tanh) = 1 / (1 + exp(-2 inner)).
+    const double expected = 3.0 * x / (1.0 + std::exp(-2.0 * inner));
+    EXPECT_NEAR(gelu(x), expected, 2e-5 * std::fabs(expected)) << x;
+  }
+  EXPECT_EQ(gelu(-1e30f), 0.0f);  // although the cube overflows
+  EXPECT_EQ(gelu(1e30f), 1e30f * 3.0f);
+  EXPECT_TRUE(std::isnan(gelu(std::nanf(""))));
+}
+
 }  // namespace
 }  // namespace rotor

@@ -106,6 +106,7 @@ using AddTo = void (*)(float* x, const float* y, size_t n);
 // out[i] = g(gate[i]) * up[i]; out may be gate. NaN stays NaN.
 // gated_relu2: g(x) = r * r with r = x < 0 ? 0 : x.
 // gated_silu: g(x) = x * s with e = exp(-|x|), s = 1 / (1 + e) for x >= 0 and e / (1 + e) below.
+// gated_gelu: g(x) = x * s, s as above but of 2 sqrt(2 / pi) (x + 0.044715 x^3): GELU by tanh.
 using Gated = void (*)(const float* gate, const float* up, size_t n, float* out);
 
 // Rotary embedding in the half-split pairing, in place: for i < head_dim / 2, the pair

@@ -23,6 +23,7 @@ struct KernelTable {
   AddTo add_to;
   Gated gated_relu2;
   Gated gated_silu;
+  Gated gated_gelu;
   Rope rope;
   ToF16 to_f16;
   FromF16 from_f16;

@@ -20,7 +20,7 @@ Status check_size(const char* field, size_t value, size_t max = kMaxSize) {
   return {};
 }
 
-constexpr std::array<std::string_view, 2> kActivations = {"relu2", "silu"};
+constexpr std::array<std::string_view, 3> kActivations = {"relu2", "silu", "gelu_tanh"};
 constexpr std::array<std::string_view, 4> kPoolings = {"unstated", "mean", "first", "last"};
 
 }  // namespace
@@ -63,6 +63,14 @@ Status validate(const ModelConfig& c) {
   if (!(c.rope_theta > 1.0 && c.rope_theta < 1e12)) {
     return format_error("config: rope_theta must lie in (1, 1e12), got " +
                         std::to_string(c.rope_theta));
+  }
+  if (c.local_rope_theta != 0.0 && !(c.local_rope_theta > 1.0 && c.local_rope_theta < 1e12)) {
+    return format_error("config: the rotary base of layers with a window must lie in (1, 1e12), got " +
+                        std::to_string(c.local_rope_theta));
+  }
+  if (c.attention_scale != 0.0f && !(c.attention_scale > 1e-6f && c.attention_scale < 1e6f)) {
+    return format_error("config: the multiplier of attention must lie in (1e-6, 1e6), got " +
+                        std::to_string(c.attention_scale));
   }
   for (const auto& [name, value] : {std::pair("embedding", c.embed_scale),
                                     std::pair("residual", c.residual_scale),

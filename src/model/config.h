@@ -16,9 +16,9 @@
 namespace rotor {
 
 // The nonlinearity g of the gated feed-forward block down(norm(g(gate) * up)).
-enum class Activation : uint8_t { kRelu2, kSilu };
+enum class Activation : uint8_t { kRelu2, kSilu, kGeluTanh };
 
-std::string_view activation_name(Activation activation);  // "relu2", "silu"
+std::string_view activation_name(Activation activation);  // "relu2", "silu", "gelu_tanh"
 std::optional<Activation> find_activation(std::string_view name);
 
 // How an embedding model makes one vector of those of a text's tokens.
@@ -45,6 +45,7 @@ struct ModelConfig {
   bool ffn_sub_norm = true;   // RMSNorm over ffn before the down projection
   bool qk_norm = false;       // RMSNorm over each head of q and k before they are turned
   bool input_norms = false;   // each matrix of a layer has an RMSNorm of its own on its input
+  bool post_norms = false;    // RMSNorm of what attention adds, and of what the feed-forward block adds
   bool float_activations = false;  // matrices multiply activations as they are, not rounded to int8
   float embed_scale = 1.0f;     // multiplies the rows of the embedding
   float residual_scale = 1.0f;  // multiplies what each half of a layer adds
@@ -52,9 +53,16 @@ struct ModelConfig {
   bool tied_head = true;      // the head is the embedding
   Pooling pooling = Pooling::kUnstated;
   size_t attention_window = 0;  // positions a query sees, itself included; 0: all
+  size_t global_every = 0;      // of so many layers the last one has no window; 0: all have it
+  double local_rope_theta = 0;  // of layers with a window, unscaled; 0: they are turned as the others
+  float attention_scale = 0;    // multiplies q . k; 0: head_dim^-0.5
 
   size_t q_rows() const { return heads * head_dim; }
   size_t kv_rows() const { return kv_heads * head_dim; }
+  // Whether a layer has the window.
+  bool is_local(size_t layer) const {
+    return attention_window != 0 && (global_every == 0 || (layer + 1) % global_every != 0);
+  }
   size_t group() const { return heads / kv_heads; }  // query heads that share one key/value head
 
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;

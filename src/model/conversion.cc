@@ -140,6 +140,9 @@ Status check_family_layers(const ModelConfig& c, const std::string& container) {
   if (c.embed_scale != 1.0f || c.residual_scale != 1.0f || c.head_divisor != 1.0f) {
     return refuse("with multipliers of embedding, layers and head");
   }
+  if (c.post_norms || c.global_every != 0 || c.activation == Activation::kGeluTanh) {
+    return refuse("with Gemma's layers");
+  }
   if (c.float_activations) {
     return refuse("whose activations stay floats");
   }

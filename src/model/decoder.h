@@ -13,6 +13,7 @@
 //   ffn_gate_up(layer)       h = g(W_gate int8(norm(x))) * (W_up int8(norm(x)))   (rows, ffn)
 //   ffn_down(layer)          x += W int8(sub_norm(h))
 //   logits()                 head . norm(x), for the rows that want it
+// What attn_out and ffn_down add may pass a norm first, and is multiplied, where the model does so.
 // Where each matrix has a norm of its own, its input is int8(own_norm(norm(x))); where activations stay
 // floats, no int8 is taken.
 //   status()                 ok, or why the numbers are not to be used

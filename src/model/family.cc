@@ -61,8 +61,26 @@ constexpr Family minicpm() {
   return f;
 }
 
+// BitNet-embedding-270M (Gemma3ForCausalLM).
+constexpr Family gemma3() {
+  Family f{"gemma3", "gemma3_text", "", "", {}};
+  f.gemma3 = true;
+  f.norms_plus_one = true;
+  f.post_norms = true;
+  f.qk_norm = true;
+  f.kv_heads = 4;
+  f.head_dim = 256;
+  f.rope_theta = 1e6;
+  f.activation = Activation::kGeluTanh;
+  f.tied_head = true;
+  f.hf_norms[static_cast<size_t>(NormRole::kPostAttn)] = "post_attention_layernorm";
+  f.hf_norms[static_cast<size_t>(NormRole::kFfn)] = "pre_feedforward_layernorm";
+  return f;
+}
+
 // A row with an architecture stands before the one of its model_type alone.
-constexpr std::array kFamilies = {bitnet(), bitnet_1bitllm(), llama(), qwen3(), minicpm()};
+constexpr std::array kFamilies = {bitnet(), bitnet_1bitllm(), llama(), qwen3(), minicpm(),
+                                 gemma3()};
 
 // "'a', 'b' or 'c'"
 std::string either(std::vector<std::string_view> names) {
@@ -126,6 +144,7 @@ ModelConfig config_of(const Family& f) {
   config.attn_sub_norm = f.sub_norms;
   config.ffn_sub_norm = f.sub_norms;
   config.qk_norm = f.qk_norm;
+  config.post_norms = f.post_norms;
   return config;
 }
 

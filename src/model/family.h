@@ -39,12 +39,16 @@ struct Family {
   Activation activation = Activation::kSilu;
   bool tied_head = false;
 
+  bool gemma3 = false;            // layers with a window among others, the embedding times sqrt(hidden)
+  bool norms_plus_one = false;    // gains of norms are kept less one, but not those of single matrices
+  bool post_norms = false;        // of what attention and feed-forward add
   bool multipliers = false;       // config.json has scale_emb, scale_depth and dim_model_base
   bool window_if_absent = true;   // sliding_window counts where use_sliding_window is absent
   bool bits_in_config = false;    // weight_bits and input_bits stand for a quantization_config
   NormNames hf_norms = {"input_layernorm",          "self_attn.q_norm",
                         "self_attn.k_norm",         "self_attn.attn_sub_norm",
-                        "post_attention_layernorm", "mlp.ffn_sub_norm"};
+                        "post_attention_norm",      "post_attention_layernorm",
+                        "mlp.ffn_sub_norm",         "post_feedforward_layernorm"};
   // GGUF files have the rows of q and k in the order of interleaved pairs (model/paired_rows.h).
   bool gguf_pairs_rows = false;
 };

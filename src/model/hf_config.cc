@@ -182,28 +182,43 @@ Status read_rope(JsonValue root, const std::string& name, ModelConfig& model) {
     if (!object->is_object()) {
       return format_error(name + ": '" + key + "': expected an object");
     }
-    ROTOR_TRY(read_number(*object, "rope_theta", name, model.rope_theta));
-    ROTOR_TRY(check_whole_rotation(*object, name));
-    ROTOR_ASSIGN(const std::string type, rope_type(*object, key, name));
+    JsonValue whole = *object;  // of layers without a window, where those are told apart
+    if (const auto local = json_member(*object, "sliding_attention"); local && local->is_object()) {
+      ROTOR_TRY(read_number(*local, "rope_theta", name, model.local_rope_theta));
+      ROTOR_TRY(check_whole_rotation(*local, name));
+      ROTOR_ASSIGN(const std::string type, rope_type(*local, key, name));
+      if (type != "default") {
+        return unsupported(name + ": rotary scaling '" + type + "' of layers with a window is not supported");
+      }
+    }
+    if (const auto full = json_member(*object, "full_attention"); full && full->is_object()) {
+      whole = *full;
+    }
+    ROTOR_TRY(read_number(whole, "rope_theta", name, model.rope_theta));
+    ROTOR_TRY(check_whole_rotation(whole, name));
+    ROTOR_ASSIGN(const std::string type, rope_type(whole, key, name));
     model.rope_scaling = RopeScaling();
     if (type != "default") {
-      ROTOR_TRY(read_rope_scaling(*object, type, root, name, model));
+      ROTOR_TRY(read_rope_scaling(whole, type, root, name, model));
     }
   }
   return {};
 }
 
 Status read_activation(JsonValue root, const std::string& name, ModelConfig& model) {
-  ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "hidden_act", name));
-  if (!value) {
-    return {};
+  for (const char* key : {"hidden_act", "hidden_activation"}) {  // the latter holds for Gemma
+    ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, key, name));
+    if (!value) {
+      continue;
+    }
+    const std::optional<Activation> activation =
+        *value == "gelu_pytorch_tanh" ? Activation::kGeluTanh : find_activation(*value);
+    if (!activation) {
+      return unsupported(name + ": " + key + " '" + *value +
+                         "' is not supported; expected relu2, silu or gelu_pytorch_tanh");
+    }
+    model.activation = *activation;
   }
-  const std::optional<Activation> activation = find_activation(*value);
-  if (!activation) {
-    return unsupported(name + ": hidden_act '" + *value +
-                       "' is not supported; expected relu2 or silu");
-  }
-  model.activation = *activation;
   return {};
 }
 
@@ -226,6 +241,66 @@ Status read_multipliers(JsonValue root, const std::string& name, ModelConfig& mo
   return {};
 }
 
+// Every n-th layer of a list of kinds sees all positions: n, 0 for none. kUnsupported for other patterns.
+Result<size_t> read_layer_types(JsonValue root, const std::string& name) {
+  const std::optional<JsonValue> layer_types = json_member(root, "layer_types");
+  JsonArray list;
+  if (!layer_types || layer_types->get_array().get(list) != simdjson::SUCCESS) {
+    ROTOR_ASSIGN(const std::optional<size_t> every, optional_size(root, "sliding_window_pattern", name));
+    return every.value_or(6);
+  }
+  std::vector<size_t> whole;  // the layers that do, counted from 1
+  size_t layer = 0;
+  for (JsonValue element : list) {
+    ++layer;
+    std::string_view type;
+    if (element.get_string().get(type) != simdjson::SUCCESS ||
+        (type != "full_attention" && type != "sliding_attention")) {
+      return unsupported(name + ": 'layer_types': expected full_attention and sliding_attention, got '" +
+                         std::string(type) + "'");
+    }
+    if (type == "full_attention") {
+      whole.push_back(layer);
+    }
+  }
+  const size_t every = whole.empty() ? 0 : whole[0];
+  for (size_t i = 0; i < whole.size(); ++i) {
+    if (whole[i] != (i + 1) * every) {
+      return unsupported(name + ": 'layer_types': layers that see all positions in other places than "
+                         "every n-th are not supported");
+    }
+  }
+  if (every != 0 && whole.size() != layer / every) {
+    return unsupported(name + ": 'layer_types': layers that see all positions end before the last");
+  }
+  return every;
+}
+
+// Gemma 3: windows, two rotary bases, the embedding times sqrt(hidden), a scale of attention of its own.
+Status read_gemma3(JsonValue root, const std::string& name, ModelConfig& model) {
+  for (const char* key : {"final_logit_softcapping", "attn_logit_softcapping"}) {
+    ROTOR_ASSIGN(const std::optional<double> cap, json_number(root, key, name));
+    if (cap) {
+      return unsupported(name + ": '" + key + "' is not supported");
+    }
+  }
+  ROTOR_ASSIGN(const std::optional<bool> both, json_bool(root, "use_bidirectional_attention", name));
+  if (both.value_or(false)) {
+    return unsupported(name + ": 'use_bidirectional_attention' is not supported");
+  }
+  double scalar = 256.0;
+  ROTOR_TRY(read_number(root, "query_pre_attn_scalar", name, scalar));
+  model.attention_scale = static_cast<float>(1.0 / std::sqrt(scalar));
+  model.embed_scale = static_cast<float>(std::sqrt(static_cast<double>(model.hidden)));
+  ROTOR_ASSIGN(const std::optional<size_t> window, optional_size(root, "sliding_window", name));
+  model.attention_window = window.value_or(4096);
+  ROTOR_ASSIGN(model.global_every, read_layer_types(root, name));
+  if (model.global_every == 1) {  // no layer has the window
+    model.attention_window = model.global_every = 0;
+  }
+  return {};
+}
+
 // Fields that would change what the decoder computes.
 Status check_computed(JsonValue root, const std::string& name, const Family& family,
                       size_t context) {
@@ -241,6 +316,9 @@ Status check_computed(JsonValue root, const std::string& name, const Family& fam
     if (bias.value_or(false)) {
       return unsupported(name + ": " + key + " is not supported");
     }
+  }
+  if (family.gemma3) {
+    return {};
   }
   ROTOR_ASSIGN(const std::optional<int64_t> window, json_integer(root, "sliding_window", name));
   ROTOR_ASSIGN(const std::optional<bool> used, json_bool(root, "use_sliding_window", name));
@@ -408,6 +486,11 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   ROTOR_ASSIGN(const std::optional<double> eps, json_number(root, "rms_norm_eps", name));
   model.rms_eps = eps ? static_cast<float>(*eps) : family.rms_eps;
   model.rope_theta = family.rope_theta;
+  if (family.gemma3) {
+    model.local_rope_theta = 10000.0;
+    ROTOR_TRY(read_number(root, "rope_local_base_freq", name, model.local_rope_theta));
+    ROTOR_TRY(read_gemma3(root, name, model));
+  }
   ROTOR_TRY(read_rope(root, name, model));
   if (family.multipliers) {
     ROTOR_TRY(read_multipliers(root, name, model));

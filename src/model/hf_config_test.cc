@@ -328,6 +328,53 @@ TEST(HfConfig, MultipliersOfMiniCpm) {
   EXPECT_THAT(parse().status().message(), HasSubstr("multiplier of the head"));
 }
 
+// Gemma 3: windows in some layers, with a rotary base of their own.
+TEST(HfConfig, LayersOfGemma3) {
+  HfFiles files = test::hf_files();
+  files.config["model_type"] = R"("gemma3_text")";
+  files.config.erase("quantization_config");
+  files.config.erase("hidden_act");
+  files.config["hidden_activation"] = R"("gelu_pytorch_tanh")";
+  const auto parse = [&] { return parse_hf_config(files.config_json(), "config.json"); };
+  const auto config = parse();
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  const ModelConfig& c = config->model;
+  EXPECT_EQ(c.family, "gemma3");
+  EXPECT_EQ(c.activation, Activation::kGeluTanh);
+  EXPECT_TRUE(c.post_norms && c.qk_norm);
+  EXPECT_EQ(c.embed_scale, 16.0f);  // of 256 columns
+  EXPECT_EQ(c.attention_scale, 0.0625f);
+  EXPECT_EQ(c.attention_window, 4096u);
+  EXPECT_EQ(c.global_every, 6u);
+  EXPECT_EQ(c.local_rope_theta, 10000.0);
+  files.config["layer_types"] = R"(["sliding_attention","full_attention"])";
+  files.config["sliding_window"] = "512";
+  files.config["rope_parameters"] =
+      R"({"full_attention":{"rope_theta":1e6,"rope_type":"default"},
+          "sliding_attention":{"rope_theta":20000,"rope_type":"default"}})";
+  EXPECT_EQ(parse()->model.global_every, 2u);
+  EXPECT_EQ(parse()->model.attention_window, 512u);
+  EXPECT_EQ(parse()->model.rope_theta, 1e6);
+  EXPECT_EQ(parse()->model.local_rope_theta, 20000.0);
+  EXPECT_TRUE(parse()->model.is_local(0));
+  EXPECT_FALSE(parse()->model.is_local(1));
+  files.config["layer_types"] = R"(["full_attention","full_attention"])";
+  EXPECT_FALSE(parse()->model.is_local(0));
+  const std::pair<const char*, const char*> refusals[] = {
+      {"layer_types", R"(["full_attention","sliding_attention"])"},
+      {"layer_types", R"(["linear_attention","full_attention"])"},
+      {"final_logit_softcapping", "30"},
+      {"use_bidirectional_attention", "true"},
+      {"hidden_activation", R"("gelu")"}};
+  for (const auto& [key, value] : refusals) {
+    HfFiles other = files;
+    other.config[key] = value;
+    const Status status = parse_hf_config(other.config_json(), "config.json").status();
+    EXPECT_EQ(status.code(), Code::kUnsupported) << key << " " << value;
+    EXPECT_THAT(status.message(), HasSubstr(key));
+  }
+}
+
 TEST(HfConfig, RefusesWhatIsNotComputed) {
   EXPECT_EQ(with("model_type", R"("gpt2")").status().code(), Code::kUnsupported);
   EXPECT_EQ(refused("model_type", R"("gpt2")"),

@@ -78,7 +78,7 @@ class Opener {
     out.config = c;
     ROTOR_ASSIGN(out.embed, open_rows(prefix_ + hf_names::kEmbed, {c.vocab, c.hidden}));
     ROTOR_TRY(open_head(out));
-    ROTOR_ASSIGN(out.output_norm, read_vector(prefix_ + hf_names::kOutputNorm, c.hidden));
+    ROTOR_ASSIGN(out.output_norm, read_gains(prefix_ + hf_names::kOutputNorm, c.hidden));
     for (size_t i = 0; i < c.layers; ++i) {
       ROTOR_ASSIGN(LayerSource layer, open_layer(i, out));
       out.layers.push_back(std::move(layer));
@@ -175,6 +175,17 @@ class Opener {
     return read_values(entry, type, size);
   }
 
+  // Of a norm of the family's own; Gemma keeps them less one.
+  Result<std::vector<float>> read_gains(const std::string& name, size_t size) {
+    ROTOR_ASSIGN(std::vector<float> gains, read_vector(name, size));
+    if (config_.family->norms_plus_one) {
+      for (float& gain : gains) {
+        gain += 1.0f;
+      }
+    }
+    return gains;
+  }
+
   Result<std::vector<float>> read_values(const Entry& entry, FloatType type, size_t size) const {
     std::vector<std::byte> bytes(entry.tensor->bytes);
     ROTOR_TRY(entry.file->read(*entry.tensor, 0, bytes));
@@ -258,7 +269,7 @@ class Opener {
     }
     for (const LayerNorm& norm : layer_norms(c)) {
       const std::string name = hf_names::layer_norm(*config_.family, index, norm.role);
-      ROTOR_ASSIGN(layer.norm(norm.role), read_vector(prefix_ + name, norm.size));
+      ROTOR_ASSIGN(layer.norm(norm.role), read_gains(prefix_ + name, norm.size));
     }
     return layer;
   }

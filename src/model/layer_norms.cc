@@ -12,8 +12,10 @@ constexpr std::array<Role, kNormRoles> kRoles = {{{"attn_norm", &LayerNorms::att
                                                   {"attn_q_norm", &LayerNorms::q_norm},
                                                   {"attn_k_norm", &LayerNorms::k_norm},
                                                   {"attn_sub_norm", &LayerNorms::attn_sub_norm},
+                                                  {"post_attention_norm", &LayerNorms::post_attn_norm},
                                                   {"ffn_norm", &LayerNorms::ffn_norm},
-                                                  {"ffn_sub_norm", &LayerNorms::ffn_sub_norm}}};
+                                                  {"ffn_sub_norm", &LayerNorms::ffn_sub_norm},
+                                                  {"post_ffw_norm", &LayerNorms::post_ffn_norm}}};
 
 }  // namespace
 
@@ -28,9 +30,15 @@ std::vector<LayerNorm> layer_norms(const ModelConfig& c) {
   if (c.attn_sub_norm) {
     norms.push_back({NormRole::kAttnSub, c.q_rows()});
   }
+  if (c.post_norms) {
+    norms.push_back({NormRole::kPostAttn, c.hidden});
+  }
   norms.push_back({NormRole::kFfn, c.hidden});
   if (c.ffn_sub_norm) {
     norms.push_back({NormRole::kFfnSub, c.ffn});
+  }
+  if (c.post_norms) {
+    norms.push_back({NormRole::kPostFfn, c.hidden});
   }
   return norms;
 }

@@ -44,6 +44,9 @@ TEST(LayerNorms, AreThoseOfTheFlags) {
   c.qk_norm = true;
   EXPECT_EQ(list(), "attn_norm 40 attn_q_norm 12 attn_k_norm 12 attn_sub_norm 48 ffn_norm 40 "
                     "ffn_sub_norm 56 ");
+  c.attn_sub_norm = c.ffn_sub_norm = c.qk_norm = false;
+  c.post_norms = true;
+  EXPECT_EQ(list(), "attn_norm 40 post_attention_norm 40 ffn_norm 40 post_ffw_norm 40 ");
 }
 
 }  // namespace

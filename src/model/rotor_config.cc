@@ -26,7 +26,8 @@ constexpr std::array<std::pair<FloatType, std::string_view>, 7> kFloatTypes = {
 constexpr std::pair<std::string_view, bool ModelConfig::*> kLaterFlags[] = {
     {"qk_norm", &ModelConfig::qk_norm},
     {"input_norms", &ModelConfig::input_norms},
-    {"float_activations", &ModelConfig::float_activations}};
+    {"float_activations", &ModelConfig::float_activations},
+    {"post_norms", &ModelConfig::post_norms}};
 // Written where they are not 1.
 constexpr std::pair<std::string_view, float ModelConfig::*> kMultipliers[] = {
     {"embed_scale", &ModelConfig::embed_scale},
@@ -88,10 +89,17 @@ Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
     ROTOR_ASSIGN(const std::optional<double> value, json_number(root, key, name));
     model.*multiplier = static_cast<float>(value.value_or(1.0));
   }
+  ROTOR_ASSIGN(const std::optional<double> scale, json_number(root, "attention_scale", name));
+  ROTOR_ASSIGN(const std::optional<double> theta, json_number(root, "local_rope_theta", name));
+  model.attention_scale = static_cast<float>(scale.value_or(0.0));
+  model.local_rope_theta = theta.value_or(0.0);
+  if (json_member(root, "global_every")) {
+    ROTOR_TRY(read_size(root, "global_every", name, model.global_every));
+  }
   ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "activation", name));
   const std::optional<Activation> activation = find_activation(value.value_or(""));
   if (!activation) {
-    return unsupported(name + ": 'activation': expected relu2 or silu, got '" +
+    return unsupported(name + ": 'activation': expected relu2, silu or gelu_tanh, got '" +
                        value.value_or("") + "'");
   }
   model.activation = *activation;
@@ -269,6 +277,15 @@ std::string write_rotor_config(const RotorConfig& config) {
     if (m.*multiplier != 1.0f) {
       out[key] = m.*multiplier;
     }
+  }
+  if (m.attention_scale != 0.0f) {
+    out["attention_scale"] = m.attention_scale;
+  }
+  if (m.local_rope_theta != 0.0) {
+    out["local_rope_theta"] = m.local_rope_theta;
+  }
+  if (m.global_every != 0) {
+    out["global_every"] = m.global_every;
   }
   out["attention_window"] = m.attention_window;
   out["embed_type"] = float_type_name(config.embed_type);

@@ -28,6 +28,10 @@ RotorConfig full_config() {
   config.model.qk_norm = true;
   config.model.input_norms = true;
   config.model.float_activations = true;
+  config.model.post_norms = true;
+  config.model.global_every = 6;
+  config.model.local_rope_theta = 1e4 / 3.0;
+  config.model.attention_scale = 0.07f;
   config.model.embed_scale = 12.0f;
   config.model.residual_scale = 1.4f / 3.0f;
   config.model.head_divisor = 2.5f;
@@ -79,19 +83,25 @@ TEST(RotorConfig, LaterFlagsMayBeAbsent) {
   config.model.qk_norm = false;
   config.model.input_norms = false;
   config.model.float_activations = false;
+  config.model.post_norms = false;
+  config.model.global_every = 0;
+  config.model.local_rope_theta = 0.0;
+  config.model.attention_scale = 0.0f;
   config.model.embed_scale = config.model.residual_scale = config.model.head_divisor = 1.0f;
   config.model.pooling = Pooling::kUnstated;
   const std::string text = write_rotor_config(config);
-  for (const char* key : {"qk_norm", "input_norms", "float_activations", "embed_scale",
+  for (const char* key : {"qk_norm", "input_norms", "float_activations", "post_norms", "global_every",
+                          "local_rope_theta", "attention_scale", "embed_scale",
                           "residual_scale", "head_divisor", "pooling", "rope_scaling"}) {
     EXPECT_EQ(text.find(key), std::string::npos) << key;
   }
   EXPECT_EQ(parse_rotor_config(text, "m.rotor")->model, config.model);
-  for (const char* key : {"qk_norm", "input_norms", "float_activations", "pooling"}) {
+  for (const char* key : {"qk_norm", "input_norms", "float_activations", "post_norms", "pooling"}) {
     EXPECT_TRUE(parse_with(key, {}).ok());
     expect_refused(key, 1);
   }
-  for (const char* key : {"embed_scale", "residual_scale", "head_divisor"}) {
+  for (const char* key : {"global_every", "local_rope_theta", "attention_scale", "embed_scale",
+                          "residual_scale", "head_divisor"}) {
     EXPECT_TRUE(parse_with(key, {}).ok());
     expect_refused(key, "12");
   }

@@ -269,6 +269,10 @@ inline ModelSource test_source(const ModelConfig& config, const TestModelOptions
     if (config.ffn_sub_norm) {
       layer.ffn_sub_norm = random_norm(config.ffn, random);
     }
+    if (config.post_norms) {
+      layer.post_attn_norm = random_norm(config.hidden, random);
+      layer.post_ffn_norm = random_norm(config.hidden, random);
+    }
     if (config.qk_norm) {
       layer.q_norm = random_norm(config.head_dim, random);
       layer.k_norm = random_norm(config.head_dim, random);

@@ -83,6 +83,9 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
     carver.carve(w.head_input, max_batch, c.hidden);
     carver.carve(w.cos, max_batch, c.head_dim / 2);
     carver.carve(w.sin, max_batch, c.head_dim / 2);
+    carver.carve(w.cos_local, max_batch, c.local_rope_theta != 0.0 ? c.head_dim / 2 : 0);
+    carver.carve(w.sin_local, max_batch, c.local_rope_theta != 0.0 ? c.head_dim / 2 : 0);
+    carver.carve(w.branch, max_batch, c.post_norms ? c.hidden : 0);
     carver.carve(w.partial, w.partial_items, group * (c.head_dim + 2));
     carver.carve(w.thread_scratch, threads, w.thread_stride);
     carver.carve(w.logits, max_batch, c.vocab);

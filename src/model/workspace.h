@@ -45,6 +45,9 @@ struct Workspace {
   float* head_input = nullptr; // (B, hidden)   normed rows that want logits
   float* cos = nullptr;        // (B, head_dim / 2)
   float* sin = nullptr;        // (B, head_dim / 2)
+  float* cos_local = nullptr;  // (B, head_dim / 2) of layers with a window and a rotary base of their own
+  float* sin_local = nullptr;  // (B, head_dim / 2)
+  float* branch = nullptr;     // (B, hidden)   what half a layer adds, where that is normed
   float* partial = nullptr;    // (partial_items, group, head_dim + 2) attention of single pages
   float* thread_scratch = nullptr;  // (threads, thread_stride)
   float* logits = nullptr;     // (B, vocab)

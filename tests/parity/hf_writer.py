@@ -35,6 +35,7 @@ _TYPES = {
     "bitnet": ("bitnet", "BitNetForCausalLM"),
     "1bitllm": ("llama", "BitnetForCausalLM"),
     "llama": ("llama", "LlamaForCausalLM"),
+    "gemma3": ("gemma3_text", "Gemma3ForCausalLM"),
     "minicpm": ("minicpm", "MiniCPMForCausalLM"),
     "qwen3": ("qwen3", "Qwen3ForCausalLM"),
 }
@@ -71,6 +72,10 @@ def config(recipe: Recipe) -> dict[str, object]:
     if recipe.head_size:
         values["head_dim"] = recipe.head_size
     values |= recipe.multipliers
+    if recipe.family == "gemma3":
+        values["hidden_activation"] = values.pop("hidden_act")
+        values |= {"sliding_window": 100, "sliding_window_pattern": 3}
+        values |= {"rope_local_base_freq": 10000.0, "query_pre_attn_scalar": 48}
     if recipe.rope:
         values["rope_scaling"] = recipe.rope
     torch_dtype = {"BF16": "bfloat16", "F16": "float16", "F32": "float32"}[recipe.dtype]

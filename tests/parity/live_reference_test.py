@@ -85,9 +85,12 @@ def test_fresh_models(recipe: Recipe, engine: Engine, model_dir: ModelDir) -> No
 
 
 @pytest.mark.parametrize("seed", [SEED, SEED + 1])
-def test_embedding_vectors(seed: int, engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["qwen3-embedding", "gemma3-embedding"])
+def test_embedding_vectors(
+    name: str, seed: int, engine: Engine, model_dir: ModelDir, tmp_path: Path
+) -> None:
     """The last token's row of the network without a head, divided by its length."""
-    recipe = RECIPES["qwen3-embedding"].with_seed(100 * seed)
+    recipe = RECIPES[name].with_seed(100 * seed)
     folder = model_dir(recipe)
     network = golden.reference_network(recipe, folder)
     texts = ["The miller's sons", "and the youngest of them"]

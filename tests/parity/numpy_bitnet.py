@@ -16,7 +16,7 @@ import numpy as np
 
 import safetensors_io
 from packing import unpack_hf
-from tiny_models import NORMS, NORMS_1BITLLM, ternarise
+from tiny_models import NORMS, NORMS_1BITLLM, NORMS_GEMMA3, ternarise
 
 # Where a layer quantises its activations, with the projections that read each. Projections that have
 # norms of their own have their inputs for themselves.
@@ -86,7 +86,9 @@ class Model:
     """A model; embedding (vocab, hidden) is the head too unless there is one, final_norm (hidden,).
 
     rope: the rope_scaling of config.json, or nothing. embed_scale and residual_scale multiply the
-    embedding and what half a layer adds; head_divisor divides what the head multiplies.
+    embedding and what half a layer adds; head_divisor divides what the head multiplies. Of
+    global_every layers the last sees all positions, the others window of them, with a rotary base of
+    their own. attention_scale: 0 means head_dim^-0.5.
     """
 
     heads: int
@@ -102,6 +104,13 @@ class Model:
     embed_scale: float = 1.0
     residual_scale: float = 1.0
     head_divisor: float = 1.0
+    window: int = 0
+    global_every: int = 0
+    local_theta: float = 0.0
+    attention_scale: float = 0.0
+
+    def is_local(self, index: int) -> bool:
+        return self.window != 0 and (index + 1) % self.global_every != 0
 
     @property
     def head_dim(self) -> int:
@@ -144,6 +153,8 @@ def load_hf(folder: Path) -> Model:
         multiplier = np.float32(1) / scale if divides else scale
         return Linear(unpack_hf(weight.array, rows[short]), multiplier)
 
+    gemma = config["model_type"] == "gemma3_text"
+    one = np.float32(1 if gemma else 0)  # its norms are kept less one
     layers = []
     for index in range(config["num_hidden_layers"]):
         prefix = f"model.layers.{index}."
@@ -151,8 +162,8 @@ def load_hf(folder: Path) -> Model:
             Layer(
                 linears={short: linear(prefix, short) for short in HF_NAMES},
                 norms={
-                    short: stored[f"{prefix}{name}.weight"].floats()
-                    for names in (NORMS, NORMS_1BITLLM)
+                    short: stored[f"{prefix}{name}.weight"].floats() + one
+                    for names in ((NORMS_GEMMA3,) if gemma else (NORMS, NORMS_1BITLLM))
                     for short, name in names.items()
                     if f"{prefix}{name}.weight" in stored
                 },
@@ -164,13 +175,17 @@ def load_hf(folder: Path) -> Model:
         kv_heads=config["num_key_value_heads"],
         theta=rope["rope_theta"],
         eps=config["rms_norm_eps"],
-        hidden_act=config["hidden_act"],
+        hidden_act=config.get("hidden_act") or config["hidden_activation"],
         embedding=stored["model.embed_tokens.weight"].floats(),
         layers=layers,
-        final_norm=stored["model.norm.weight"].floats(),
+        final_norm=stored["model.norm.weight"].floats() + one,
         head=None if config["tie_word_embeddings"] else stored["lm_head.weight"].floats(),
         rope=config.get("rope_scaling") or {},
-        embed_scale=config.get("scale_emb", 1.0),
+        embed_scale=np.sqrt(config["hidden_size"]) if gemma else config.get("scale_emb", 1.0),
+        window=config["sliding_window"] if gemma else 0,
+        global_every=config["sliding_window_pattern"] if gemma else 0,
+        local_theta=config["rope_local_base_freq"] if gemma else 0.0,
+        attention_scale=config["query_pre_attn_scalar"] ** -0.5 if gemma else 0.0,
         residual_scale=config.get("scale_depth", 1.0) / np.sqrt(config["num_hidden_layers"])
         if "scale_depth" in config
         else 1.0,
@@ -237,9 +252,10 @@ def _yarn_frequencies(
     return one / (np.float32(rope["factor"]) * powers) * (one - kept) + one / powers * kept
 
 
-def rotary(tokens: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
+def rotary(tokens: int, model: Model, local: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """cos and sin, float64 (tokens, head_dim / 2), of the reference's float32 angles."""
-    inverse = inverse_frequencies(model.head_dim, model.theta, model.rope)
+    theta, rope = (model.local_theta, {}) if local else (model.theta, model.rope)
+    inverse = inverse_frequencies(model.head_dim, theta, rope)
     angles = np.arange(tokens, dtype=np.float32)[:, None] * inverse[None, :]
     yarn = model.rope.get("rope_type") == "yarn"
     stretch = 0.1 * np.log(model.rope["factor"]) + 1 if yarn else 1.0
@@ -253,14 +269,20 @@ def rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
     return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 
-def attend(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Causal attention; q (tokens, heads, dim), k and v (tokens, kv_heads, dim) -> like q."""
+def attend(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int = 0, scale: float = 0.0
+) -> np.ndarray:
+    """Causal attention; q (tokens, heads, dim), k and v (tokens, kv_heads, dim) -> like q.
+
+    window: positions that a query sees, itself included; 0: all. scale: 0 means dim^-0.5.
+    """
     tokens, heads, dim = q.shape
     group = heads // k.shape[1]
     keys = np.repeat(k, group, axis=1).transpose(1, 2, 0)  # (heads, dim, tokens)
     values = np.repeat(v, group, axis=1).transpose(1, 0, 2)  # (heads, tokens, dim)
-    scores = q.transpose(1, 0, 2) @ keys * q.dtype.type(dim**-0.5)
-    scores = np.where(np.tri(tokens, dtype=bool), scores, -np.inf)
+    scores = q.transpose(1, 0, 2) @ keys * q.dtype.type(scale or dim**-0.5)
+    seen = np.tri(tokens, dtype=bool) & ~np.tri(tokens, k=-(window or tokens), dtype=bool)
+    scores = np.where(seen, scores, -np.inf)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     return (weights @ values).transpose(1, 0, 2)
@@ -272,6 +294,8 @@ def activate(x: np.ndarray, name: str) -> np.ndarray:
         return np.square(np.maximum(x, 0))
     if name == "silu":
         return x / (1 + np.exp(-x))
+    if name == "gelu_pytorch_tanh":
+        return x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)).astype(x.dtype)) / 2
     raise ValueError(f"unknown activation {name}")
 
 
@@ -292,11 +316,13 @@ def forward(
     tap = Tap(inject, {} if trace is None else trace, jitter)
     x = model.embedding[tokens].astype(dtype) * dtype(model.embed_scale)  # (tokens, hidden)
     scale = dtype(model.residual_scale)
-    angles = rotary(len(tokens), model)
+    angles = {local: rotary(len(tokens), model, local) for local in {False, model.window != 0}}
     for index, layer in enumerate(model.layers):
         tap.prefix = f"layer{index}."
-        x = x + scale * _attention(model, layer, x, angles, tap)
-        x = x + scale * _feed_forward(model, layer, x, tap)
+        local = model.is_local(index)
+        added = _attention(model, layer, x, angles[local], tap, model.window if local else 0)
+        x = x + scale * _post_norm(model, layer, "post_attn", added)
+        x = x + scale * _post_norm(model, layer, "post_ffn", _feed_forward(model, layer, x, tap))
     head = model.embedding if model.head is None else model.head
     last = rms_norm(x, model.final_norm, model.eps) / dtype(model.head_divisor)
     return last @ head.astype(dtype).T
@@ -312,8 +338,18 @@ class Tap:
     prefix: str = ""
 
 
+def _post_norm(model: Model, layer: Layer, role: str, added: np.ndarray) -> np.ndarray:
+    """What half a layer adds, normed where the layer does so."""
+    return rms_norm(added, layer.norms[role], model.eps) if role in layer.norms else added
+
+
 def _attention(
-    model: Model, layer: Layer, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray], tap: Tap
+    model: Model,
+    layer: Layer,
+    x: np.ndarray,
+    angles: tuple[np.ndarray, np.ndarray],
+    tap: Tap,
+    window: int,
 ) -> np.ndarray:
     """What the attention half of a layer adds to x (tokens, hidden)."""
     tokens = len(x)
@@ -324,7 +360,8 @@ def _attention(
         q = rms_norm(q, layer.norms["q"], model.eps)
         k = rms_norm(k, layer.norms["k"], model.eps)
     q, k = rotate(q, *angles), rotate(k, *angles)
-    mixed = attend(q, k, v.reshape(tokens, model.kv_heads, -1)).reshape(tokens, -1)
+    v = v.reshape(tokens, model.kv_heads, -1)
+    mixed = attend(q, k, v, window, model.attention_scale).reshape(tokens, -1)
     if "attn_sub" in layer.norms:
         mixed = rms_norm(mixed, layer.norms["attn_sub"], model.eps)
     return _project(model, layer, "o", mixed, tap)[0]

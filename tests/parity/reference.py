@@ -24,6 +24,7 @@ import torch
 from torch import nn
 from transformers import (
     BitNetForCausalLM,
+    Gemma3ForCausalLM,
     GraniteForCausalLM,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -40,7 +41,7 @@ from transformers.integrations.bitnet import (
 from transformers.utils.quantization_config import BitNetQuantConfig
 
 from numpy_bitnet import Model
-from tiny_models import NORMS
+from tiny_models import NORMS, NORMS_GEMMA3
 
 torch.set_num_threads(1)
 if torch.backends.cpu.get_cpu_capability() != "DEFAULT":
@@ -69,7 +70,12 @@ class Pass:
     trace: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-_NETWORKS = {"bitnet": BitNetForCausalLM, "llama": LlamaForCausalLM, "qwen3": Qwen3ForCausalLM}
+_NETWORKS = {
+    "bitnet": BitNetForCausalLM,
+    "llama": LlamaForCausalLM,
+    "qwen3": Qwen3ForCausalLM,
+    "gemma3": Gemma3ForCausalLM,
+}
 
 
 def load(folder: Path) -> PreTrainedModel:
@@ -93,6 +99,19 @@ def from_numpy(model: Model) -> PreTrainedModel:
     vocab, hidden = model.embedding.shape
     norms = model.layers[0].norms
     family = "bitnet" if "attn_sub" in norms else "qwen3" if "q" in norms else "llama"
+    options = {"hidden_act": model.hidden_act}
+    rope = {"rope_theta": model.theta, "rope_type": "default"} | model.rope
+    names, one = NORMS, np.float32(0)
+    if "post_attn" in norms:
+        family, names, one = "gemma3", NORMS_GEMMA3, np.float32(1)  # gains are kept less one
+        local = {"rope_theta": model.local_theta, "rope_type": "default"}
+        rope = {"full_attention": rope, "sliding_attention": local}
+        options = {
+            "hidden_activation": model.hidden_act,
+            "sliding_window": model.window,
+            "sliding_window_pattern": model.global_every,
+            "query_pre_attn_scalar": round(model.attention_scale**-2),
+        }
     network_class = _NETWORKS[family]
     config = network_class.config_class(
         vocab_size=vocab,
@@ -102,10 +121,10 @@ def from_numpy(model: Model) -> PreTrainedModel:
         num_attention_heads=model.heads,
         num_key_value_heads=model.kv_heads,
         head_dim=model.head_dim,
-        hidden_act=model.hidden_act,
         rms_norm_eps=model.eps,
-        rope_parameters={"rope_theta": model.theta, "rope_type": "default"} | model.rope,
+        rope_parameters=rope,
         tie_word_embeddings=model.head is None,
+        **options,
         pad_token_id=None,
         bos_token_id=None,
         eos_token_id=None,
@@ -124,7 +143,7 @@ def from_numpy(model: Model) -> PreTrainedModel:
     network.model.rotary_emb = type(network.model.rotary_emb)(config=config)
     head = model.embedding if model.head is None else model.head
     state = {"model.embed_tokens.weight": model.embedding, "lm_head.weight": head}
-    state["model.norm.weight"] = model.final_norm
+    state["model.norm.weight"] = model.final_norm - one
     for index, layer in enumerate(model.layers):
         prefix = f"model.layers.{index}."
         for name, (_, short) in _SHORT.items():
@@ -135,8 +154,10 @@ def from_numpy(model: Model) -> PreTrainedModel:
             if own_norms:
                 state[f"{prefix}{half}.{name}.rms_norm.weight"] = linear.norm
         for role, gains in layer.norms.items():
-            state[f"{prefix}{NORMS[role]}.weight"] = gains
+            state[f"{prefix}{names[role]}.weight"] = gains - one
     network.load_state_dict({name: torch.from_numpy(v.copy()) for name, v in state.items()})
+    if family == "gemma3":  # a buffer that is in no file and that to_empty() has emptied
+        network.model.embed_tokens.embed_scale.fill_(float(np.sqrt(hidden)))
     return network.eval()
 
 

@@ -35,6 +35,14 @@ NORMS = {
     "q": "self_attn.q_norm",
     "k": "self_attn.k_norm",
 }
+NORMS_GEMMA3 = {
+    "attn": "input_layernorm",
+    "post_attn": "post_attention_layernorm",
+    "ffn": "pre_feedforward_layernorm",
+    "post_ffn": "post_feedforward_layernorm",
+    "q": "self_attn.q_norm",
+    "k": "self_attn.k_norm",
+}
 NORMS_1BITLLM = NORMS | {"attn_sub": "self_attn.inner_attn_ln", "ffn_sub": "mlp.ffn_layernorm"}
 
 
@@ -43,7 +51,7 @@ class Recipe:
     """Everything that determines one tiny model.
 
     family: "bitnet", "1bitllm" (BitNet's layers under the names of bitnet_b1_58-*), "llama",
-    "minicpm" or "qwen3". input_norms: each projection has a norm of its own, as in BitNet-embedding, whose files
+    "minicpm", "qwen3" or "gemma3". input_norms: each projection has a norm of its own, as in BitNet-embedding, whose files
     leave the prefix "model." out of the names.
     head_size: dimensions of a head; 0 splits ``hidden``. rope: config.json's rope_scaling.
     multipliers: of MiniCPM, scale_emb, scale_depth and dim_model_base.
@@ -97,11 +105,13 @@ class Recipe:
     @property
     def norms(self) -> list[tuple[str, int]]:
         """(name in a layer, width) in the order they are drawn."""
-        names = NORMS_1BITLLM if self.family == "1bitllm" else NORMS
+        names = {"1bitllm": NORMS_1BITLLM, "gemma3": NORMS_GEMMA3}.get(self.family, NORMS)
         widths = {"attn": self.hidden, "ffn": self.hidden}
+        if self.family == "gemma3":
+            widths |= {"post_attn": self.hidden, "post_ffn": self.hidden}
         if self.family in ("bitnet", "1bitllm"):
             widths |= {"attn_sub": self.q_rows, "ffn_sub": self.ffn}
-        if self.family == "qwen3":
+        if self.family in ("qwen3", "gemma3"):
             widths |= {"q": self.head_dim, "k": self.head_dim}
         return [(name, widths[role]) for role, name in names.items() if role in widths]
 
@@ -168,6 +178,12 @@ def _gains(rng: np.random.RandomState, width: int, dtype: str) -> np.ndarray:
     return round_to(gains.astype(np.float32), dtype)
 
 
+def _norm_gains(rng: np.random.RandomState, width: int, recipe: Recipe) -> np.ndarray:
+    """Gains of a norm of the family's own, as its files keep them: Gemma's less one."""
+    gains = _gains(rng, width, recipe.dtype)
+    return round_to(gains - 1, recipe.dtype) if recipe.family == "gemma3" else gains
+
+
 def _embedding(rng: np.random.RandomState, recipe: Recipe) -> np.ndarray:
     """Gaussian rows that binary32, binary16 and bfloat16 all hold exactly (tiny values are 0)."""
     size = 0.28 / np.sqrt(recipe.hidden)
@@ -187,8 +203,8 @@ def make_weights(recipe: Recipe) -> Weights:
                 gains = _gains(rng, recipe.shape(projection)[1], recipe.dtype)
                 weights.norms[f"{prefix}{projection}.norm.weight"] = gains
         for norm, width in recipe.norms:
-            weights.norms[f"{prefix}{norm}.weight"] = _gains(rng, width, recipe.dtype)
-    weights.norms["model.norm.weight"] = _gains(rng, recipe.hidden, recipe.dtype)
+            weights.norms[f"{prefix}{norm}.weight"] = _norm_gains(rng, width, recipe)
+    weights.norms["model.norm.weight"] = _norm_gains(rng, recipe.hidden, recipe)
     if not recipe.tied:
         weights.head = _embedding(rng, recipe)
     return weights
@@ -430,6 +446,23 @@ RECIPES = {
                 "original_max_position_embeddings": 128,
                 "beta_fast": 8.0,
             },
+        ),
+        # BitNet-embedding-270M: windows in two of three layers, two rotary bases, norms all over.
+        Recipe(
+            "gemma3-embedding",
+            family="gemma3",
+            hidden=64,
+            ffn=144,
+            heads=4,
+            kv_heads=1,
+            layers=3,
+            vocab=304,
+            head_size=32,
+            theta=1e6,
+            storage="master",
+            hidden_act="gelu_pytorch_tanh",
+            eps=1e-6,
+            input_norms=True,
         ),
         # BitNet-embedding-0.6B.
         Recipe(

@@ -64,6 +64,16 @@ constexpr Tests kTests[] = {
       "parity/convert_matrix_test.py#test_a_way_through_every_container[qwen3-embedding]",
       "parity/llama_cpp_test.py#test_other_families_write_the_same_text",
       "parity/live_writers_test.py#test_transformers_computes_other_families"}},
+    {"gemma3", "", "BitNet-embedding-270M",
+     {"",
+      "parity/golden_test.py#test_on_its_own[gemma3-embedding]",
+      "",
+      "",
+      "",
+      "",
+      "",
+      "",
+      ""}},
     {"minicpm", "", "BitCPM4, MiniCPM",
      {"",
       "",
@@ -89,6 +99,7 @@ const Tests& tests_of(const Family& family) {
 std::string layers(const Family& family) {
   std::string text = family.sub_norms ? "inner norms" : "no inner norms";
   text += family.qk_norm ? ", norms of heads" : "";
+  text += family.post_norms ? ", norms after each block, windows in most layers" : "";
   text += family.multipliers ? ", multipliers of embedding, layers and head" : "";
   text += family.gguf_pairs_rows ? ", rows of q and k paired in GGUF" : "";
   return text;

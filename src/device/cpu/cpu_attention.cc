@@ -67,8 +67,9 @@ void CpuOps::rope_store(size_t layer) {
     auto* half = reinterpret_cast<uint16_t*>(ws_.thread_scratch + thread * ws_.thread_stride);
     for (size_t b = mine.begin; b < mine.end; ++b) {
       const BatchRow& row = batch_->rows[b];
-      const float* cos = ws_.cos + b * head_dim / 2;
-      const float* sin = ws_.sin + b * head_dim / 2;
+      const bool local = config_.local_rope_theta != 0.0 && config_.is_local(layer);
+      const float* cos = (local ? ws_.cos_local : ws_.cos) + b * head_dim / 2;
+      const float* sin = (local ? ws_.sin_local : ws_.sin) + b * head_dim / 2;
       float* q = ws_.q + b * config_.q_rows();
       float* k = ws_.k + b * config_.kv_rows();
       float* v = ws_.v + b * config_.kv_rows();
@@ -93,19 +94,22 @@ void CpuOps::rope_store(size_t layer) {
   });
 }
 
-Slice CpuOps::visible_pages(size_t row) const {
+// The first position that a query at `position` sees.
+size_t CpuOps::first_visible(size_t layer, size_t position) const {
+  const size_t window = config_.is_local(layer) ? config_.attention_window : 0;
+  return window != 0 && position + 1 > window ? position + 1 - window : 0;
+}
+
+Slice CpuOps::visible_pages(size_t layer, size_t row) const {
   const size_t position = batch_->rows[row].position;
-  const size_t window = config_.attention_window;
-  const size_t first = window != 0 && position + 1 > window ? position + 1 - window : 0;
-  return {first / kPagePositions, position / kPagePositions + 1};
+  return {first_visible(layer, position) / kPagePositions, position / kPagePositions + 1};
 }
 
 void CpuOps::attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin,
                           size_t page_end, float* scores, float* scratch, float* max_score,
                           float* sum, float* out) {
   const BatchRow& r = batch_->rows[row];
-  const size_t window = config_.attention_window;
-  const size_t first = window != 0 && r.position + 1 > window ? r.position + 1 - window : 0;
+  const size_t first = first_visible(layer, r.position);
   const size_t group = config_.group();
   const Partial next = partial_at(scratch, group);
   for (size_t page = page_begin; page < page_end; ++page) {
@@ -147,7 +151,7 @@ void CpuOps::attend_item(size_t layer, size_t thread, size_t row, size_t kv_head
   float* max_score = scratch + group * (config_.head_dim + 2);
   float* sum = max_score + group;
   float* out = ws_.attended + row * config_.q_rows() + kv_head * group * config_.head_dim;
-  const Slice pages = visible_pages(row);
+  const Slice pages = visible_pages(layer, row);
   attend_pages(layer, row, kv_head, pages.begin, pages.end, scores, scratch, max_score, sum, out);
   for (size_t g = 0; g < group; ++g) {
     float* head = out + g * config_.head_dim;
@@ -174,7 +178,7 @@ void CpuOps::attend_split(size_t layer, size_t thread) {
   float* scratch = scores + kPagePositions;
   size_t item = 0;  // counts (row, kv_head, page) in one order that all threads share
   for (size_t row = 0; row < rows(); ++row) {
-    const Slice pages = visible_pages(row);
+    const Slice pages = visible_pages(layer, row);
     for (size_t kv_head = 0; kv_head < config_.kv_heads; ++kv_head) {
       for (size_t page = pages.begin; page < pages.end; ++page, ++item) {
         if (item % pool_.size() == thread) {
@@ -188,7 +192,7 @@ void CpuOps::attend_split(size_t layer, size_t thread) {
   pool_.barrier();
   item = 0;
   for (size_t row = 0; row < rows(); ++row) {
-    const Slice pages = visible_pages(row);
+    const Slice pages = visible_pages(layer, row);
     for (size_t kv_head = 0; kv_head < config_.kv_heads; ++kv_head) {
       const size_t count = pages.end - pages.begin;
       const size_t first = item;

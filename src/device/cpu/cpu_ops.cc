@@ -362,6 +362,10 @@ void CpuOps::embed(const Batch& batch) {
           sin[i] *= factor;
         }
       }
+      if (config_.local_rope_theta != 0.0) {
+        rotary_angles(static_cast<uint32_t>(row.position), inv_freq_.data() + half, half,
+                      ws_.cos_local + b * half, ws_.sin_local + b * half);
+      }
     }
   });
 }
@@ -397,13 +401,34 @@ void CpuOps::add_branch(size_t b, size_t begin, size_t end, const float* values)
   }
 }
 
+// x += W int8(norm(src)), or x += post_norm(W int8(norm(src))).
+void CpuOps::add_product(size_t layer, LinearInput input, LinearRole role, const Linear& linear,
+                         const float* src, size_t cols, const std::vector<float>& norm,
+                         const std::vector<float>& post_norm) {
+  if (post_norm.empty()) {
+    const Product products[] = {{&linear, role, 0, nullptr, 0}};
+    multiply(layer, input, src, cols, norm, products,
+             [&](size_t begin, size_t end, size_t b, const float* values) {
+               add_branch(b, begin, end, values);
+             });
+    return;
+  }
+  const Product products[] = {{&linear, role, 0, ws_.branch, config_.hidden}};
+  multiply(layer, input, src, cols, norm, products, kNoFinish);
+  pool_.run([&](size_t thread) {
+    const Slice mine = slice_of(rows(), 1, thread, pool_.size());
+    for (size_t b = mine.begin; b < mine.end; ++b) {
+      float* row = ws_.branch + b * config_.hidden;
+      kernels_.rms_norm(row, post_norm.data(), config_.hidden, config_.rms_eps, row);
+      add_branch(b, 0, config_.hidden, row);
+    }
+  });
+}
+
 void CpuOps::attn_out(size_t layer) {
   const LayerWeights& w = weights_.layers[layer];
-  const Product products[] = {{&w.o, LinearRole::kO, 0, nullptr, 0}};
-  multiply(layer, LinearInput::kO, ws_.attended, config_.q_rows(), w.attn_sub_norm, products,
-           [&](size_t begin, size_t end, size_t b, const float* projected) {
-             add_branch(b, begin, end, projected);
-           });
+  add_product(layer, LinearInput::kO, LinearRole::kO, w.o, ws_.attended, config_.q_rows(),
+              w.attn_sub_norm, w.post_attn_norm);
 }
 
 void CpuOps::ffn_gate_up(size_t layer) {
@@ -412,8 +437,9 @@ void CpuOps::ffn_gate_up(size_t layer) {
       {&w.gate, LinearRole::kGate, 0, ws_.gate, config_.ffn},
       {&w.up, LinearRole::kUp, pad_rows(w.gate.matrix.rows), nullptr, 0},
   };
-  const Gated gated =
-      config_.activation == Activation::kRelu2 ? kernels_.gated_relu2 : kernels_.gated_silu;
+  const Gated gated = config_.activation == Activation::kRelu2  ? kernels_.gated_relu2
+                      : config_.activation == Activation::kSilu ? kernels_.gated_silu
+                                                                : kernels_.gated_gelu;
   const auto gate_it = [&](size_t begin, size_t end, size_t b, const float* up) {
     float* gate = ws_.gate + b * config_.ffn + begin;
     gated(gate, up, end - begin, gate);
@@ -429,11 +455,8 @@ void CpuOps::ffn_gate_up(size_t layer) {
 
 void CpuOps::ffn_down(size_t layer) {
   const LayerWeights& w = weights_.layers[layer];
-  const Product products[] = {{&w.down, LinearRole::kDown, 0, nullptr, 0}};
-  multiply(layer, LinearInput::kDown, ws_.gate, config_.ffn, w.ffn_sub_norm, products,
-           [&](size_t begin, size_t end, size_t b, const float* projected) {
-             add_branch(b, begin, end, projected);
-           });
+  add_product(layer, LinearInput::kDown, LinearRole::kDown, w.down, ws_.gate, config_.ffn,
+              w.ffn_sub_norm, w.post_ffn_norm);
 }
 
 }  // namespace rotor

@@ -26,7 +26,8 @@ namespace rotor {
 
 class CpuOps {
  public:
-  // All references outlive the object. `inv_freq` holds head_dim / 2 rotary frequencies.
+  // All references outlive the object. `inv_freq` holds head_dim / 2 rotary frequencies, and as many more
+  // where layers with a window have a rotary base of their own.
   // `two_stage` may be null: then every logit is computed.
   CpuOps(const ModelConfig& config, const Weights& weights, const KernelTable& kernels,
          ThreadPool& pool, KvPool& kv, Workspace& workspace, const std::vector<float>& inv_freq,
@@ -35,7 +36,9 @@ class CpuOps {
         ws_(workspace), inv_freq_(inv_freq), two_stage_(two_stage),
         shares_(pool.size()),
         head_rows_(weights.head_matrix(), kernels, kHeadRowsAtOnce),
-        attention_scale_(static_cast<float>(1.0 / std::sqrt(double(config.head_dim)))) {}
+        attention_scale_(config.attention_scale != 0.0f
+                             ? config.attention_scale
+                             : static_cast<float>(1.0 / std::sqrt(double(config.head_dim)))) {}
 
   void set_trace(TraceHook* hook) { trace_ = hook; }
 
@@ -102,6 +105,9 @@ class CpuOps {
   void call_quantized_hook(size_t layer, LinearInput input, size_t cols);
   void call_accumulated_hook(size_t layer, std::span<const Product> products);
 
+  void add_product(size_t layer, LinearInput input, LinearRole role, const Linear& linear,
+                   const float* src, size_t cols, const std::vector<float>& norm,
+                   const std::vector<float>& post_norm);
   void add_branch(size_t batch_row, size_t begin, size_t end, const float* values);
   void norm_heads(float* x, size_t heads, const std::vector<float>& gains);
   void store_vector(float* x, size_t position, std::byte* page);
@@ -111,7 +117,8 @@ class CpuOps {
   void attend_item(size_t layer, size_t thread, size_t row, size_t kv_head);
   void attend_whole(size_t layer, size_t thread);
   void attend_split(size_t layer, size_t thread);
-  Slice visible_pages(size_t row) const;
+  size_t first_visible(size_t layer, size_t position) const;
+  Slice visible_pages(size_t layer, size_t row) const;
 
   void final_norms();
   Status answer_in_two_stages();
@@ -136,7 +143,7 @@ class CpuOps {
   TwoStageHead* two_stage_;
   WorkShares shares_;
   HeadRows head_rows_;
-  float attention_scale_;                         // head_dim^-0.5
+  float attention_scale_;                         // head_dim^-0.5, unless the config has another
   TraceHook* trace_ = nullptr;
 
   const Batch* batch_ = nullptr;

@@ -41,6 +41,18 @@ void gated_silu_scalar(const float* gate, const float* up, size_t n, float* out)
   }
 }
 
+void gated_gelu_scalar(const float* gate, const float* up, size_t n, float* out) {
+  constexpr float kLinear = 0x1.988454p+0f;  // 2 sqrt(2 / pi)
+  constexpr float kCubic = 0x1.2444f2p-4f;   // 0.044715 times that
+  for (size_t i = 0; i < n; ++i) {
+    const float x = gate[i];
+    const float z = x * ((x * x) * kCubic + kLinear);
+    const float e = exp_nonpositive(z < 0.0f ? z : -z);
+    const float s = (z < 0.0f ? e : 1.0f) / (1.0f + e);
+    out[i] = (x * s) * up[i];
+  }
+}
+
 void rope_scalar(float* x, size_t heads, size_t head_dim, const float* cos, const float* sin) {
   const size_t half = head_dim / 2;
   for (size_t h = 0; h < heads; ++h) {

@@ -126,7 +126,7 @@ Status check_family_layers(const ModelConfig& c, const std::string& container) {
                        " cannot be written; a .rotor file can hold it");
   };
   const Family& family = family_of(c);
-  if (family.hf_class.empty()) {
+  if (!is_exported(family)) {
     return refuse("of family '" + c.family + "'");
   }
   if (c.attn_sub_norm != family.sub_norms || c.ffn_sub_norm != family.sub_norms) {

@@ -88,6 +88,10 @@ TEST(Conversion, LayersAreThoseOfTheFamily) {
       EXPECT_EQ(status.code(), Code::kUnsupported);
       return status.message();
     };
+    if (!is_exported(family)) {
+      EXPECT_THAT(refusal([](ModelConfig&) {}), HasSubstr("of family '" + std::string(family.name)));
+      continue;
+    }
     EXPECT_TRUE(check_family_layers(config_of(family), "X").ok());
     EXPECT_THAT(refusal([](ModelConfig& c) { c.attn_sub_norm = !c.attn_sub_norm; }),
                 HasSubstr("inner norms cannot be written; a .rotor file can hold it"));

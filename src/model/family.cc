@@ -120,6 +120,12 @@ const Family& family_of(const ModelConfig& config) {
                        [&](const Family& f) { return f.name == config.family; });
 }
 
+bool is_exported(const Family& family) {
+  return std::any_of(kFamilies.begin(), kFamilies.end(), [&](const Family& f) {
+    return f.name == family.name && !f.hf_class.empty();
+  });
+}
+
 std::string hf_family_names() {
   std::vector<std::string_view> names;
   for (const Family& f : kFamilies) {

@@ -65,6 +65,9 @@ bool is_family(std::string_view name);
 // REQUIRES: is_family(config.family).
 const Family& family_of(const ModelConfig& config);
 
+// Whether other programs read models of the family, so that they are written for them.
+bool is_exported(const Family& family);
+
 // "'bitnet', 'llama' or ...": every model_type, or every GGUF architecture, for messages.
 std::string hf_family_names();
 std::string gguf_family_names();

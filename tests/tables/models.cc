@@ -105,12 +105,17 @@ std::string layers(const Family& family) {
   return text;
 }
 
+// Of the first row of the family, as only that has them.
 std::string architectures(const Family& family) {
   std::string text;
-  for (const std::string_view name : (family.gguf.empty() ? find_hf_family(family.name, "") : &family)->gguf) {
-    text += fmt::format("{}`{}`", text.empty() ? "" : ", ", name);
+  for (const Family& row : families()) {
+    for (const std::string_view name : row.gguf) {
+      if (row.name == family.name) {
+        text += fmt::format("{}`{}`", text.empty() ? "" : ", ", name);
+      }
+    }
   }
-  return text;
+  return text.empty() ? "none" : text;
 }
 
 }  // namespace

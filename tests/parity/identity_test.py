@@ -30,6 +30,7 @@ BLOCK_MULTIPLE = [  # I2_S needs rows * cols to be a multiple of 128
     name
     for name, recipe in RECIPES.items()
     if recipe.int8
+    and recipe.family in gguf_writer.ARCHITECTURES
     and all(np.prod(recipe.shape(p)) % 128 == 0 for p in tiny_models.PROJECTIONS)
 ]
 

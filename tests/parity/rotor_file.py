@@ -17,8 +17,10 @@ from safetensors_io import Tensor
 _NORMS = {
     "attn": "attn_norm",
     "attn_sub": "attn_sub_norm",
+    "post_attn": "post_attention_norm",
     "ffn": "ffn_norm",
     "ffn_sub": "ffn_sub_norm",
+    "post_ffn": "post_ffw_norm",
     "q": "attn_q_norm",
     "k": "attn_k_norm",
 }

@@ -69,7 +69,7 @@ constexpr Tests kTests[] = {
       "parity/golden_test.py#test_on_its_own[gemma3-embedding]",
       "",
       "",
-      "",
+      "parity/identity_test.py#test_rotor_file[gemma3-embedding]",
       "",
       "",
       "",

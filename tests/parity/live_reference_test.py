@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -100,8 +101,13 @@ def test_embedding_vectors(
         tokens = json.loads(engine.check("tokenize", folder, "--json", stdin=text.encode()).stdout)
         with torch.no_grad():
             hidden = network.model(torch.tensor([tokens])).last_hidden_state[0, -1].numpy()
-        # A code on the other side of a rounding boundary moves a vector by about 1e-3.
-        assert np.linalg.norm(vector - hidden / np.linalg.norm(hidden)) < 1e-2
+        model = numpy_bitnet.load_hf(folder)
+        without_head = replace(model, head=np.eye(recipe.hidden, dtype=np.float32))
+        exact = numpy_bitnet.forward(without_head, tokens, np.float64)[-1]
+        # A code on the other side of a rounding boundary moves a vector by up to 2e-2 (the norms after
+        # Gemma's blocks enlarge it). Where transformers in float32 is there, binary64 decides.
+        away = [np.linalg.norm(vector - row / np.linalg.norm(row)) for row in (hidden, exact)]
+        assert away[0] < 3e-2 and min(away) < 1e-3, away
 
 
 def shipped_models() -> list[Path]:

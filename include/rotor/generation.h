@@ -77,8 +77,9 @@ enum class FinishReason : uint8_t {
 // "none", "stop", "end_of_generation", "length", "cancelled".
 std::string_view finish_reason_name(FinishReason reason);
 
-// One per token of an answer, in order; answers interleave, some tokens of one, then of another. The last event of an answer, and only
-// that, has a finish reason; it may come without a token. Beam search gives one event an answer.
+// One per token of an answer, in order; answers interleave, some tokens of one, then of another. The
+// last event of an answer, and only that, has a finish reason; it may come without a token. Beam search
+// gives one event an answer.
 struct GenerationEvent {
   size_t answer;
   TokenId token;            // kNoToken when the answer ends without another token

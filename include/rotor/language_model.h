@@ -34,7 +34,8 @@ using LogitsCallback = std::function<void(size_t i, std::span<const float> logit
 using HiddenCallback = std::function<void(size_t i, std::span<const float> hidden)>;
 
 // Owns the weights, the cache and a team of threads. Objects are independent of each other; one object
-// is used by one thread at a time, but for cancel(). A model whose file has no tokenizer generates tokens without text.
+// is used by one thread at a time, but for cancel(). A model whose file has no tokenizer generates
+// tokens without text.
 class LanguageModel {
  public:
   // Opens a Hugging Face directory, a .safetensors, .gguf or .rotor file. kNotFound, kIoError,
@@ -79,8 +80,8 @@ class LanguageModel {
   // `normalized`. kUnsupported where the model asks for another token's, or a mean.
   Result<std::vector<float>> embed(std::span<const TokenId> tokens, bool normalized = true);
 
-  // Ends the generate(), logits() and so on that runs, within a layer's time: answers end with kCancelled and
-  // what they have. From any thread or from a callback; nothing happens when nothing runs.
+  // Ends the generate(), logits() and so on that runs, within a layer's time: answers end with
+  // kCancelled and what they have. From any thread or from a callback; nothing happens when nothing runs.
   void cancel();
 
  private:

@@ -21,9 +21,9 @@ namespace rotor {
 // models do not say.
 Status check_pooling(const Model& model);
 
-// Computes `tokens`, of the vocabulary and no more than the context has room for, `at_once` (1 .. max_batch()) at a time, and calls
-// `on_hidden` with the normed activations that the head would multiply, of those from `first` on, in
-// order. `cancel` may be null.
+// Computes `tokens`, of the vocabulary and no more than the context has room for, `at_once`
+// (1 .. max_batch()) at a time, and calls `on_hidden` with the normed activations that the head would
+// multiply, of those from `first` on, in order. `cancel` may be null.
 Status compute_hidden(Executor& executor, std::span<const TokenId> tokens, size_t first,
                       size_t at_once, const CancelFlag* cancel, const HiddenCallback& on_hidden);
 

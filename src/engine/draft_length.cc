@@ -16,9 +16,10 @@ constexpr double kCostOfRow = 0.02;
 // A draft must promise that much more than none.
 constexpr double kLeastGain = 1.05;
 // After so many passes without drafts that there were, what drafts cost is measured anew: it may have
-// been something else that took the time. Where a second row costs as much as the first, trying costs
-// one pass of these.
-constexpr size_t kDeclined = 256;
+// been something else that took the time. Soon after drafts have paid, then ever later: where a second
+// row costs as much as the first, trying costs one pass of these.
+constexpr size_t kFirstPatience = 4;
+constexpr size_t kMostPatience = 256;
 
 void follow(double& average, double value, double weight) { average += (value - average) * weight; }
 
@@ -70,8 +71,11 @@ void DraftLength::choose(std::span<Draft> drafts, size_t most_rows) {
   for (size_t row = best; row < rows; ++row) {
     --drafts[taken[row]].count;
   }
-  if (best == plain && ++declined_ == kDeclined) {
+  if (best > plain && seconds_[best] != 0) {
+    patience_ = kFirstPatience;
+  } else if (best == plain && ++declined_ >= patience_) {
     declined_ = 0;
+    patience_ = std::min(2 * patience_, kMostPatience);
     std::fill(seconds_.begin() + static_cast<ptrdiff_t>(plain) + 1, seconds_.end(), 0.0);
   }
 }

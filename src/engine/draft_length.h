@@ -48,6 +48,7 @@ class DraftLength {
   std::array<double, kKinds> accepted_ = {0.15, 0.3, 0.35, 0.6, 0.8, 0.9};
   std::array<double, kMostRows + 1> seconds_ = {};  // of a pass, by rows; 0: not measured
   size_t declined_ = 0;  // passes without a draft though there was one, since costs were forgotten
+  size_t patience_ = 4;  // how many of them until they are forgotten again
 };
 
 }  // namespace rotor

@@ -4,12 +4,17 @@
 
 #include <rotor/generation.h>
 
+#include <chrono>
 #include <cstddef>
 
 #include "base/progress.h"
 #include "text/tokenizer.h"
 
 namespace rotor {
+
+inline double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 // Everything outlives the run. The request was validated.
 struct GenerationRun {
@@ -19,6 +24,7 @@ struct GenerationRun {
   const Tokenizer* tokenizer;          // null: tokens without text
   const GenerationCallback& on_event;  // may be empty
   const CancelFlag* cancel;            // may be null
+  double (*now)() = steady_seconds;    // the clock that passes are timed by
 
   // Most tokens an answer may have.
   size_t max_answer() const {

@@ -3,7 +3,6 @@
 #include "engine/speculation.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace rotor {
 namespace {
@@ -13,7 +12,6 @@ size_t pages_for(size_t positions) { return (positions + kPagePositions - 1) / k
 }  // namespace
 
 Status Speculation::step(std::span<RunningAnswer* const> live) {
-  using Clock = std::chrono::steady_clock;
   answers_.clear();
   std::copy_if(live.begin(), live.end(), std::back_inserter(answers_),
                [&](const RunningAnswer* answer) { return may_go_on(*answer, live); });
@@ -27,10 +25,10 @@ Status Speculation::step(std::span<RunningAnswer* const> live) {
   }
   drafted_ += rows - answers_.size();
   double seconds = 0;
-  const Clock::time_point start = Clock::now();
+  const double start = run_.now();
   ROTOR_TRY(stepper_.step(steps_, run_.cancel, [&](size_t i, size_t j, const RowLogits& logits) {
     if (i == 0 && j == 0) {
-      seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      seconds = run_.now() - start;
     }
     return use(*answers_[i], drafts_[i], j, logits);
   }));

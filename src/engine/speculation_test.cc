@@ -5,9 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "engine/fake_executor.h"
@@ -33,8 +31,12 @@ struct Way {
   size_t stumble = 11;  // every so many tokens the text does not repeat
   size_t context = 1000;
   size_t pages = 40;
-  std::chrono::microseconds pass_time = {};
 };
+
+// A clock on which every pass takes as long, however many rows it has.
+double seconds = 0;
+double now() { return seconds; }
+void tick(size_t /*pass*/) { seconds += 0.001; }
 
 // Token i is a character of its own.
 std::shared_ptr<const Tokenizer> letters_tokenizer() {
@@ -69,14 +71,14 @@ Outcome answer(GenerationRequest request, bool speculate, const Way& way) {
   request.speculate = speculate;
   FakeExecutor executor(kVocab, way.max_batch, way.pages);
   executor.answers_top = true;
-  executor.before_pass = [&](size_t) { std::this_thread::sleep_for(way.pass_time); };
+  executor.before_pass = tick;
   executor.make_logits = [&](const std::vector<TokenId>& tokens) {
     return repeating(tokens, 9, way.stumble);
   };
   const GenerationCallback no_events;
   const std::shared_ptr<const Tokenizer> vocabulary =
       request.stop.empty() ? nullptr : letters_tokenizer();
-  const GenerationRun run{request, kVocab, way.context, vocabulary.get(), no_events, nullptr};
+  const GenerationRun run{request, kVocab, way.context, vocabulary.get(), no_events, nullptr, now};
   Stepper stepper(executor);
   KvSequence cache(&executor.kv_pool());
   const auto logits = stepper.prefill(cache, request.prompt, nullptr);
@@ -138,8 +140,7 @@ TEST(Speculation, DrawsTheSameTokens) {
 }
 
 TEST(Speculation, SavesPassesWhereTextRepeats) {
-  // A pass costs more than its rows.
-  const Way way = {.stumble = 1000, .pass_time = std::chrono::microseconds(500)};
+  const Way way = {.stumble = 1000};
   for (const size_t answers : {1, 4}) {
     GenerationRequest request = make_request(30);
     request.answers = answers;
@@ -223,11 +224,9 @@ TEST(Speculation, AnAnswerThatIsAheadLeavesTheOthersTheirPages) {
     request.speculate = speculate;
     FakeExecutor executor(kVocab, 32, pages);
     executor.make_logits = logits_after;
-    if (speculate) {  // a pass costs more than its rows
-      executor.before_pass = [](size_t) { std::this_thread::sleep_for(std::chrono::microseconds(300)); };
-    }
+    executor.before_pass = tick;
     const GenerationCallback no_events;
-    const GenerationRun run{request, kVocab, 1000, nullptr, no_events, nullptr};
+    const GenerationRun run{request, kVocab, 1000, nullptr, no_events, nullptr, now};
     Stepper stepper(executor);
     KvSequence cache(&executor.kv_pool());
     const auto logits = stepper.prefill(cache, request.prompt, nullptr);
@@ -247,13 +246,15 @@ TEST(Speculation, AnAnswerThatIsAheadLeavesTheOthersTheirPages) {
 
 TEST(Speculation, AFailedPassLeavesNoDraft) {
   GenerationRequest request = make_request(30);
+  request.max_new_tokens = 900;
   request.sampling.temperature = 0;
   for (size_t failing = 5; failing < 15; ++failing) {
     FakeExecutor executor(kVocab, 32, 10);
     executor.make_logits = [](const std::vector<TokenId>& t) { return repeating(t, 9, 1000); };
+    executor.before_pass = tick;
     executor.failing_pass = failing;
     const GenerationCallback no_events;
-    const GenerationRun run{request, kVocab, 1000, nullptr, no_events, nullptr};
+    const GenerationRun run{request, kVocab, 1000, nullptr, no_events, nullptr, now};
     Stepper stepper(executor);
     KvSequence cache(&executor.kv_pool());
     const auto logits = stepper.prefill(cache, request.prompt, nullptr);

@@ -63,6 +63,12 @@ bool SharedModel::shutting_down() { return ending.load(); }
 
 void SharedModel::shut_down() {
   ending.store(true);
+  // Daemon threads never leave their frames, so what these refer to is still there when nanobind looks
+  // for leaks.
+  const auto threads = nanobind::module_::import_("threading").attr("active_count")();
+  if (nanobind::cast<int>(threads) > 1) {
+    nanobind::set_leak_warnings(false);
+  }
   const nanobind::gil_scoped_release released;
   {
     const std::lock_guard<std::mutex> lock(models_mutex);

@@ -125,13 +125,13 @@ void for_each_level(const Add& add) {
 }
 
 // Every level with every chunk size, layout and company, and some numbers of threads; `turn` changes
-// which of them meet. Of few, two a level: all are there in five models.
+// which of them meet. Of few, one a level: all are there in as many models as there are companies.
 std::vector<Way> some_ways(size_t turn, bool few) {
   constexpr std::array<size_t, 3> kThreads = {1, 2, 5};
   std::vector<Way> ways;
   for_each_level([&](IsaLevel level) {
     for (size_t n = 0; n < kCompanies; ++n) {
-      if (few && n != turn % kCompanies && n != (turn + 2) % kCompanies) {
+      if (few && n != (turn + static_cast<size_t>(level)) % kCompanies) {
         continue;
       }
       ways.push_back({level, static_cast<TernaryFormat>((n + turn) % kTernaryFormats),

@@ -11,6 +11,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kBitnetGguf = {"bitnet", "bitnet-25", "bitnet-b1.58"};
 constexpr std::array<std::string_view, 1> kLlamaGguf = {"llama"};
 constexpr std::array<std::string_view, 1> kQwen3Gguf = {"qwen3"};
+constexpr std::array<std::string_view, 1> kMiniCpmGguf = {"minicpm"};
 
 // Microsoft BitNet b1.58 2B-4T (BitNetForCausalLM).
 constexpr Family bitnet() {
@@ -55,13 +56,15 @@ constexpr Family qwen3() {
 
 // BitCPM4, MiniCPM (MiniCPMForCausalLM of their own code): Llama's layers and three multipliers.
 constexpr Family minicpm() {
-  Family f{"minicpm", "minicpm", "", "", {}};
+  Family f{"minicpm", "minicpm", "", "", kMiniCpmGguf};
   f.multipliers = true;
+  f.gguf_pairs_rows = true;
   f.tied_head = true;
   return f;
 }
 
-// BitNet-embedding-270M (Gemma3ForCausalLM).
+// BitNet-embedding-270M (Gemma3ForCausalLM). Its GGUF files are not read: the converter that makes them leaves
+// out the windows and the one that Gemma adds to the gains of its norms.
 constexpr Family gemma3() {
   Family f{"gemma3", "gemma3_text", "", "", {}};
   f.gemma3 = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/gguf_config.h"
 
+#include <cmath>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -94,6 +95,20 @@ Status read_llama3(const GgufFile& file, RopeScaling& scaling) {
   return read("original_context", scaling.original_context);
 }
 
+// Of the two lists that divide the frequencies one counts up to the original context, and only that is
+// computed (as for Hugging Face folders); it is a tensor, which gguf_source.cc reads.
+Status check_longrope(const GgufFile& file, const std::string& prefix, const ModelConfig& model) {
+  ROTOR_ASSIGN(const std::optional<double> original, file.number(prefix + "original_context_length"));
+  ROTOR_ASSIGN(const std::optional<double> factor, file.number(prefix + "attn_factor"));
+  const double context = static_cast<double>(model.context);
+  if (original.value_or(context) < context || factor.value_or(1.0) != 1.0) {
+    return unsupported(file.file().path() + ": rotary scaling 'longrope' beyond its original context of " +
+                       std::to_string(static_cast<int64_t>(original.value_or(context))) +
+                       " positions is not supported; this model has " + std::to_string(model.context));
+  }
+  return {};
+}
+
 // What llama.cpp makes of the keys: a factor alone means linear, and YaRN multiplies cosines and sines
 // with 0.1 ln(factor) + 1.
 Status read_rope_scaling(const GgufFile& file, const std::string& arch, ModelConfig& model) {
@@ -105,9 +120,12 @@ Status read_rope_scaling(const GgufFile& file, const std::string& arch, ModelCon
     return file.find_value("rotor.rope_llama3.factor") != nullptr ? read_llama3(file, scaling)
                                                                   : Status();
   }
+  if (type && *type == "longrope") {
+    return check_longrope(file, prefix, model);
+  }
   if (type && *type != "linear" && *type != "yarn") {
     return unsupported(file.file().path() + ": rotary scaling '" + std::string(*type) +
-                       "' is not supported; expected linear or yarn");
+                       "' is not supported; expected linear, longrope or yarn");
   }
   for (const char* key : {"attn_factor", "yarn_attn_factor", "yarn_ext_factor"}) {
     ROTOR_ASSIGN(const std::optional<double> value, file.number(prefix + key));
@@ -151,6 +169,24 @@ Status check_computed(const GgufFile& file, const std::string& arch, size_t cont
   if (positions.value_or(0) != 0 && *positions < static_cast<int64_t>(context)) {
     return refuse(window, *positions,
                   "a window smaller than the context is not supported");
+  }
+  return {};
+}
+
+// MiniCPM's. Files of before there were keys hold models with the same three numbers, which llama.cpp knew by
+// heart: 12, 1.4 / sqrt(layers) and hidden / 256.
+Status read_multipliers(const GgufFile& file, const std::string& arch, ModelConfig& model,
+                        std::vector<std::string>& notes) {
+  const double layers = static_cast<double>(model.layers);
+  ROTOR_ASSIGN(const std::optional<double> embed, file.number(arch + ".embedding_scale"));
+  ROTOR_ASSIGN(const std::optional<double> residual, file.number(arch + ".residual_scale"));
+  ROTOR_ASSIGN(const std::optional<double> head, file.number(arch + ".logit_scale"));
+  model.embed_scale = static_cast<float>(embed.value_or(12.0));
+  model.residual_scale = static_cast<float>(residual.value_or(1.4 / std::sqrt(layers)));
+  model.head_divisor = static_cast<float>(head.value_or(static_cast<double>(model.hidden) / 256.0));
+  if (!embed || !residual || !head) {
+    notes.push_back("the file does not name all of MiniCPM's multipliers; absent ones are those of the "
+                    "models of 2024: scale_emb 12, scale_depth 1.4, dim_model_base 256");
   }
   return {};
 }
@@ -224,6 +260,9 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   ROTOR_TRY(check_computed(file, arch, model.context));
   ROTOR_ASSIGN(model.pooling, read_pooling(file, arch + ".pooling_type"));
   ROTOR_TRY(read_activation(file, arch, model, notes));
+  if (family->multipliers) {
+    ROTOR_TRY(read_multipliers(file, arch, model, notes));
+  }
   ROTOR_TRY(validate(model).with_context(path));
   return model;
 }

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <limits>
 
@@ -133,6 +134,42 @@ TEST(GgufConfig, Qwen3NormsItsHeads) {
   EXPECT_THAT(parse(files).message(), HasSubstr("key 'qwen3.pooling_type' is 4"));
 }
 
+TEST(GgufConfig, MiniCpmsMultipliers) {
+  GgufFiles files = test::gguf_files("minicpm");
+  files.keys["minicpm.embedding_scale"] = 9.0f;
+  files.keys["minicpm.residual_scale"] = 0.5f;
+  files.keys["minicpm.logit_scale"] = 3.0f;
+  const Parsed parsed = parse(files);
+  ASSERT_TRUE(parsed.config.ok()) << parsed.message();
+  EXPECT_EQ(parsed.config->family, "minicpm");
+  EXPECT_EQ(parsed.config->activation, Activation::kSilu);
+  EXPECT_EQ(parsed.config->embed_scale, 9.0f);
+  EXPECT_EQ(parsed.config->residual_scale, 0.5f);
+  EXPECT_EQ(parsed.config->head_divisor, 3.0f);
+  EXPECT_THAT(parsed.notes, testing::IsEmpty());
+  const Parsed old = parse(test::gguf_files("minicpm"));  // 2 layers of 256
+  ASSERT_TRUE(old.config.ok()) << old.message();
+  EXPECT_EQ(old.config->embed_scale, 12.0f);
+  EXPECT_EQ(old.config->residual_scale, static_cast<float>(1.4 / std::sqrt(2.0)));
+  EXPECT_EQ(old.config->head_divisor, 1.0f);
+  EXPECT_THAT(old.notes, testing::ElementsAre(HasSubstr("multipliers")));
+  files.keys["minicpm.logit_scale"] = 0.0f;
+  EXPECT_THAT(parse(files).message(), HasSubstr("head"));
+}
+
+TEST(GgufConfig, LongropeUpToItsOriginalContext) {
+  GgufFiles files = test::gguf_files("minicpm");
+  const std::string prefix = "minicpm.rope.scaling.";
+  files.keys[prefix + "type"] = "longrope";
+  EXPECT_TRUE(parse(files).config.ok());
+  files.keys[prefix + "original_context_length"] = uint32_t{127};
+  EXPECT_THAT(parse(files).message(), HasSubstr("beyond its original context of 127"));
+  files.keys[prefix + "original_context_length"] = uint32_t{128};
+  EXPECT_TRUE(parse(files).config.ok());
+  files.keys[prefix + "attn_factor"] = 1.5f;
+  EXPECT_THAT(parse(files).message(), HasSubstr("'longrope'"));
+}
+
 TEST(GgufConfig, HeadsNeedNotSplitTheHiddenSize) {
   GgufFiles files = test::gguf_files();
   files.keys[kArch + ".attention.key_length"] = uint32_t{32};
@@ -242,8 +279,8 @@ TEST(GgufConfig, RefusesWhatIsNotComputed) {
   EXPECT_THAT(parse(files).message(), HasSubstr("general.architecture"));
   files.keys.erase("general.architecture");
   EXPECT_THAT(parse(files).message(), HasSubstr("general.architecture '' is not supported"));
-  EXPECT_THAT(with("rope.scaling.type", "longrope").message(),
-              HasSubstr("rotary scaling 'longrope' is not supported; expected linear or yarn"));
+  EXPECT_THAT(with("rope.scaling.type", "dynamic").message(),
+              HasSubstr("rotary scaling 'dynamic' is not supported; expected linear, longrope or yarn"));
   for (const char* scaling : {"linear", "yarn"}) {
     EXPECT_THAT(with("rope.scaling.type", scaling).message(),
                 HasSubstr("rope.scaling.factor' is missing"));

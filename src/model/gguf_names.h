@@ -16,6 +16,8 @@ inline constexpr const char* kEmbed = "token_embd.weight";
 inline constexpr const char* kHead = "output.weight";
 inline constexpr const char* kOutputNorm = "output_norm.weight";
 inline constexpr const char* kRotaryDivisors = "rope_freqs.weight";
+inline constexpr const char* kShortDivisors = "rope_factors_short.weight";  // of longrope
+inline constexpr const char* kLongDivisors = "rope_factors_long.weight";
 inline constexpr const char* kLayers = "blk.";
 inline constexpr std::array<const char*, kLinearRoles> kLinears = {
     "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};

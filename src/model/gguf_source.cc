@@ -211,12 +211,22 @@ class Opener {
     return open_gguf_linear(file_, name, *tensor, layout_);
   }
 
+  bool has_longrope() const {
+    const std::string arch(file_->string("general.architecture")->value_or(""));
+    const auto type = file_->string(arch + ".rope.scaling.type");
+    return type.ok() && *type == "longrope";
+  }
+
   // rope_freqs.weight: what the rotary frequencies are divided by. Beside the numbers of llama3 it is
-  // what follows from them.
+  // what follows from them. longrope has two lists, of which that for longer contexts is not computed.
   Status read_rotary_divisors(ModelConfig& c) {
-    const std::string name = gguf_names::kRotaryDivisors;
+    const bool longrope = has_longrope();
+    if (longrope) {
+      used_.insert(gguf_names::kLongDivisors);
+    }
+    const std::string name = longrope ? gguf_names::kShortDivisors : gguf_names::kRotaryDivisors;
     const bool llama3 = c.rope_scaling.type == RopeScalingType::kLlama3;
-    if (!llama3 && file_->find_tensor(name) == nullptr) {
+    if (!llama3 && !longrope && file_->find_tensor(name) == nullptr) {
       return {};
     }
     ROTOR_ASSIGN(std::vector<float> divisors, read_vector(name, c.head_dim / 2));

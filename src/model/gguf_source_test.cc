@@ -428,6 +428,20 @@ TEST(GgufSource, RotaryDivisors) {
   EXPECT_THAT(open(files).status().message(), HasSubstr("expected dimensions [32, 1]"));
 }
 
+TEST(GgufSource, LongropesShortDivisors) {
+  std::vector<float> divisors(32, 1.0f);
+  divisors[3] = 8.0f;
+  GgufFiles files = test::gguf_files();
+  files.keys["bitnet-b1.58.rope.scaling.type"] = "longrope";
+  EXPECT_THAT(open(files).status().message(), HasSubstr("'rope_factors_short.weight' is missing"));
+  files.put_floats("rope_factors_short.weight", {32}, divisors);
+  files.put_floats("rope_factors_long.weight", {32}, std::vector<float>(32, 9.0f));
+  const auto source = open(files);
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  EXPECT_EQ(source->config.rope_scaling.divisors, divisors);
+  EXPECT_THAT(source->warnings, testing::ElementsAre("the file holds no tokenizer"));
+}
+
 // The rows of q and k are put back; everything else lies as in a file of BitNet.
 TEST(GgufSource, LlamaHasItsRowsOfQueriesAndKeysInPairs) {
   GgufFiles files = test::gguf_files("llama");

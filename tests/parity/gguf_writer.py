@@ -60,7 +60,13 @@ _NORMS = {
     "self_attn.q_norm": "attn_q_norm",
     "self_attn.k_norm": "attn_k_norm",
 }
-ARCHITECTURES = {"bitnet": "bitnet-b1.58", "1bitllm": "bitnet", "llama": "llama", "qwen3": "qwen3"}
+ARCHITECTURES = {
+    "bitnet": "bitnet-b1.58",
+    "1bitllm": "bitnet",
+    "llama": "llama",
+    "minicpm": "minicpm",
+    "qwen3": "qwen3",
+}
 
 
 @dataclass(frozen=True)
@@ -227,6 +233,14 @@ def model_metadata(recipe: Recipe, form: Form) -> dict[str, tuple[str, object]]:
         context = recipe.rope["original_max_position_embeddings"]
         result[f"{arch}.rope.scaling.original_context_length"] = ("u32", context)
         result[f"{arch}.rope.scaling.yarn_beta_fast"] = ("f32", recipe.rope["beta_fast"])
+    if kind == "longrope":
+        result[f"{arch}.rope.scaling.type"] = ("str", kind)
+    if recipe.multipliers:
+        depth = recipe.multipliers["scale_depth"] / recipe.layers**0.5
+        result[f"{arch}.embedding_scale"] = ("f32", recipe.multipliers["scale_emb"])
+        result[f"{arch}.residual_scale"] = ("f32", depth)
+        base = recipe.multipliers["dim_model_base"]
+        result[f"{arch}.logit_scale"] = ("f32", recipe.hidden / base)
     return result
 
 
@@ -261,7 +275,7 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
         for projection, name in LINEARS.items():
             full = source + projection
             values = weights.trits[full] if recipe.int8 else weights.masters[full]
-            if recipe.family == "llama" and name in ("attn_q", "attn_k"):
+            if recipe.family in ("llama", "minicpm") and name in ("attn_q", "attn_k"):
                 values = paired_rows(values, recipe.head_dim)
             if recipe.int8:
                 linear = linear_tensor(values, weights.multiplier(full, recipe), form)
@@ -275,6 +289,10 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
     file.tensors["output_norm.weight"] = float_tensor(final, "F32")
     if recipe.rope.get("rope_type") == "llama3":
         file.tensors["rope_freqs.weight"] = float_tensor(rotary_divisors(recipe), "F32")
+    if recipe.rope.get("rope_type") == "longrope":
+        for kind in ("long", "short"):
+            divisors = np.array(recipe.rope[f"{kind}_factor"], np.float32)
+            file.tensors[f"rope_factors_{kind}.weight"] = float_tensor(divisors, "F32")
     if weights.head is not None:
         file.tensors["output.weight"] = float_tensor(weights.head, form.embedding)
     if form.duplicate_head:

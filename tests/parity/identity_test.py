@@ -81,7 +81,7 @@ def assert_same_model(got: numpy_bitnet.Model, expected: numpy_bitnet.Model) -> 
 
 
 def test_multipliers(engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:
-    """MiniCPM's, and scales of groups with float activations, in a .rotor file."""
+    """MiniCPM's, and scales of groups with float activations, in a .rotor file and in GGUF."""
     folder, tokens = model_dir(RECIPES["minicpm-groups"]), long_tokens("minicpm-groups")
     report = json.loads(engine.check("inspect", folder, "--json").stdout)
     assert [report[key] for key in ("embed_scale", "head_divisor")] == [12, 4]
@@ -90,7 +90,13 @@ def test_multipliers(engine: Engine, model_dir: ModelDir, tmp_path: Path) -> Non
     file = tmp_path / "m.rotor"
     engine.check("convert", folder, file)
     engine.check("verify", file)
-    np.testing.assert_array_equal(engine.logits(file, tokens), engine.logits(folder, tokens))
+    expected = engine.logits(folder, tokens)
+    np.testing.assert_array_equal(engine.logits(file, tokens), expected)
+    recipe = RECIPES["minicpm-groups"]
+    gguf = write_gguf(tmp_path / "m.gguf", recipe, tiny_models.make_weights(recipe), Form())
+    outcome = engine.check("inspect", gguf)
+    assert "rope_factors" not in outcome.stdout + outcome.stderr  # both lists are understood
+    np.testing.assert_array_equal(engine.logits(gguf, tokens), expected)
 
 
 def test_trits_with_float_activations(engine: Engine, model_dir: ModelDir, tmp_path: Path) -> None:

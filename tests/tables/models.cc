@@ -78,7 +78,7 @@ constexpr Tests kTests[] = {
      {"",
       "",
       "parity/golden_test.py#test_on_its_own[minicpm-groups]",
-      "",
+      "parity/identity_test.py#test_multipliers",
       "parity/identity_test.py#test_multipliers",
       "",
       "",

@@ -90,9 +90,9 @@ FAMILIES = {
 }
 
 
-def write_family(folder: Path, family: str) -> Path:
+def write_family(folder: Path, family: str, **changes: object) -> Path:
     """The folder of a family's tiny model; 1bitLLM's with the SentencePiece tokenizer they have."""
-    recipe = FAMILIES[family]
+    recipe = replace(FAMILIES[family], **changes)
     model = hf_writer.write_model(folder, recipe, tiny_models.make_weights(recipe))
     if family == "1bitllm":
         (model / "tokenizer.json").unlink()

@@ -12,9 +12,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/json_value.h"
+
 namespace rotor {
 
-using JsonValue = simdjson::dom::element;
 using JsonObject = simdjson::dom::object;
 using JsonArray = simdjson::dom::array;
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "base/json.h"
+
 namespace rotor {
 
 void set_generation_defaults(std::optional<double> temperature, std::optional<double> top_p,

@@ -2,6 +2,7 @@
 // Brings the variables of a rendering into the template language and runs it.
 #include "text/chat_template.h"
 
+#include "base/json.h"
 #include "text/jinja/ast.h"
 #include "text/jinja/context.h"
 #include "text/jinja/machine.h"

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json_value.h"
 #include "text/jinja/budget.h"
 #include "text/jinja/provenance_text.h"
 

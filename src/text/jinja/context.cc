@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include "base/json.h"
 #include "text/unicode.h"
 
 namespace rotor::jinja {

@@ -6,7 +6,7 @@
 
 #include <span>
 
-#include "base/json.h"
+#include "base/json_value.h"
 #include "text/chat_template.h"
 #include "text/jinja/value.h"
 

@@ -1,0 +1,516 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rotor.finetune: what a run promises, on a tiny model with a vocabulary and a chat template."""
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import checks
+import engine
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save
+
+import rotor.torch as rt
+from rotor.finetune import documents, model, samples
+from rotor.finetune.__main__ import main
+from rotor.finetune.evaluate import bits_per_byte
+from rotor.finetune.run import Run
+from rotor.finetune.settings import Settings
+from rotor.train import chat, export
+from rotor.train.model import BitNet, ModelConfig
+from rotor.train.tokenizer import train_tokenizer
+
+# Key heads shared by two, matrices of unlike sizes; columns as GGUF's blocks of 64 want them.
+TINY = ModelConfig(
+    vocab_size=306,
+    hidden_size=64,
+    intermediate_size=192,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    max_position_embeddings=48,
+)
+QUICK = {"steps": 12, "batch": 4, "eval_every": 6, "rate": 1e-2, "patience": 0}
+CHAT = [
+    {"role": "user", "content": "What did the fox see?"},
+    {"role": "assistant", "content": " The moon. "},
+    {"role": "user", "content": "When?"},
+    {"role": "assistant", "content": "By night, my dear."},
+]
+
+
+def fable(seed: int, sentences: int) -> str:
+    choose = random.Random(seed).choice
+    lines = []
+    for _ in range(sentences):
+        beast, act = choose(["fox", "crow", "hare", "wolf"]), choose(["saw", "fled", "sought"])
+        lines.append(f"Once a {beast} {act} the {choose(['sun', 'moon', 'well'])} by night.")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def program() -> Path:
+    """The program that converts."""
+    found = engine.find_program()
+    if found is None or not found.is_file():
+        pytest.skip(f"THE PROGRAM ROTOR IS MISSING: nothing of fine-tuning is tested ({found})")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROTOR_PROGRAM", str(found.resolve()))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folders of a model whose weights are random: "offline" packed, "online" as masters."""
+    tokenizer = train_tokenizer([fable(1, 300)], TINY.vocab_size)
+    torch.manual_seed(5)
+    state = BitNet(TINY).state_dict()
+    root = tmp_path_factory.mktemp("tiny")
+
+    def make(mode: str, vocabulary: object = tokenizer) -> Path:
+        folder = root / f"{mode}-{id(vocabulary)}"
+        if folder.exists():
+            return folder
+        folder.mkdir()
+        packed = export.packed_tensors(state, torch.float32)
+        tensors = packed if mode == "offline" else state
+        (folder / "model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
+        vocabulary.save(str(folder / "tokenizer.json"))
+        for name, content in (
+            ("config.json", export.config_json(TINY, tokenizer, torch.float32, mode)),
+            ("tokenizer_config.json", export.tokenizer_config_json(TINY, tokenizer, True)),
+            ("generation_config.json", export.generation_config_json(tokenizer)),
+        ):
+            (folder / name).write_text(json.dumps(content), encoding="utf-8")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve documents, as JSON lines."""
+    path = tmp_path_factory.mktemp("text") / "fables.jsonl"
+    lines = (json.dumps({"text": fable(seed, 8)}) for seed in range(12))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def begin(folder: Path, data: Path, out: Path, resume: bool = False, **given: Any) -> Run:
+    others = {name: given.pop(name) for name in ("teacher", "valid", "measure") if name in given}
+    settings = Settings(**(QUICK | given))
+    return Run(str(folder), [data], out, settings, resume=resume, **others)
+
+
+def finish(run: Run) -> dict[str, Any]:
+    report = run.train()
+    assert report is not None
+    return report
+
+
+@pytest.fixture(scope="module")
+def adapted(
+    tiny: Callable[[str], Path], text: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, dict[str, Any]]:
+    """A run with adapters that went through."""
+    out = tmp_path_factory.mktemp("lora")
+    run = begin(tiny("offline"), text, out, dropout=0.1, measure=[text])
+    return run, finish(run)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny: Callable[[str], Path], text: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, dict[str, Any]]:
+    """A run of all weights that went through."""
+    run = begin(tiny("offline"), text, tmp_path_factory.mktemp("full"), full=True)
+    return run, finish(run)
+
+
+@pytest.mark.parametrize("mode", ["adapted", "trained"])
+def test_it_learns(mode: str, request: pytest.FixtureRequest) -> None:
+    run, report = request.getfixturevalue(mode)
+    bits = report["bits_per_byte"]
+    assert bits["held_out"]["after"] < bits["held_out"]["before"] - 0.3
+    curve = (run.out / "curve.csv").read_text().splitlines()
+    assert float(curve[-1].split(",")[3]) < float(curve[1].split(",")[3]) - 0.3
+    assert json.loads((run.out / "report.json").read_text()) == json.loads(json.dumps(report))
+    assert (report["steps"], report["best_step"], report["stopped_early"]) == (12, 12, False)
+
+
+def test_an_adapter_is_peft_s(
+    adapted: tuple[Run, dict[str, Any]], tiny: Callable[[str], Path]
+) -> None:
+    run, report = adapted
+    adapter = run.out / "adapter"
+    tokens = torch.tensor([[1, 5, 9, 200, 17, 42]])
+    wanted = run.model.eval()(tokens).logits
+    base = model.load(str(tiny("offline"))).model
+    assert not torch.equal(base(tokens).logits, wanted)
+    assert torch.equal(rt.load_lora(base, adapter)(tokens).logits, wanted)
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(tiny("offline"))
+    assert report["learning_parameters"] == sum(
+        tensor.numel() for tensor in load_file(adapter / "adapter_model.safetensors").values()
+    )
+    peft = pytest.importorskip("peft")
+    other = model.load(str(tiny("offline"))).model
+    theirs = peft.PeftModel.from_pretrained(other, adapter)
+    assert torch.equal(theirs(tokens).logits, wanted)
+
+
+def test_what_is_exported_is_what_was_measured(
+    trained: tuple[Run, dict[str, Any]], program: Path, text: Path, tmp_path: Path
+) -> None:
+    run, report = trained
+    tokens = np.random.default_rng(3).integers(0, TINY.vocab_size, 20)
+    wanted = run.model.eval()(torch.from_numpy(tokens)[None]).logits[0].detach().numpy()
+    subprocess.run(
+        [program, "convert", run.out / "model", tmp_path / "model.gguf", "-q"], check=True
+    )
+    for path in (run.out / "model", run.out / "model.rotor", tmp_path / "model.gguf"):
+        got = engine.Engine(program).logits(path, tokens.tolist())
+        assert checks.kl_per_token(got, wanted) < checks.MAX_KL, path
+    again = model.load(str(run.out / "model.rotor")).model(torch.from_numpy(tokens)[None])
+    assert torch.equal(again.logits[0].detach(), torch.from_numpy(wanted))
+    # The program's own measure, of a text that is all held out.
+    whole = tmp_path / "whole.txt"
+    whole.write_text(fable(77, 30), encoding="utf-8")
+    done = subprocess.run(
+        [program, "ppl", run.out / "model.rotor", "-f", whole, "-c", "48", "--json"],
+        capture_output=True,
+        check=True,
+    )
+    (document,) = documents.read_documents(whole, split=False)
+    sample = samples.encode(document, run.loaded.tokenizer, end=False)
+    ours = bits_per_byte(run.model, sample, run.begin, run.context)
+    assert json.loads(done.stdout)["bits_per_byte"] == pytest.approx(ours, rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["adapted", "trained"])
+def test_a_stopped_run_ends_as_one_that_was_not(
+    mode: str,
+    request: pytest.FixtureRequest,
+    tiny: Callable[[str], Path],
+    text: Path,
+    tmp_path: Path,
+) -> None:
+    whole, report = request.getfixturevalue(mode)
+    given: dict[str, Any] = {"full": True} if mode == "trained" else {"dropout": 0.1}
+    measured = [text] if mode == "adapted" else []
+
+    def again(resume: bool) -> Run:
+        torch.rand(7)  # the state of chance is the run's, not the process's
+        return begin(tiny("offline"), text, tmp_path, resume, measure=measured, **given)
+
+    for stops in (5, 8):
+        run = again(resume=stops > 5)
+        step = run.train_step
+        def stopping(run: Run = run, step: Callable[[], float] = step, at: int = stops) -> float:
+            loss = step()
+            if run.step == at:
+                run.stop()
+            return loss
+        run.train_step = stopping  # type: ignore[method-assign]
+        assert run.train() is None
+        assert run.step == stops
+    assert not (tmp_path / "report.json").exists()
+    other = finish(again(resume=True))
+    assert other["bits_per_byte"] == report["bits_per_byte"]
+    written = "adapter/adapter_model" if mode == "adapted" else "model/model"
+    first, second = (load_file(o / f"{written}.safetensors") for o in (whole.out, tmp_path))
+    assert set(first) == set(second)
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+    assert (tmp_path / "curve.csv").read_text().count("\n") >= 3
+
+
+def test_only_the_same_run_goes_on(
+    adapted: tuple[Run, dict[str, Any]], tiny: Callable[[str], Path], text: Path, tmp_path: Path
+) -> None:
+    run, report = adapted
+    with pytest.raises(ValueError, match="--resume goes on"):
+        begin(tiny("offline"), text, run.out, dropout=0.1)
+    with pytest.raises(ValueError, match=r"another seed: 1, now 2"):
+        begin(tiny("offline"), text, run.out, resume=True, dropout=0.1, seed=2)
+    other = tmp_path / "other.jsonl"
+    other.write_text(text.read_text().replace("fox", "cat"))
+    with pytest.raises(ValueError, match="another data"):
+        begin(tiny("offline"), other, run.out, resume=True, dropout=0.1)
+    done = begin(tiny("offline"), text, run.out, resume=True, dropout=0.1, measure=[text])
+    assert finish(done)["bits_per_byte"] == report["bits_per_byte"]
+
+
+def test_it_stops_when_nothing_is_gained(
+    tiny: Callable[[str], Path], text: Path, tmp_path: Path
+) -> None:
+    digits = tmp_path / "digits.txt"  # which grow less likely with every fable
+    digits.write_text("".join(random.Random(4).choices("0123456789", k=400)))
+    given: dict[str, Any] = {"steps": 40, "eval_every": 2, "patience": 2, "valid": digits}
+    run = begin(tiny("offline"), text, tmp_path / "out", **given)
+    report = finish(run)
+    assert report["stopped_early"]
+    assert report["steps"] == report["best_step"] + 4 < 40
+    bits = report["bits_per_byte"]["held_out"]
+    assert bits["after"] <= bits["before"]  # the best is what was written
+    assert len((run.out / "curve.csv").read_text().splitlines()) == 1 + report["steps"] // 2
+
+
+def test_masters_of_trits_begin_as_the_trits() -> None:
+    torch.manual_seed(2)
+    trits = torch.randint(-1, 2, (20, 24), dtype=torch.int8)
+    for scale, rule in ((0.37, "multiply"), (0.37, "divide")):
+        packed = rt.TernaryLinear(trits, torch.tensor([scale]), scale_rule=rule)
+        masters = model.masters_of(packed)
+        again = rt.TernaryLinear.from_bit_linear(masters)
+        assert torch.equal(again.trits, trits)
+        torch.testing.assert_close(again.scale, packed.scale, rtol=1e-6, atol=0)
+    rows = rt.TernaryLinear(trits, torch.rand(20) + 0.5)
+    with pytest.raises(ValueError, match="20 scales, one a row"):
+        model.masters_of(rows)
+    empty = rt.TernaryLinear(trits * 0, torch.tensor([0.5]))
+    assert torch.equal(model.masters_of(empty).weight, torch.zeros(20, 24))
+
+
+def test_masters_that_came_are_used(tiny: Callable[[str], Path], text: Path, tmp_path: Path) -> None:
+    bits = []
+    for number, full in enumerate((True, False)):
+        run = begin(tiny("online"), text, tmp_path / str(number), full=full)
+        kind = rt.BitLinear if full else rt.TernaryLinear
+        assert sum(isinstance(module, kind) for module in run.model.modules()) == 14
+        bits.append(finish(run)["bits_per_byte"]["held_out"])
+    assert bits[0]["before"] == pytest.approx(bits[1]["before"], rel=1e-3)
+    assert all(b["after"] < b["before"] - 0.3 for b in bits)
+
+
+def test_only_answers_are_learned(tiny: Callable[[str], Path]) -> None:
+    folder = tiny("offline")
+    tokenizer = model.load(str(folder)).tokenizer
+    document = documents.Document("chat:1", messages=tuple(CHAT))
+    (sample,) = samples.encode(document, tokenizer, end=True)
+    ids, learned = chat.encode_conversation(tokenizer.backend_tokenizer, CHAT)
+    assert sample.ids.tolist() == ids
+    assert sample.learned.tolist() == learned
+    assert sample.bytes == len("The moon.By night, my dear.")
+    answers = tokenizer.decode(sample.ids[sample.learned])
+    assert answers == "The moon.<|eot_id|>By night, my dear.<|eot_id|>"
+    inputs, targets = samples.collate(samples.windows(sample, [], 100))
+    assert inputs.shape == (1, len(ids) - 1)
+    assert [t for t in targets[0].tolist() if t >= 0] == sample.ids[sample.learned].tolist()
+
+
+def test_templates_that_rewrite_what_was_said(tiny: Callable[[str], Path]) -> None:
+    tokenizer = model.load(str(tiny("offline"))).tokenizer
+    document = documents.Document("chat:7", messages=tuple(CHAT))
+    tokenizer.chat_template = (  # as Qwen3: only the last answer keeps something
+        "{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>"
+        "{% if loop.last and m.role == 'assistant' %}(thought){% endif %}{{ m.content }}<|eot_id|>"
+        "{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>"
+        "{% endif %}"
+    )
+    first, second = samples.encode(document, tokenizer, end=True)
+    for sample, answer in ((first, CHAT[1]), (second, CHAT[3])):
+        text = tokenizer.decode(sample.ids[sample.learned])
+        assert text == f"(thought){answer['content']}<|eot_id|>"
+    tokenizer.chat_template = "{{ messages | length }}{% if add_generation_prompt %}:{% endif %}"
+    with pytest.raises(documents.DataError, match="chat:7: .*does not begin message 2"):
+        samples.encode(document, tokenizer, end=True)
+    tokenizer.chat_template = "{{ raise_exception('no system') }}"
+    with pytest.raises(documents.DataError, match="chat:7: the chat template refuses .*no system"):
+        samples.encode(document, tokenizer, end=True)
+    tokenizer.chat_template = None
+    with pytest.raises(documents.DataError, match="chat:7: .* has no chat template"):
+        samples.encode(document, tokenizer, end=True)
+
+
+def test_conversations_are_learned(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    data = tmp_path / "chats.jsonl"
+    lines = []
+    for seed in range(12):
+        messages = [
+            {"role": "user", "content": "Who?"},
+            {"role": "assistant", "content": fable(seed, 1)},
+        ]
+        lines.append(json.dumps({"messages": messages}))
+    data.write_text("\n".join(lines))
+    bits = finish(begin(tiny("offline"), data, tmp_path / "out"))["bits_per_byte"]["held_out"]
+    assert bits["after"] < bits["before"] - 0.3
+
+
+def test_a_teacher(tiny: Callable[[str], Path], text: Path, tmp_path: Path, trained: Any) -> None:
+    master = trained[0].out / "model"
+    given: dict[str, Any] = {"full": True, "teacher": str(master), "teacher_weight": 1.0}
+    run = begin(tiny("offline"), text, tmp_path / "a", **given)
+    rows = run.batches.batch(0)
+    inputs, targets = samples.collate(rows)
+    teacher = run.teacher
+    assert teacher is not None
+    logits = run.model(input_ids=inputs).logits
+    theirs = teacher.model(input_ids=inputs).logits
+    p, q = (torch.softmax(x.double() / 2, -1) for x in (theirs, logits))
+    wanted = (4 * (p * (p.log() - q.log())).sum(-1))[targets >= 0].sum()
+    got = teacher.divergence(inputs, logits, targets)
+    torch.testing.assert_close(got.double(), wanted, rtol=1e-4, atol=1e-4)
+    report = finish(run)
+    after = teacher.divergence(inputs, run.model(input_ids=inputs).logits, targets)
+    assert after < 0.5 * got
+    assert report["teacher"] == str(master)
+
+
+def test_another_vocabulary_is_refused(
+    tiny: Callable[..., Path], text: Path, tmp_path: Path
+) -> None:
+    other = train_tokenizer([fable(1, 300).upper()], TINY.vocab_size - 4)
+    for vocabulary, message in (
+        (other, "another vocabulary: 302 tokens, the model has 306"),
+        (train_tokenizer([fable(1, 300).upper()], TINY.vocab_size), "the model's token [0-9]+, '"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            begin(tiny("offline"), text, tmp_path, teacher=str(tiny("offline", vocabulary)))
+
+
+def test_every_row_once_an_epoch() -> None:
+    def sample(count: int) -> samples.Sample:
+        ids = np.arange(count, dtype=np.int64) + 1000 * count
+        return samples.Sample(ids, np.ones(count, dtype=bool), count, chat=False)
+
+    given = [sample(25), sample(3), sample(8)]
+    made = samples.Batches(given, [7], 8, 2, seed=3)
+    assert (made.rows, made.an_epoch) == (6, 3)
+    for epoch in range(3):
+        rows = [row for step in range(3) for row in made.batch(3 * epoch + step)]
+        assert len(rows) == 6
+        assert all(ids[0] == 7 and not learned[0] for ids, learned in rows)
+        assert sorted(len(ids) for ids, _ in rows) == [4, 9, 9, 9, 9, 9]
+    again = samples.Batches(given, [7], 8, 2, seed=3)
+    for step in (7, 2, 8):
+        for mine, theirs in zip(made.batch(step), again.batch(step), strict=True):
+            assert np.array_equal(mine[0], theirs[0])
+    plain = [ids[1:].tolist() for ids, _ in samples.windows(given[0], [7], 8)]
+    assert [token for ids in plain for token in ids] == given[0].ids.tolist()
+    assert samples.windows(sample(1), [], 8) == []  # nothing before it that could tell it
+
+
+def test_whole_documents_are_held_out(tmp_path: Path) -> None:
+    found = [documents.Document(f"x:{n}", "x" * 100) for n in range(20)]
+    learn, held = documents.hold_out(found, 0.15, 1)
+    assert len(held) == 3
+    assert sorted(d.origin for d in learn + held) == sorted(d.origin for d in found)
+    assert documents.hold_out(found, 0.15, 1)[1] == held
+    assert documents.hold_out(found, 0.15, 2)[1] != held
+    path = tmp_path / "one.txt"
+    path.write_text("One line.\n" * 20)
+    (one,) = documents.read_documents(path)
+    (first,), (rest,) = documents.hold_out([one], 0.25, 1)
+    assert (first.text + rest.text, first.ended, rest.text) == (one.text, False, one.text[-50:])
+    assert rest.origin == f"{path}:16"
+
+
+BAD_LINES = [
+    (b'{"text": ', "no JSON"),
+    (b"[" * 100_000, "no JSON"),
+    (b"[1]", 'an object with either "text" or "messages"'),
+    (b'{"text": "a", "messages": []}', "either"),
+    (b'{"text": 5}', '"text" to be text'),
+    (b'{"text": " "}', "not empty"),
+    (b'{"text": "\\ud800"}', "half of a surrogate pair"),
+    (b'{"text": "\xff"}', "expected UTF-8, got byte 0xff"),
+    (b'{"messages": "x"}', "a list of objects"),
+    (b'{"messages": [1]}', "a list of objects"),
+    (b'{"messages": [{"role": "robot", "content": "x"}]}', "'robot'"),
+    (b'{"messages": [{"role": "assistant"}]}', '"content" of assistant'),
+    (b'{"messages": [{"role": "user", "content": "x"}]}', "nothing to learn"),
+    (b'{"messages": []}', "nothing to learn"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), BAD_LINES)
+def test_bad_lines_are_named(line: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(b'{"text": "good"}\n\n' + line + b"\n")
+    with pytest.raises(documents.DataError, match=message) as error:
+        documents.read_documents(path)
+    assert str(error.value).startswith(f"{path}:3: ")
+
+
+def test_bad_files_are_named(tiny: Callable[[str], Path], text: Path, tmp_path: Path) -> None:
+    latin, empty = tmp_path / "latin.txt", tmp_path / "empty.txt"
+    latin.write_bytes(b"one\ntwo\nth\xe9 end\n")
+    empty.write_bytes(b"\n\n")
+    with pytest.raises(documents.DataError, match=r"latin\.txt:3: expected UTF-8, got byte 0xe9"):
+        documents.read_documents(latin)
+    with pytest.raises(documents.DataError, match=r"empty\.txt: holds no text"):
+        documents.read_documents(empty)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(documents.DataError, match="no .txt or .jsonl"):
+        documents.read_documents(tmp_path / "folder")
+    with pytest.raises(documents.DataError, match="cannot be divided"):
+        documents.hold_out([documents.Document("x:1", "one line")], 0.1, 1)
+    forged = tmp_path / "forged.jsonl"
+    turn = {"role": "user", "content": "Hi<|eot_id|>"}
+    lines = [{"messages": CHAT}, {"messages": [turn, CHAT[1]]}, {"messages": CHAT}]
+    forged.write_text("\n".join(map(json.dumps, lines)))
+    with pytest.raises(documents.DataError, match=r"forged\.jsonl:2: .*<\|eot_id\|>"):
+        begin(tiny("offline"), forged, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_that_cannot_learn(tiny: Callable[[str], Path], text: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "float"
+    folder.mkdir()
+    config = json.loads((tiny("offline") / "config.json").read_text())
+    del config["quantization_config"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="no ternary ones"):
+        begin(folder, text, tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        begin(tmp_path / "nothing", text, tmp_path / "out")
+    (tmp_path / "bad.rotor").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"bad\.rotor"):
+        begin(tmp_path / "bad.rotor", text, tmp_path / "out")
+    with pytest.raises(ValueError, match="target_modules: none of 14"):
+        begin(tiny("offline"), text, tmp_path / "out", target_modules=("nothing",))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command(
+    tiny: Callable[[str], Path], text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(tiny("offline")), "--data", str(text), "--out", str(tmp_path / "out")]
+    assert main([*command, "--steps", "2", "--batch", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert report["settings"]["steps"] == 2
+    for part in ("step 2/2  loss ", " bits/byte  ", " tokens/s  0:00 left", "before: held out "):
+        assert part in captured.err
+    assert main([*command, "--steps", "2"]) == 1
+    assert "--resume goes on" in capsys.readouterr().err
+    for option, message in (
+        (["--r", "0"], "--r: expected 1 or more"),
+        (["--hold-out", "1"], "--hold-out: expected a number from 0 to 1"),
+        (["--rate", "nan"], "--rate: expected"),
+        (["--epochs", "0"], "--epochs: expected a number above 0"),
+    ):
+        assert main([*command, *option]) == 2
+        assert message in capsys.readouterr().err
+    assert main([str(tiny("offline")), "--data", "nowhere.txt", "--out", str(tmp_path / "x")]) == 1
+    assert "nowhere.txt" in capsys.readouterr().err
+
+
+def test_help_needs_no_torch() -> None:
+    source = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from rotor.finetune.__main__ import main\n"
+        "sys.exit(main(['--help']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Examples:" in done.stdout

@@ -60,6 +60,7 @@ int parse_and_run(int argc, char** argv) {
   rotor::cli::add_bench_command(app, exit_code);
   rotor::cli::add_ppl_command(app, exit_code);
   rotor::cli::add_eval_command(app, exit_code);
+  rotor::cli::add_finetune_command(app, exit_code);
   rotor::cli::add_doctor_command(app, exit_code);
   rotor::cli::add_pull_command(app, exit_code);
   rotor::cli::add_ls_command(app, exit_code);

@@ -21,7 +21,7 @@ from tiny_models import RECIPES, Recipe
 
 COMMANDS = (
     *("run", "chat", "tokenize", "detokenize", "template", "embed", "logits", "inspect", "convert"),
-    *("verify", "bench", "ppl", "eval", "doctor", "pull", "ls", "rm"),
+    *("verify", "bench", "ppl", "eval", "finetune", "doctor", "pull", "ls", "rm"),
 )
 RECIPE = RECIPES["packed-multiply"]
 RECOMMENDED = {"do_sample": True, "temperature": 0.6, "top_p": 0.9}  # what hf_writer writes
@@ -50,6 +50,22 @@ def test_examples_work_as_typed(command: str, engine: Engine, tmp_path: Path) ->
             timeout=60,
             check=True,
         )
+
+
+def test_finetune_says_what_is_missing(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "rotor.py").write_text("raise SystemExit('the current folder is no module')")
+    for python, message in (("python3", "pip install"), ("/nowhere/python3", "cannot start")):
+        done = subprocess.run(
+            [engine.program.resolve(), "finetune", "stories", "--data", "x.txt", "--out", "out"],
+            cwd=tmp_path,
+            env={**os.environ, "ROTOR_PYTHON": python, "PYTHONPATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stderr
+        assert done.stdout == ""
+        assert message in done.stderr and "rotor-llm[finetune]" in done.stderr
 
 
 def test_every_command_has_its_examples_tested(engine: Engine) -> None:

@@ -7,7 +7,12 @@ import sys
 import pytest
 from conftest import ROOT
 
-EXAMPLES = sorted((ROOT / "examples" / "python").glob("*.py"))
+# Those that need PyTorch run in python/torch_tests/test_finetune.py.
+EXAMPLES = sorted(
+    path
+    for path in (ROOT / "examples" / "python").glob("*.py")
+    if not path.stem.startswith("finetune_")
+)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """rotor.finetune: what a run promises, on a tiny model with a vocabulary and a chat template."""
 
+import importlib.util
 import json
 import random
 import subprocess
@@ -14,6 +15,7 @@ import engine
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file, save
 
 import rotor.torch as rt
@@ -501,6 +503,33 @@ def test_the_command(
         assert message in capsys.readouterr().err
     assert main([str(tiny("offline")), "--data", "nowhere.txt", "--out", str(tmp_path / "x")]) == 1
     assert "nowhere.txt" in capsys.readouterr().err
+
+
+def run_example(name: str, *arguments: str) -> None:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples/python" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("example", "shipped"), [("finetune_trainer", "stories"), ("finetune_sft", "stories-chat")]
+)
+def test_an_example_runs(
+    example: str, shipped: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("peft", reason=f"PEFT IS MISSING: {example}.py is not tested")
+    if example == "finetune_sft":
+        pytest.importorskip("trl", reason=f"TRL IS MISSING: {example}.py is not tested")
+    path = ROOT / "models" / f"{shipped}.rotor"
+    run_example(example, str(path), "3", str(tmp_path))
+    first, last = (float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()[-2:])
+    assert last < first - 0.2
+    adapted = rt.load_lora(model.load(str(path)).model, tmp_path)
+    assert any(isinstance(module, rt.LoraTernaryLinear) for module in adapted.modules())
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(path)
 
 
 def test_help_needs_no_torch() -> None:

@@ -74,6 +74,7 @@ def load(name: str, *, ternary: bool = True) -> Loaded:
         options = {"quantization_config": RotorConfig()} if quantized else {}
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options)
         model = nn.Module.float(model)  # of a packed one norms and embedding came as they lay
+        model.name_or_path = model.config._name_or_path = name  # what adapters name as their base
         tokenizer = AutoTokenizer.from_pretrained(folder)
         # Files go with the temporary folder; the weights must not be views of them.
         for tensor in [*model.parameters(), *model.buffers()]:

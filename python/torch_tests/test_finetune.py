@@ -4,6 +4,7 @@
 import importlib.util
 import json
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -170,7 +171,7 @@ def test_an_adapter_is_peft_s(
 def test_what_is_exported_is_what_was_measured(
     trained: tuple[Run, dict[str, Any]], program: Path, text: Path, tmp_path: Path
 ) -> None:
-    run, report = trained
+    run, _ = trained
     tokens = np.random.default_rng(3).integers(0, TINY.vocab_size, 20)
     wanted = run.model.eval()(torch.from_numpy(tokens)[None]).logits[0].detach().numpy()
     subprocess.run(
@@ -214,11 +215,13 @@ def test_a_stopped_run_ends_as_one_that_was_not(
     for stops in (5, 8):
         run = again(resume=stops > 5)
         step = run.train_step
+
         def stopping(run: Run = run, step: Callable[[], float] = step, at: int = stops) -> float:
             loss = step()
             if run.step == at:
                 run.stop()
             return loss
+
         run.train_step = stopping  # type: ignore[method-assign]
         assert run.train() is None
         assert run.step == stops
@@ -245,6 +248,9 @@ def test_only_the_same_run_goes_on(
     other.write_text(text.read_text().replace("fox", "cat"))
     with pytest.raises(ValueError, match="another data"):
         begin(tiny("offline"), other, run.out, resume=True, dropout=0.1)
+    (tmp_path / "checkpoint.pt").write_bytes((run.out / "checkpoint.pt").read_bytes()[:3000])
+    with pytest.raises(ValueError, match=r"checkpoint\.pt: cannot be read"):
+        begin(tiny("offline"), text, tmp_path, resume=True, dropout=0.1)
     done = begin(tiny("offline"), text, run.out, resume=True, dropout=0.1, measure=[text])
     assert finish(done)["bits_per_byte"] == report["bits_per_byte"]
 
@@ -280,7 +286,9 @@ def test_masters_of_trits_begin_as_the_trits() -> None:
     assert torch.equal(model.masters_of(empty).weight, torch.zeros(20, 24))
 
 
-def test_masters_that_came_are_used(tiny: Callable[[str], Path], text: Path, tmp_path: Path) -> None:
+def test_masters_that_came_are_used(
+    tiny: Callable[[str], Path], text: Path, tmp_path: Path
+) -> None:
     bits = []
     for number, full in enumerate((True, False)):
         run = begin(tiny("online"), text, tmp_path / str(number), full=full)
@@ -321,13 +329,13 @@ def test_templates_that_rewrite_what_was_said(tiny: Callable[[str], Path]) -> No
         text = tokenizer.decode(sample.ids[sample.learned])
         assert text == f"(thought){answer['content']}<|eot_id|>"
     tokenizer.chat_template = "{{ messages | length }}{% if add_generation_prompt %}:{% endif %}"
-    with pytest.raises(documents.DataError, match="chat:7: .*does not begin message 2"):
+    with pytest.raises(documents.DataError, match=r"chat:7: .*does not begin message 2"):
         samples.encode(document, tokenizer, end=True)
     tokenizer.chat_template = "{{ raise_exception('no system') }}"
-    with pytest.raises(documents.DataError, match="chat:7: the chat template refuses .*no system"):
+    with pytest.raises(documents.DataError, match=r"chat:7: the chat template refuses .*no system"):
         samples.encode(document, tokenizer, end=True)
     tokenizer.chat_template = None
-    with pytest.raises(documents.DataError, match="chat:7: .* has no chat template"):
+    with pytest.raises(documents.DataError, match=r"chat:7: .* has no chat template"):
         samples.encode(document, tokenizer, end=True)
 
 
@@ -450,7 +458,7 @@ def test_bad_files_are_named(tiny: Callable[[str], Path], text: Path, tmp_path: 
     with pytest.raises(documents.DataError, match=r"empty\.txt: holds no text"):
         documents.read_documents(empty)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(documents.DataError, match="no .txt or .jsonl"):
+    with pytest.raises(documents.DataError, match=r"no .txt or .jsonl"):
         documents.read_documents(tmp_path / "folder")
     with pytest.raises(documents.DataError, match="cannot be divided"):
         documents.hold_out([documents.Document("x:1", "one line")], 0.1, 1)
@@ -469,12 +477,12 @@ def test_models_that_cannot_learn(tiny: Callable[[str], Path], text: Path, tmp_p
     config = json.loads((tiny("offline") / "config.json").read_text())
     del config["quantization_config"]
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="no ternary ones"):
+    with pytest.raises(model.ModelError, match="no ternary ones"):
         begin(folder, text, tmp_path / "out")
-    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+    with pytest.raises(model.ModelError, match="no such file or folder"):
         begin(tmp_path / "nothing", text, tmp_path / "out")
     (tmp_path / "bad.rotor").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"bad\.rotor"):
+    with pytest.raises(model.ModelError, match=r"bad\.rotor"):
         begin(tmp_path / "bad.rotor", text, tmp_path / "out")
     with pytest.raises(ValueError, match="target_modules: none of 14"):
         begin(tiny("offline"), text, tmp_path / "out", target_modules=("nothing",))
@@ -491,6 +499,8 @@ def test_the_command(
     assert report["settings"]["steps"] == 2
     for part in ("step 2/2  loss ", " bits/byte  ", " tokens/s  0:00 left", "before: held out "):
         assert part in captured.err
+    assert main(["nowhere", *command[1:-1], str(tmp_path / "x")]) == 3
+    assert "nowhere: no such file" in capsys.readouterr().err
     assert main([*command, "--steps", "2"]) == 1
     assert "--resume goes on" in capsys.readouterr().err
     for option, message in (
@@ -503,6 +513,45 @@ def test_the_command(
         assert message in capsys.readouterr().err
     assert main([str(tiny("offline")), "--data", "nowhere.txt", "--out", str(tmp_path / "x")]) == 1
     assert "nowhere.txt" in capsys.readouterr().err
+
+
+def test_ctrl_c_leaves_a_checkpoint(
+    tiny: Callable[[str], Path],
+    text: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step = Run.train_step
+
+    def interrupted(run: Run) -> float:
+        if run.step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(run)
+
+    command = [str(tiny("offline")), "--data", str(text), "--out", str(tmp_path / "out")]
+    command += ["--steps", "4", "--batch", "2"]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "train_step", interrupted)
+            assert main(command) == 130
+        assert "stopped after step 2; the same command with --resume" in capsys.readouterr().err
+        assert main([*command, "--resume"]) == 0
+        assert "resuming at step 2 of 4" in capsys.readouterr().err
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def test_a_loss_that_is_no_number_ends_it(
+    tiny: Callable[[str], Path], text: Path, tmp_path: Path
+) -> None:
+    run = begin(tiny("offline"), text, tmp_path)
+    with torch.no_grad():
+        next(iter(run.learning.values())).fill_(torch.nan)
+    with pytest.raises(FloatingPointError):
+        run.train_step()
 
 
 def run_example(name: str, *arguments: str) -> None:

@@ -23,7 +23,8 @@ Of the data a tenth is held out, in whole documents: bits per byte are measured 
 training (it stops when they no longer fall) and after. DIR gets adapter/ in PEFT's format, or with
 --full model/ for transformers and model.rotor, and report.json. Ctrl-C leaves a checkpoint.
 """
-INTERRUPTED = 130
+# As the program's own (docs of `rotor`): run-time, usage, model, out of memory, network.
+FAILED, USAGE, MODEL, OUT_OF_MEMORY, NETWORK, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -119,29 +120,36 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return Settings(**chosen)
 
 
+def _fail(why: object, code: int) -> int:
+    print(f"rotor finetune: {why}", file=sys.stderr)
+    return code
+
+
 def main(command: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(command)
     try:
         settings = settings_of(arguments)
     except ValueError as error:
-        print(f"rotor finetune: {error}", file=sys.stderr)
-        return 2
+        return _fail(error, USAGE)
     try:
         import torch
 
+        from rotor.finetune.model import ModelError
         from rotor.finetune.run import Run
         from rotor.train.memory import keep_freed_memory
     except ImportError as error:
-        print(
-            f"rotor finetune: {error}. Needed: pip install 'rotor-llm[finetune]', or in a clone of "
-            "Rotor pip install '.[finetune]'",
-            file=sys.stderr,
+        return _fail(
+            f"{error}. Needed: pip install 'rotor-llm[finetune]', or in a clone of Rotor "
+            "pip install '.[finetune]'",
+            FAILED,
         )
-        return 1
     keep_freed_memory()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    cuda = torch.cuda.is_available() if arguments.device == "auto" else arguments.device == "cuda"
+    there = torch.cuda.is_available()
+    if arguments.device == "cuda" and not there:
+        return _fail("--device cuda: PyTorch finds none", USAGE)
+    cuda = there and arguments.device != "cpu"
     try:
         run = Run(
             arguments.model,
@@ -164,9 +172,16 @@ def main(command: Sequence[str] | None = None) -> int:
         report = run.train(arguments.log_every, arguments.save_minutes)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ModelError as error:
+        return _fail(error, MODEL)
+    except ConnectionError as error:
+        return _fail(error, NETWORK)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        return _fail(f"out of memory; --at-once takes less: {error}", OUT_OF_MEMORY)
+    except ArithmeticError as error:
+        return _fail(f"{error}; a lower --rate may do", FAILED)
     except (OSError, ValueError) as error:
-        print(f"rotor finetune: {error}", file=sys.stderr)
-        return 1
+        return _fail(error, FAILED)
     if report is None:
         return INTERRUPTED
     if arguments.json:

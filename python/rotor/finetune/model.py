@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -35,6 +36,10 @@ BESIDE = (
 )
 
 
+class ModelError(ValueError):
+    """A model that cannot be used; the message names it."""
+
+
 @dataclass
 class Loaded:
     """A causal language model of transformers in float32, its tokenizer, and its files."""
@@ -52,8 +57,19 @@ def load(name: str, *, ternary: bool = True) -> Loaded:
     the hub. `ternary`: only a model with ternary matrices.
 
     Raises:
-        FileNotFoundError, OSError, ValueError: it cannot be had or is no such model.
+        ModelError: there is none, or none such.
+        ConnectionError: the hub cannot be reached.
     """
+    try:
+        return _load(name, ternary)
+    except (ModelError, ConnectionError):
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        said = str(error) or type(error).__name__
+        raise ModelError(said if name in said else f"{name}: {said}") from error
+
+
+def _load(name: str, ternary: bool) -> Loaded:
     path = Path(find_model(name)).resolve()
     with tempfile.TemporaryDirectory(prefix="rotor-finetune-") as temporary:
         folder = path
@@ -67,7 +83,7 @@ def load(name: str, *, ternary: bool = True) -> Loaded:
         logging.disable_progress_bar()
         quantized = "quantization_config" in config
         if ternary and not quantized:
-            raise ValueError(
+            raise ModelError(
                 f"{name}: config.json has no quantization_config, so its weights are no ternary "
                 "ones. A float model can be a --teacher"
             )
@@ -101,7 +117,7 @@ def unfreeze(loaded: Loaded) -> bool:
             try:
                 loaded.model.set_submodule(path, masters_of(layer))
             except ValueError as error:
-                raise ValueError(f"{loaded.name}: {path}: {error}") from None
+                raise ModelError(f"{loaded.name}: {path}: {error}") from None
             made = True
     loaded.model.requires_grad_(True)
     return made
@@ -121,9 +137,7 @@ def masters_of(layer: TernaryLinear) -> BitLinear:
         )
     trits = layer.trits.float()
     density = trits.abs().mean().clamp(min=1 / trits.numel())
-    made = BitLinear(
-        layer.in_features, layer.out_features, device="meta", rms_norm=layer.rms_norm
-    )
+    made = BitLinear(layer.in_features, layer.out_features, device="meta", rms_norm=layer.rms_norm)
     made.weight = nn.Parameter(trits * (layer.scale / density))
     made.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
     return made.train(layer.training)

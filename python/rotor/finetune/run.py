@@ -2,9 +2,9 @@
 """The run: steps, progress, held-out text, early stopping, checkpoints that resume exactly.
 
 A run lives in one folder: `checkpoint.pt`, `best.safetensors` (what learned, at the step that was
-best on the held-out text), `curve.csv`, and in the end `adapter/` or `model/` and `model.rotor`, and
-`report.json`. On the same machine, with as many threads, a run that was stopped ends as one that was
-not.
+best on the held-out text), `curve.csv`, and in the end `adapter/` or `model/` and `model.rotor`,
+and `report.json`. On the same machine, with as many threads, a run that was stopped ends as one
+that was not.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import pickle
 import sys
 import time
 from collections.abc import Sequence
@@ -148,9 +150,12 @@ class Run:
 
     def _resume(self) -> None:
         path = self.out / "checkpoint.pt"
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            then = state["settings"] | state["identity"]
+        except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError) as error:
+            raise ValueError(f"{path}: cannot be read as a checkpoint: {error}") from None
         now = dataclasses.asdict(self.settings) | self.identity
-        then = state["settings"] | state["identity"]
         for key in now:
             old, new = then.get(key), now[key]
             if (list(old) if isinstance(old, tuple) else old) != (
@@ -182,7 +187,10 @@ class Run:
         for key in ("step", "tokens", "seconds", "best", "best_step", "without_gain", "before"):
             state[key] = getattr(self, key)
         partial = self.out / "checkpoint.partial"
-        torch.save(state, partial)
+        try:
+            torch.save(state, partial)
+        except RuntimeError as error:  # which PyTorch makes of a full disk
+            raise OSError(f"{partial}: {error}") from None
         partial.replace(self.out / "checkpoint.pt")
 
     def train_step(self) -> float:
@@ -206,6 +214,8 @@ class Run:
                 loss = (1 - share) * entropy + share * divergence
             loss.backward()
             total += entropy.item()
+        if not math.isfinite(total):
+            raise FloatingPointError("the loss is no number any more")
         torch.nn.utils.clip_grad_norm_(list(self.learning.values()), chosen.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rotor.finetune.model import load
+from rotor.finetune.model import ModelError, load
 from rotor.train.data import UNLEARNED
 
 
@@ -17,7 +17,7 @@ class Teacher:
     """A causal language model with the model's vocabulary; it learns nothing."""
 
     def __init__(self, name: str, tokenizer: Any, device: torch.device, temperature: float):
-        """Raises ValueError where the vocabularies differ, and names how."""
+        """Raises ModelError where the vocabularies differ, and names how."""
         loaded = load(name, ternary=False)
         _check_vocabulary(name, loaded.tokenizer.get_vocab(), tokenizer.get_vocab())
         self.model = loaded.model.requires_grad_(False).eval().to(device)
@@ -41,11 +41,11 @@ def _check_vocabulary(name: str, theirs: dict[str, int], ours: dict[str, int]) -
     if theirs == ours:
         return
     if len(theirs) != len(ours):
-        raise ValueError(
+        raise ModelError(
             f"teacher {name}: another vocabulary: {len(theirs)} tokens, the model has {len(ours)}"
         )
     token = min((t for t in ours if theirs.get(t) != ours[t]), key=lambda t: ours[t])
     found = f"has the number {theirs[token]} there" if token in theirs else "is not there"
-    raise ValueError(
+    raise ModelError(
         f"teacher {name}: another vocabulary: the model's token {ours[token]}, {token!r}, {found}"
     )

@@ -196,6 +196,19 @@ def test_what_is_exported_is_what_was_measured(
     assert json.loads(done.stdout)["bits_per_byte"] == pytest.approx(ours, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["llama-divide", "master-bf16", "qwen3-yarn"])
+def test_other_kinds_are_exported_as_measured(
+    name: str, model_dir: Callable[[str], Path], program: Path, text: Path, tmp_path: Path
+) -> None:
+    """Scales that divide, masters, another family: what is written has one form."""
+    run = begin(model_dir(name), text, tmp_path, full=True, steps=2, batch=2)
+    finish(run)
+    tokens = np.random.default_rng(4).integers(0, 256, 20)
+    wanted = run.model.eval()(torch.from_numpy(tokens)[None]).logits[0].detach().numpy()
+    got = engine.Engine(program).logits(tmp_path / "model.rotor", tokens.tolist())
+    assert checks.kl_per_token(got, wanted) < checks.MAX_KL
+
+
 @pytest.mark.parametrize("mode", ["adapted", "trained"])
 def test_a_stopped_run_ends_as_one_that_was_not(
     mode: str,
@@ -248,6 +261,8 @@ def test_only_the_same_run_goes_on(
     other.write_text(text.read_text().replace("fox", "cat"))
     with pytest.raises(ValueError, match="another data"):
         begin(tiny("offline"), other, run.out, resume=True, dropout=0.1)
+    with pytest.raises(ValueError, match="another measure"):
+        begin(tiny("offline"), text, run.out, resume=True, dropout=0.1)
     (tmp_path / "checkpoint.pt").write_bytes((run.out / "checkpoint.pt").read_bytes()[:3000])
     with pytest.raises(ValueError, match=r"checkpoint\.pt: cannot be read"):
         begin(tiny("offline"), text, tmp_path, resume=True, dropout=0.1)

@@ -99,6 +99,7 @@ class Run:
             "model_bytes": _size(self.loaded.path),
             "data": _digest(samples, self.held),
             "teacher": teacher,
+            "measure": [str(path) for path in measure],
         }
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.best, self.best_step, self.without_gain = float("inf"), 0, 0

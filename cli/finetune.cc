@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// rotor finetune: hands the command line to Python's rotor.finetune, which does the work with PyTorch.
+// rotor finetune: hands the command line to Python's rotor.finetune, which works with PyTorch.
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 #include <unistd.h>
@@ -21,7 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // What --help says where the package is missing; else the package says more.
-constexpr char kHelp[] = R"(usage: rotor finetune MODEL --data FILE --out DIR [--lora | --full] [options]
+constexpr char kHelp[] =
+    R"(usage: rotor finetune MODEL --data FILE --out DIR [--lora | --full] [options]
 
 Adapts a ternary language model to texts or conversations: low-rank adapters on frozen trits
 (--lora, the default) or all weights (--full).
@@ -46,8 +47,7 @@ except ImportError as error:
     if {"-h", "--help"} & {*arguments}:
         print(sys.argv[1])
         sys.exit(0)
-    sys.exit(f"""rotor: fine-tuning is done by the Python package, which {sys.executable} does not have:
-  {error}
+    sys.exit(f"""rotor: fine-tuning is done by the Python package, which is missing: {error}
 install it:  {sys.executable} -m pip install 'rotor-llm[finetune]'
 or, in a clone of Rotor:  {sys.executable} -m pip install '.[finetune]'
 or set ROTOR_PYTHON to a Python that has it""")

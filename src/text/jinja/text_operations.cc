@@ -150,7 +150,7 @@ std::vector<Text> cut(const Text& text, const std::vector<Range>& ranges) {
 }  // namespace
 
 Result<Text> change_case(const Text& text, Case to, Budget& budget) {
-  ROTOR_TRY(budget.transform(4 * text.size()));  // the slowest of the transformations
+  ROTOR_TRY(budget.transform(8 * text.size()));  // the slowest of the transformations
   ROTOR_TRY(budget.allocate(text.size()));
   Text out;
   TextReader reader(text);

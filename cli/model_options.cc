@@ -48,6 +48,21 @@ std::vector<fs::path> models_in(const fs::path& folder) {
   return files;
 }
 
+// The path of the model that ships as NAME.rotor; empty when none does.
+std::string shipped_model(const std::string& name) {
+  std::error_code error;
+  if (name.find('/') != std::string::npos || fs::exists(name, error)) {
+    return "";
+  }
+  for (const fs::path& folder : model_folders()) {
+    const fs::path file = folder / (name + ".rotor");
+    if (fs::is_regular_file(file, error)) {
+      return file.string();
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 void add_source_options(CLI::App& app, ModelOptions& options) {
@@ -63,8 +78,9 @@ void add_source_options(CLI::App& app, ModelOptions& options) {
 void add_model_argument(CLI::App& app, ModelOptions& options) {
   app.add_option("MODEL,-m,--model", options.model,
                  "Hugging Face directory, .safetensors, .gguf or .rotor file; org/name[@revision][:file] "
-                 "or an alias of rotor pull --list, downloaded when it is not in the cache; or "
-                 "synthetic:NAME; left out: the model that ships with rotor")
+                 "or an alias of rotor pull --list, downloaded when it is not in the cache; "
+                 "stories or stories-chat, which ship with rotor; or synthetic:NAME; left out: "
+                 "the one that ships for the purpose")
       ->envname("ROTOR_MODEL");
   add_source_options(app, options);
 }
@@ -106,7 +122,8 @@ void add_compute_options(CLI::App& app, ModelOptions& options) {
 
 Result<std::string> resolve_model(const std::string& given, Purpose purpose, bool quiet) {
   if (!given.empty()) {
-    return means_hub_model(given) ? model_of_the_hub(given, quiet) : given;
+    const std::string shipped = shipped_model(given);
+    return !shipped.empty() ? shipped : means_hub_model(given) ? model_of_the_hub(given, quiet) : given;
   }
   for (const fs::path& folder : model_folders()) {
     const std::vector<fs::path> files = models_in(folder);

@@ -45,8 +45,9 @@ void add_weights_option(CLI::App& app, ModelOptions& options);
 // -t, -c, --kv, --weights, --head and --quiet: for commands that compute.
 void add_compute_options(CLI::App& app, ModelOptions& options);
 
-// The path to use: the one given; of a name (hub_model.h) that in the cache, downloaded if need be; or
-// the shipped model of the purpose. kNotFound when there is none.
+// The path to use: the one given; of the name of a shipped model its file; of a name of the hub
+// (hub_model.h) that in the cache, downloaded if need be; or of none the shipped model of the purpose.
+// kNotFound when there is none.
 Result<std::string> resolve_model(const std::string& given, Purpose purpose = Purpose::kText,
                                   bool quiet = false);
 

@@ -69,7 +69,9 @@ def find_model(
 
 
 def _folders() -> list[Path]:
+    named = os.environ.get("ROTOR_MODELS")
     return [
+        *([Path(named)] if named else []),
         Path(sys.prefix) / "share" / "rotor",
         Path(__file__).resolve().parents[2] / "models",
     ]

@@ -68,6 +68,22 @@ def test_finetune_says_what_is_missing(engine: Engine, tmp_path: Path) -> None:
         assert message in done.stderr and "rotor-llm[finetune]" in done.stderr
 
 
+def test_shipped_models_go_by_name(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(engine.check("inspect", "stories-chat", "--json").stdout)
+    assert found["model"].endswith("/stories-chat.rotor")
+    monkeypatch.setenv("ROTOR_MODELS", str(tmp_path))
+    (tmp_path / "mine.rotor").symlink_to(found["model"])
+    mine = json.loads(engine.check("inspect", "mine", "--json").stdout)
+    assert mine["model"] == f"{tmp_path}/mine.rotor"
+    (tmp_path / "mine").mkdir()  # what is there goes first
+    outcome = engine.run("inspect", "mine")
+    assert outcome.status == 3 and "config.json" in outcome.stderr
+    assert engine.run("inspect", "../stories").status != 0  # a name is no path
+
+
 def test_every_command_has_its_examples_tested(engine: Engine) -> None:
     listed = engine.check("--help").stdout.split("Subcommands:")[1].split("Examples:")[0]
     assert tuple(re.findall(r"^  (\w+)", listed, re.MULTILINE)) == COMMANDS

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdint>
 
+#include "hub/ca_bundle.h"
 #include "hub/web_address.h"
 
 namespace rotor {
@@ -104,6 +105,12 @@ bool initialise_curl() {
   return done;
 }
 
+// Empty where libcurl was built for one distribution and knows its certificates.
+std::string default_ca_file() {
+  const curl_version_info_data* const built = curl_version_info(CURLVERSION_NOW);
+  return built->cainfo != nullptr || built->capath != nullptr ? std::string() : find_ca_bundle();
+}
+
 }  // namespace
 
 struct HttpClient::State {
@@ -115,7 +122,7 @@ struct HttpClient::State {
 
 HttpClient::HttpClient(std::string user_agent, std::string ca_file, const CancelFlag* cancel)
     : state_(new State{std::move(user_agent),
-                       std::move(ca_file),
+                       ca_file.empty() ? default_ca_file() : std::move(ca_file),
                        cancel,
                        {initialise_curl() ? curl_easy_init() : nullptr, &curl_easy_cleanup}}) {}
 HttpClient::HttpClient(HttpClient&&) noexcept = default;

@@ -30,4 +30,8 @@ install(FILES ${PROJECT_BINARY_DIR}/rotorConfigVersion.cmake DESTINATION ${packa
 install(DIRECTORY include/rotor DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rotor COMPONENT models
   FILES_MATCHING PATTERN "*.rotor" PATTERN "*.md")
+if(ROTOR_LICENCES)  # a folder: the terms of libraries that are linked into the program itself
+  install(DIRECTORY ${ROTOR_LICENCES}/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rotor/licences
+    COMPONENT models)
+endif()
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -33,8 +33,8 @@ LAYERS = {
 }
 
 # Public headers (include/rotor/) by the layer that may first include them.
-PUBLIC_HEADERS = {"status.h": 0, "token.h": 0, "chat.h": 2, "sampling.h": 5, "generation.h": 5,
-                  "language_model.h": 5, "rotor_c.h": 6}
+PUBLIC_HEADERS = {"status.h": 0, "token.h": 0, "chat.h": 2, "lora.h": 3, "sampling.h": 5,
+                  "generation.h": 5, "language_model.h": 5, "rotor_c.h": 6}
 
 # The one sideways include: the command line starts the server.
 SIDEWAYS = {("cli", "server")}

@@ -42,6 +42,7 @@ struct IdentityModel {
   TestModelOptions options;
   KvType kv;
   const char* sha256;  // of the logits of all positions, (kTokens, vocab) binary32
+  bool adapted = false;  // with identity_adapters()
 };
 
 // The model's name in what a failing test prints.

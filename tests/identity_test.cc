@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One hash of the logits of a model, however they are computed: instruction-set level, layout of the
 // weights, head in memory or in the file, threads, size of the prefill chunks, other sequences in the
-// batch, caches kept, forked, truncated and computed anew. The hashes are fixed, so a compiler or
-// machine that computes something else fails too.
+// batch, with adapters or without, caches kept, forked, truncated and computed anew. The hashes are
+// fixed, so a compiler or machine that computes something else fails too.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -13,6 +13,7 @@
 #include "device/cpu/cpu_executor.h"
 #include "identity_models.h"
 #include "model/loader.h"
+#include "model/test_lora.h"
 
 namespace rotor {
 namespace {
@@ -44,7 +45,9 @@ class Runner {
   Runner(Executor& executor, const Way& way, size_t vocab)
       : executor_(executor), way_(way),
         left_{KvSequence(&executor.kv_pool()), random_tokens(2 * kTokens, vocab, 21)},
-        right_{KvSequence(&executor.kv_pool()), random_tokens(2 * kTokens, vocab, 22)} {}
+        right_{KvSequence(&executor.kv_pool()), random_tokens(2 * kTokens, vocab, 22)} {
+    left_.sequence.set_lora(nullptr);
+  }
 
   std::string hash(const Tokens& tokens) {
     KvSequence sequence(&executor_.kv_pool());
@@ -112,6 +115,15 @@ class Runner {
   Other right_;
   Sha256 hash_;
 };
+
+// Adapters of different rank and type, one of all matrices, one of some.
+std::shared_ptr<const LoraSet> identity_adapters(const ModelConfig& model) {
+  const auto all =
+      test::random_lora(model, 5, 4, test::all_places(model), FloatType::kF32, 30).open(model);
+  const auto some = test::random_lora(model, 18, 9, {{0, LinearRole::kV}, {0, LinearRole::kDown}},
+                                      FloatType::kBf16, 31).open(model);
+  return std::make_shared<const LoraSet>(LoraSet{{*all, 1.0f}, {*some, 0.3f}});
+}
 
 constexpr std::array<size_t, 4> kChunks = {128, 1, 7, 32};
 
@@ -194,6 +206,9 @@ class Identity : public testing::TestWithParam<IdentityModel> {
     if (!executor.ok()) {
       return executor.status().message();
     }
+    if (GetParam().adapted) {
+      (*executor)->kv_pool().set_lora(identity_adapters(GetParam().config));
+    }
     levels_run_ |= 1u << static_cast<unsigned>(kernel_table(way.level).level);
     return Runner(**executor, way, GetParam().config.vocab).hash(tokens_);
   }
@@ -233,6 +248,28 @@ TEST_P(Identity, TritsAndTheFloatsTheyStandForGiveOneHash) {
   });
 }
 
+// Some of the models, with adapters.
+std::vector<IdentityModel> adapted_models() {
+  std::vector<IdentityModel> adapted;
+  const auto add = [&](std::string_view like, const char* name, const char* sha256) {
+    for (IdentityModel model : identity_models()) {
+      if (model.name == like) {
+        model.name = name;
+        model.sha256 = sha256;
+        model.adapted = true;
+        adapted.push_back(model);
+      }
+    }
+  };
+  add("narrow_f16", "adapters_f16",
+      "3e7c1a0794bea0378ba83125da476c58f2670f3f5c1cd97281cfe2e98575c86c");
+  add("windows_of_some_layers_f16", "adapters_beside_norms_of_matrices_f16",
+      "83f1395ed88f049c2c8ca9767bd1f80efd171c78ef97ef25b1dd0f7fb1f48550");
+  return adapted;
+}
+
+INSTANTIATE_TEST_SUITE_P(Adapted, Identity, testing::ValuesIn(adapted_models()),
+                         [](const auto& info) { return info.param.name; });
 INSTANTIATE_TEST_SUITE_P(Models, Identity, testing::ValuesIn(identity_models()),
                          [](const auto& info) { return info.param.name; });
 

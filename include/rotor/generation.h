@@ -3,6 +3,7 @@
 // Plain values.
 #pragma once
 
+#include <rotor/lora.h>
 #include <rotor/sampling.h>
 #include <rotor/status.h>
 #include <rotor/token.h>
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,6 +64,10 @@ struct GenerationRequest {
   // long answers.
   float length_penalty = 1.0f;
   EarlyStopping early_stopping = EarlyStopping::kHeuristic;
+
+  // The adapters that prompt and answers are computed with; an empty list: none. Not given: those of
+  // the whole model, LanguageModel::set_lora().
+  std::optional<LoraSet> lora = std::nullopt;
 };
 
 inline constexpr size_t kMaxAnswers = 256;

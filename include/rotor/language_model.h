@@ -5,6 +5,7 @@
 
 #include <rotor/chat.h>
 #include <rotor/generation.h>
+#include <rotor/lora.h>
 #include <rotor/status.h>
 #include <rotor/token.h>
 
@@ -62,8 +63,17 @@ class LanguageModel {
   // The bytes of the tokens joined, special tokens left out; need not be UTF-8.
   Result<std::string> decode(std::span<const TokenId> tokens) const;
 
-  // Answers request.prompt. What it has in common with the last prompt and answer is not computed
-  // again. `on_event` is called from this thread, once a token. Errors: see validate();
+  // Reads a low-rank adapter in PEFT's format, a folder with adapter_config.json and
+  // adapter_model.safetensors. It may be used while this model exists, and with others of its shapes.
+  // kNotFound, kIoError, kFormatError, kUnsupported or kOutOfMemory; kInvalidArgument when it is of
+  // another model.
+  Result<std::shared_ptr<const LoraAdapter>> load_lora(const std::string& folder) const;
+  // The adapters that everything is computed with from now on, but for requests that name their own.
+  // kInvalidArgument for a missing adapter, one of another model, or a scale that is not finite.
+  Status set_lora(LoraSet set);
+
+  // Answers request.prompt. What it has in common with the last prompt and answer, computed with the
+  // same adapters, is not computed again. `on_event` is called from this thread, once a token. Errors: see validate();
   // kOutOfPages when `sequences` was too small; kNotFinite.
   Result<GenerationResult> generate(const GenerationRequest& request,
                                     const GenerationCallback& on_event = {});

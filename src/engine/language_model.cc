@@ -14,6 +14,7 @@
 #include "engine/embedding.h"
 #include "engine/session.h"
 #include "model/loader.h"
+#include "model/lora.h"
 #include "model/model.h"
 
 namespace rotor {
@@ -172,6 +173,19 @@ Result<std::string> LanguageModel::decode(std::span<const TokenId> tokens) const
     return unsupported(parts_->model->path + ": holds no tokenizer");
   }
   return without_exceptions([&] { return parts_->model->tokenizer->decode(tokens, true); });
+}
+
+Result<std::shared_ptr<const LoraAdapter>> LanguageModel::load_lora(
+    const std::string& folder) const {
+  return without_exceptions([&] { return LoraAdapter::open(folder, parts_->model->config); });
+}
+
+Status LanguageModel::set_lora(LoraSet set) {
+  return without_exceptions([&]() -> Status {
+    ROTOR_TRY(check_lora(set, parts_->model->config));
+    parts_->executor->kv_pool().set_lora(std::make_shared<const LoraSet>(std::move(set)));
+    return {};
+  });
 }
 
 Result<GenerationResult> LanguageModel::generate(const GenerationRequest& request,

@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "model/test_lora.h"
 
 namespace rotor {
 namespace {
@@ -126,6 +129,52 @@ TEST(LanguageModel, TellsWhatIsMissing) {
   const Result<LanguageModel> silent = LanguageModel::open("synthetic:tiny", {.threads = 1});
   ASSERT_TRUE(silent.ok()) << silent.status().message();
   EXPECT_EQ(silent->encode("a").status().code(), Code::kUnsupported);
+}
+
+TEST(LanguageModel, EachRequestHasItsAdapters) {
+  Result<LanguageModel> model = LanguageModel::open("synthetic:tiny", {.threads = 2});
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  const ModelConfig config = open_model_source("synthetic:tiny", {})->config;
+  const test::TestFolder one;
+  const test::TestFolder two;
+  test::random_lora(config, 4, 8, test::all_places(config)).write(one);
+  test::random_lora(config, 2, 8, {{0, LinearRole::kV}}, FloatType::kBf16, 2).write(two);
+  const auto first = model->load_lora(one.path());
+  const auto second = model->load_lora(two.path());
+  ASSERT_TRUE(first.ok() && second.ok()) << first.status().message() << second.status().message();
+  const auto written = [&](std::optional<LoraSet> lora) {
+    GenerationRequest request = greedy({1, 2, 3}, 8);
+    request.lora = std::move(lora);
+    const Result<GenerationResult> result = model->generate(request);
+    EXPECT_TRUE(result.ok()) << result.status().message();
+    return result.ok() ? result->answers.at(0).tokens : std::vector<TokenId>();
+  };
+  const std::vector<TokenId> plain = written(std::nullopt);
+  const std::vector<TokenId> adapted = written(LoraSet{{*first}});
+  EXPECT_NE(adapted, plain);
+  EXPECT_NE(written(LoraSet{{*first, 0.5f}, {*second}}), adapted);
+  EXPECT_EQ(written(LoraSet()), plain);
+  ASSERT_TRUE(model->set_lora({{*first}}).ok());
+  EXPECT_EQ(written(std::nullopt), adapted);
+  EXPECT_EQ(written(LoraSet()), plain);
+  const auto last_token = [&] {
+    TokenId likeliest = 0;
+    EXPECT_TRUE(model->logits(std::vector<TokenId>{1, 2, 3}, [&](size_t, std::span<const float> row) {
+      likeliest = static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin());
+    }).ok());
+    return likeliest;
+  };
+  EXPECT_EQ(last_token(), adapted.front());
+  ASSERT_TRUE(model->set_lora({}).ok());
+  EXPECT_EQ(last_token(), plain.front());
+
+  EXPECT_EQ(model->load_lora(one.path("none")).status().code(), Code::kNotFound);
+  EXPECT_EQ(model->set_lora({{nullptr}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(model->set_lora({{*first, NAN}}).code(), Code::kInvalidArgument);
+  GenerationRequest request = greedy({1, 2, 3}, 1);
+  request.lora = LoraSet{{nullptr}};
+  EXPECT_EQ(model->generate(request).status().code(), Code::kInvalidArgument);
+  EXPECT_EQ(written(std::nullopt), plain);
 }
 
 }  // namespace

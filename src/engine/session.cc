@@ -36,7 +36,8 @@ void end_before_the_first_token(const GenerationRun& run, GenerationResult& resu
 }  // namespace
 
 Session::Session(Executor& executor, SessionOptions options)
-    : options_(std::move(options)), stepper_(executor), cache_(&executor.kv_pool()) {}
+    : options_(std::move(options)), pool_(executor.kv_pool()), stepper_(executor),
+      cache_(&executor.kv_pool()) {}
 
 Result<GenerationResult> Session::generate(const GenerationRequest& request,
                                            const GenerationCallback& on_event,
@@ -71,9 +72,16 @@ Status Session::answer(const GenerationRequest& request, const GenerationCallbac
   return status;
 }
 
+// Keys and values depend on the adapters they were computed with; so does what may be kept of them.
+void Session::use_lora(const GenerationRequest& request) {
+  cache_.set_lora(request.lora ? std::make_shared<const LoraSet>(*request.lora) : pool_.lora());
+  truncate(cache_.length());
+}
+
 Result<RowLogits> Session::prefill(const GenerationRun& run, GenerationStats& stats) {
   const std::vector<TokenId>& prompt = run.request.prompt;
   const Stopwatch stopwatch(stats.prompt_seconds);
+  use_lora(run.request);
   const size_t most = std::min(tokens_.size(), prompt.size() - 1);  // one row must give logits
   const auto differ = std::mismatch(tokens_.begin(), tokens_.begin() + static_cast<ptrdiff_t>(most),
                                     prompt.begin());

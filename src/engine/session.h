@@ -30,7 +30,7 @@ class Session {
   Session(Executor& executor, SessionOptions options);
 
   // Answers request.prompt, which is the whole conversation: only what differs from the cached
-  // tokens is computed. The same prompt again gives another answer to it if the seed differs, the
+  // tokens is computed, or all of it when the adapters differ. The same prompt again gives another answer to it if the seed differs, the
   // same one otherwise. Afterwards the prompt and the first answer are cached, but for its last
   // token (beam search: the prompt alone).
   //
@@ -50,7 +50,10 @@ class Session {
                 const CancelFlag* cancel, GenerationResult& result);
   Result<RowLogits> prefill(const GenerationRun& run, GenerationStats& stats);
 
+  void use_lora(const GenerationRequest& request);
+
   SessionOptions options_;
+  KvPool& pool_;
   Stepper stepper_;
   KvSequence cache_;
   std::vector<TokenId> tokens_;  // as many as cache_ has positions

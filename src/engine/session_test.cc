@@ -163,5 +163,23 @@ TEST_F(SessionTest, BeamSearchLeavesThePromptCached) {
   EXPECT_EQ(executor_.kv_pool().free_pages(), executor_.kv_pool().pages());
 }
 
+TEST_F(SessionTest, OtherAdaptersShareNothingOfTheCache) {
+  GenerationRequest request = request_for(prompt_of(100), 0);
+  generate(request);
+  EXPECT_EQ(generate(request).stats.cached_tokens, 99u);
+  request.lora = LoraSet{{nullptr, 0.5f}};  // which the fake executor does not look at
+  EXPECT_EQ(generate(request).stats.cached_tokens, 0u);
+  EXPECT_EQ(generate(request).stats.cached_tokens, 99u);
+  request.lora = LoraSet{{nullptr, 0.25f}};
+  EXPECT_EQ(generate(request).stats.cached_tokens, 0u);
+  request.lora = LoraSet();
+  EXPECT_EQ(generate(request).stats.cached_tokens, 0u);
+  request.lora = std::nullopt;
+  EXPECT_EQ(generate(request).stats.cached_tokens, 99u);
+  executor_.kv_pool().set_lora(std::make_shared<const LoraSet>(LoraSet{{nullptr, 1.0f}}));
+  EXPECT_EQ(generate(request).stats.cached_tokens, 0u);
+  EXPECT_EQ(generate(request).stats.cached_tokens, 99u);
+}
+
 }  // namespace
 }  // namespace rotor

@@ -92,12 +92,14 @@ void KvPool::release(size_t page) {
 KvSequence::KvSequence(KvSequence&& other) noexcept
     : pool_(other.pool_),
       length_(std::exchange(other.length_, 0)),
-      pages_(std::exchange(other.pages_, {})) {}
+      pages_(std::exchange(other.pages_, {})),
+      lora_(std::exchange(other.lora_, nullptr)) {}
 
 KvSequence& KvSequence::operator=(KvSequence&& other) noexcept {
   std::swap(pool_, other.pool_);
   std::swap(length_, other.length_);
   std::swap(pages_, other.pages_);
+  std::swap(lora_, other.lora_);
   return *this;
 }
 
@@ -140,8 +142,18 @@ void KvSequence::truncate(size_t length) {
   }
 }
 
+void KvSequence::set_lora(std::shared_ptr<const LoraSet> lora) {
+  const LoraSet* const before = this->lora();
+  const std::shared_ptr<const LoraSet> held = std::exchange(lora_, std::move(lora));
+  const LoraSet* const now = this->lora();
+  if (before != now && (before == nullptr || now == nullptr || *before != *now)) {
+    truncate(0);
+  }
+}
+
 KvSequence KvSequence::fork() const {
   KvSequence copy(pool_);
+  copy.lora_ = lora_;
   copy.length_ = length_;
   copy.pages_ = pages_;
   for (const size_t page : pages_) {

@@ -3,12 +3,15 @@
 // that sequences fork, truncate and share a prefix without copying what they have in common.
 #pragma once
 
+#include <rotor/lora.h>
 #include <rotor/status.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/buffer.h"
@@ -35,6 +38,10 @@ class KvPool {
   size_t free_pages() const { return free_.size(); }
   size_t page_bytes() const { return page_bytes_; }
 
+  // The adapters that new sequences begin with. Null or empty: none.
+  void set_lora(std::shared_ptr<const LoraSet> lora) { lora_ = std::move(lora); }
+  const std::shared_ptr<const LoraSet>& lora() const { return lora_; }
+
   // Keys (or values) of one page, layer and key/value head: (kPagePositions, head_dim).
   std::byte* keys(size_t page, size_t layer, size_t kv_head);
   std::byte* values(size_t page, size_t layer, size_t kv_head);
@@ -58,13 +65,16 @@ class KvPool {
   std::vector<uint32_t> references_;
   std::vector<size_t> free_;
   Buffer memory_;
+  std::shared_ptr<const LoraSet> lora_;
 };
 
-// The pages of one sequence, in order. Movable, not copyable: fork() says what copying means.
+// The pages of one sequence, in order, and the adapters that its positions are computed with. Movable,
+// not copyable: fork() says what copying means.
 // REQUIRES: the pool outlives the sequence.
 class KvSequence {
  public:
-  explicit KvSequence(KvPool* pool) : pool_(pool) {}
+  explicit KvSequence(KvPool* pool)
+      : pool_(pool), lora_(pool != nullptr ? pool->lora() : nullptr) {}
   KvSequence(KvSequence&& other) noexcept;
   KvSequence& operator=(KvSequence&& other) noexcept;
   ~KvSequence();
@@ -79,13 +89,18 @@ class KvSequence {
   Status extend(size_t count);
   // Forgets the positions from `length` on.
   void truncate(size_t length);
-  // A sequence with the same content that shares all pages.
+  // Null: none.
+  const LoraSet* lora() const { return lora_ == nullptr || lora_->empty() ? nullptr : lora_.get(); }
+  // What is cached was computed with other adapters and is forgotten, unless they are equal.
+  void set_lora(std::shared_ptr<const LoraSet> lora);
+  // A sequence with the same content and adapters that shares all pages.
   KvSequence fork() const;
 
  private:
   KvPool* pool_;
   size_t length_ = 0;
   std::vector<size_t> pages_;
+  std::shared_ptr<const LoraSet> lora_;
 };
 
 }  // namespace rotor

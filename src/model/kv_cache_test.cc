@@ -228,5 +228,32 @@ TEST(KvSequence, RandomOperationsKeepContentAndReturnAllPages) {
   EXPECT_EQ(pool.free_pages(), pool.pages());
 }
 
+// What is cached belongs to the adapters that it was computed with.
+TEST(KvSequence, OtherAdaptersForgetWhatIsCached) {
+  KvPool pool = make_pool(2);
+  const auto half = std::make_shared<const LoraSet>(LoraSet{{nullptr, 0.5f}});
+  const auto same = std::make_shared<const LoraSet>(LoraSet{{nullptr, 0.5f}});
+  const auto other = std::make_shared<const LoraSet>(LoraSet{{nullptr, 0.25f}});
+  KvSequence sequence(&pool);
+  EXPECT_EQ(sequence.lora(), nullptr);
+  const auto length_after = [&](std::shared_ptr<const LoraSet> set) {
+    sequence.truncate(0);
+    EXPECT_TRUE(sequence.extend(3).ok());
+    sequence.set_lora(std::move(set));
+    return sequence.length();
+  };
+  EXPECT_EQ(length_after(std::make_shared<const LoraSet>()), 3u) << "no adapters, either way";
+  EXPECT_EQ(length_after(half), 0u);
+  EXPECT_EQ(length_after(same), 3u);
+  EXPECT_EQ(sequence.lora(), same.get());
+  EXPECT_EQ(sequence.fork().lora(), same.get());
+  EXPECT_EQ(length_after(other), 0u);
+  EXPECT_EQ(length_after(nullptr), 0u);
+  EXPECT_EQ(pool.free_pages(), 2u);
+  pool.set_lora(other);
+  EXPECT_EQ(KvSequence(&pool).lora(), other.get());
+  EXPECT_EQ(sequence.lora(), nullptr) << "sequences that exist keep theirs";
+}
+
 }  // namespace
 }  // namespace rotor

@@ -186,6 +186,7 @@ Result<std::shared_ptr<const LoraAdapter>> LoraAdapter::read(const LoraConfig& c
   for (const auto& [place, pair] : pairs) {
     LowRank& low = adapter->layers_[place.first][static_cast<size_t>(place.second)];
     ROTOR_ASSIGN(low, check_pair(config, tensors, pair, linear_shape(model, place.second)));
+    adapter->most_rank_ = std::max(adapter->most_rank_, low.rank);
     bytes += round_up(pair.a->bytes, 64) + round_up(pair.b->bytes, 64);
   }
   ROTOR_ASSIGN(adapter->memory_, Buffer::allocate(bytes));

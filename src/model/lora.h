@@ -45,6 +45,8 @@ class LoraAdapter {
   const LowRank& of(size_t layer, LinearRole role) const {
     return layers_[layer][static_cast<size_t>(role)];
   }
+  // The largest rank of all matrices.
+  size_t most_rank() const { return most_rank_; }
   // Whether the matrices of the model have the shapes that the adapter was read for.
   bool fits(const ModelConfig& model) const;
 
@@ -53,10 +55,11 @@ class LoraAdapter {
 
   ModelConfig model_;
   std::vector<std::array<LowRank, kLinearRoles>> layers_;
+  size_t most_rank_ = 0;
   Buffer memory_;  // all A and B
 };
 
-// kInvalidArgument when an adapter is missing, a scale is not finite, or an adapter is of another model.
+// kInvalidArgument when an adapter is missing or of another model, or a scale is not finite.
 Status check_lora(const LoraSet& set, const ModelConfig& model);
 
 }  // namespace rotor

@@ -121,7 +121,8 @@ Status read_patterns(JsonValue root, const char* key, const std::string& name, C
 
 bool ends_with_path(std::string_view path, std::string_view end) {
   return path == end ||
-         (path.size() > end.size() && path.ends_with(end) && path[path.size() - end.size() - 1] == '.');
+         (path.size() > end.size() && path.ends_with(end) &&
+          path[path.size() - end.size() - 1] == '.');
 }
 
 template <typename T>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzz target: a first line as adapter_config.json, a second as the header of adapter_model.safetensors,
-// the rest as its data. What is accepted can be read to the last byte; every refusal has a message.
+// Fuzz target: a first line as adapter_config.json, a second as the header of
+// adapter_model.safetensors, the rest as its data. What is accepted can be read to the last byte;
+// every refusal has a message.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

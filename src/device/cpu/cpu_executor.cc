@@ -10,6 +10,7 @@
 
 #include "device/cpu/cpu_ops.h"
 #include "model/decoder.h"
+#include "model/lora.h"
 
 namespace rotor {
 namespace {
@@ -115,7 +116,12 @@ class CpuExecutor final : public Executor {
       return invalid_argument("a batch holds 1.." + std::to_string(workspace_.max_batch) +
                               " rows, got " + std::to_string(batch.rows.size()));
     }
+    const LoraSet* checked = nullptr;
     for (const BatchRow& row : batch.rows) {
+      if (const LoraSet* const lora = row.sequence->lora(); lora != nullptr && lora != checked) {
+        ROTOR_TRY(check_lora(*lora, model_->config));
+        checked = lora;
+      }
       if (row.token < 0 || static_cast<size_t>(row.token) >= model_->config.vocab) {
         return invalid_argument("token " + std::to_string(row.token) +
                                 " is outside the vocabulary of " +

@@ -63,7 +63,8 @@ Status CpuOps::status() const {
 
 void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src,
                            size_t cols, const std::vector<float>& norm,
-                           const std::vector<float>& own) {
+                           const Product& first) {
+  const std::vector<float>& own = first.linear->input_norm;
   const std::vector<float>& last = own.empty() ? norm : own;
   const Slice mine = slice_of(rows(), 1, thread, pool_.size());
   const size_t padded = (cols + kColumnPadding - 1) / kColumnPadding * kColumnPadding;
@@ -73,6 +74,9 @@ void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const
     if (!own.empty() && !norm.empty()) {
       kernels_.rms_norm(x, norm.data(), cols, config_.rms_eps, normed);
       x = normed;
+    }
+    if (!own.empty()) {  // an adapter stands beside the matrix and its norm
+      lora_.reduce_row(layer, first.role, b, x, cols);
     }
     const Quantized result = kernels_.rms_norm_quantize(
         x, last.empty() ? nullptr : last.data(), cols, config_.rms_eps, normed,
@@ -243,6 +247,19 @@ Slice CpuOps::blocks_of(size_t rows, Slice part, size_t units) {
   return {border(part.begin), border(part.end)};
 }
 
+// x is what quantize_rows() left of the norms; that of a matrix with a norm of its own it took itself.
+void CpuOps::reduce_adapters(size_t thread, size_t layer, size_t cols,
+                             std::span<const Product> products) {
+  std::array<LinearRole, kMostProducts> roles;
+  std::transform(products.begin(), products.end(), roles.begin(),
+                 [](const Product& product) { return product.role; });
+  const std::span<const LinearRole> these(roles.data(), products.size());
+  if (products.front().linear->input_norm.empty() && lora_.adapts(layer, these)) {
+    lora_.reduce(layer, these, ws_.normed, ws_.widest, cols, thread, pool_.size());
+    pool_.barrier();
+  }
+}
+
 template <typename Finish>
 void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t cols,
                       const std::vector<float>& norm, std::span<const Product> products,
@@ -250,8 +267,9 @@ void CpuOps::multiply(size_t layer, LinearInput input, const float* src, size_t 
   const Units units = units_of(products);
   pool_.run([&](size_t thread) {
     shares_.start(thread, units.count);
-    quantize_rows(thread, input, layer, src, cols, norm, products.front().linear->input_norm);
+    quantize_rows(thread, input, layer, src, cols, norm, products.front());
     pool_.barrier();
+    reduce_adapters(thread, layer, cols, products);
     if (traced()) {
       if (thread == 0) {
         call_quantized_hook(layer, input, cols);
@@ -306,6 +324,7 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
       accumulate_groups(products[i], pieces[i].blocks, pieces[i].acc, stride);
     }
   }
+  const bool adapted = lora_.any();
   for (size_t b = 0; b < rows(); ++b) {
     for (size_t i = 0; i < products.size(); ++i) {
       const Product& product = products[i];
@@ -317,6 +336,9 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
                           ? product.out + b * product.out_stride + begin
                           : ws_.thread_values + thread * ws_.thread_values_stride;
       scale(product, pieces[i].acc + b * stride, b, begin, end, values);
+      if (adapted) {
+        lora_.expand(layer, product.role, i, b, begin, end, values);
+      }
       if (i + 1 == products.size()) {
         finish(begin, end, b, values);
       }
@@ -334,6 +356,7 @@ void CpuOps::embed(const Batch& batch) {
       logit_rows_.push_back(b);
     }
   }
+  lora_.start(batch);
   pool_.run([&](size_t thread) {
     const Slice mine = slice_of(rows(), 1, thread, pool_.size());
     const size_t half = config_.head_dim / 2;

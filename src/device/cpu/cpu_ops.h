@@ -15,6 +15,7 @@
 
 #include "base/thread_pool.h"
 #include "base/work_shares.h"
+#include "device/cpu/lora_products.h"
 #include "device/cpu/two_stage_head.h"
 #include "kernels/kernels.h"
 #include "model/batch.h"
@@ -35,6 +36,7 @@ class CpuOps {
       : config_(config), weights_(weights), kernels_(kernels), pool_(pool), kv_(kv),
         ws_(workspace), inv_freq_(inv_freq), two_stage_(two_stage),
         shares_(pool.size()),
+        lora_(kernels),
         head_rows_(weights.head_matrix(), kernels, kHeadRowsAtOnce),
         attention_scale_(config.attention_scale != 0.0f
                              ? config.attention_scale
@@ -95,7 +97,9 @@ class CpuOps {
   Units units_of(std::span<const Product> products) const;
   static Slice blocks_of(size_t rows, Slice part, size_t units);
   void quantize_rows(size_t thread, LinearInput input, size_t layer, const float* src, size_t cols,
-                     const std::vector<float>& norm, const std::vector<float>& own);
+                     const std::vector<float>& norm, const Product& first);
+  // A x of the adapters of the batch's rows.
+  void reduce_adapters(size_t thread, size_t layer, size_t cols, std::span<const Product> products);
   void accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride);
   void accumulate_groups(const Product& product, Slice blocks, int32_t* acc, size_t stride);
   void multiply_floats(const Product& product, const Piece& piece, size_t stride);
@@ -142,6 +146,7 @@ class CpuOps {
   const std::vector<float>& inv_freq_;
   TwoStageHead* two_stage_;
   WorkShares shares_;
+  LoraProducts lora_;
   HeadRows head_rows_;
   float attention_scale_;                         // head_dim^-0.5, unless the config has another
   TraceHook* trace_ = nullptr;

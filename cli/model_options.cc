@@ -12,6 +12,7 @@
 
 #include "device/cpu/cpu_loader.h"
 #include "hub_model.h"
+#include "lora_option.h"
 #include "repeated_option.h"
 #include "terminal.h"
 
@@ -116,6 +117,7 @@ void add_compute_options(CLI::App& app, ModelOptions& options) {
                  "type of the key/value cache; int8 takes half of the memory of f16 and rounds more")
       ->check(CLI::IsMember({"f16", "bf16", "f32", "int8"}))
       ->capture_default_str();
+  add_lora_option(app, options.loras);
   add_weights_option(app, options);
   app.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes, no statistics");
 }
@@ -189,6 +191,8 @@ Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t m
   executor_options.max_batch = max_batch;
   executor_options.kv_sequences = sequences;
   ROTOR_ASSIGN(loaded.executor, make_cpu_executor(loaded.model, executor_options));
+  ROTOR_ASSIGN(LoraSet loras, open_loras(options.loras, loaded.model->config));
+  loaded.executor->kv_pool().set_lora(std::make_shared<const LoraSet>(std::move(loras)));
   loaded.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return loaded;

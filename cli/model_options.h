@@ -32,6 +32,7 @@ struct ModelOptions {
   bool every_logit = false;      // what follows needs them all: "auto" means "full"
   std::string i2s_layout = "auto";
   std::vector<std::string> overrides;  // KEY=TYPE:VALUE
+  std::vector<std::string> loras;      // PATH or PATH:SCALE
   bool quiet = false;
 };
 inline constexpr size_t kDefaultContext = 4096;
@@ -42,7 +43,7 @@ void add_source_options(CLI::App& app, ModelOptions& options);
 void add_model_argument(CLI::App& app, ModelOptions& options);
 // --weights and --head.
 void add_weights_option(CLI::App& app, ModelOptions& options);
-// -t, -c, --kv, --weights, --head and --quiet: for commands that compute.
+// -t, -c, --kv, --lora, --weights, --head and --quiet: for commands that compute.
 void add_compute_options(CLI::App& app, ModelOptions& options);
 
 // The path to use: the one given; of the name of a shipped model its file; of a name of the hub

@@ -36,6 +36,22 @@ namespace {
 
 using Biases = std::vector<std::pair<TokenId, float>>;
 using Messages = std::vector<std::pair<std::string, std::string>>;
+
+// An adapter, and where it was read from.
+struct LoadedLora {
+  std::string path;
+  std::shared_ptr<const LoraAdapter> adapter;
+};
+using Loras = std::vector<std::pair<LoadedLora, float>>;
+
+LoraSet to_set(const Loras& loras) {
+  LoraSet set;
+  for (const auto& [lora, scale] : loras) {
+    set.push_back({lora.adapter, scale});
+  }
+  return set;
+}
+
 // The shortest decimal that rounds to `value`, as signatures show it.
 double decimal(float value) {
   char text[32];
@@ -115,6 +131,13 @@ void bind_sampling(nb::module_& module) {
                    });
 }
 
+void bind_lora(nb::module_& module) {
+  nb::class_<LoadedLora>(module, "LoraAdapter", "A low-rank adapter, read for a model.")
+      .def_ro("path", &LoadedLora::path)
+      .def("__repr__",
+           [](const LoadedLora& lora) { return "<rotor.LoraAdapter " + lora.path + ">"; });
+}
+
 void bind_request(nb::module_& module) {
   nb::class_<GenerationRequest>(module, "GenerationRequest", "A prompt and what is wanted of it.")
       .def(nb::init<>())
@@ -127,7 +150,11 @@ void bind_request(nb::module_& module) {
       .def_rw("log_probabilities", &GenerationRequest::log_probabilities)
       .def_rw("speculate", &GenerationRequest::speculate)
       .def_rw("beam_width", &GenerationRequest::beam_width)
-      .def_rw("length_penalty", &GenerationRequest::length_penalty);
+      .def_rw("length_penalty", &GenerationRequest::length_penalty)
+      .def(
+          "set_lora",
+          [](GenerationRequest& request, const Loras& loras) { request.lora = to_set(loras); },
+          "loras"_a);
 }
 
 void bind_results(nb::module_& module) {
@@ -163,7 +190,14 @@ void call(SharedModel& model, const Work& work) {
                                   [&] { model.withdraw(ticket); }));
 }
 
-Array<float, 2> logits(SharedModel& model, const std::vector<TokenId>& tokens, size_t rows) {
+LoadedLora load_lora(const SharedModel& model, const std::string& path) {
+  using Adapter = std::shared_ptr<const LoraAdapter>;
+  return {path, value_of(run_interruptibly<Result<Adapter>>(
+                    [&] { return model.about().load_lora(path); }, [] {}))};
+}
+
+Array<float, 2> logits(SharedModel& model, const std::vector<TokenId>& tokens, size_t rows,
+                       const Loras& loras) {
   model.check_usable();
   if (rows == 0 || rows > tokens.size()) {
     throw nb::value_error(("rows: expected 1 to " + std::to_string(tokens.size()) + " (the tokens), got " +
@@ -172,7 +206,8 @@ Array<float, 2> logits(SharedModel& model, const std::vector<TokenId>& tokens, s
   const size_t vocabulary = model.about().vocabulary();
   std::vector<float> values;
   values.reserve(rows * vocabulary);
-  call(model, [&](LanguageModel& shared) {
+  call(model, [&](LanguageModel& shared) -> Status {
+    ROTOR_TRY(shared.set_lora(to_set(loras)));
     return shared.logits(tokens, [&](size_t i, std::span<const float> row) {
       if (i + rows >= tokens.size()) {
         values.insert(values.end(), row.begin(), row.end());
@@ -182,10 +217,12 @@ Array<float, 2> logits(SharedModel& model, const std::vector<TokenId>& tokens, s
   return array_of<float, 2>(std::move(values), {rows, vocabulary});
 }
 
-Array<float, 2> hidden_states(SharedModel& model, const std::vector<TokenId>& tokens) {
+Array<float, 2> hidden_states(SharedModel& model, const std::vector<TokenId>& tokens,
+                              const Loras& loras) {
   model.check_usable();
   std::vector<float> values;
-  call(model, [&](LanguageModel& shared) {
+  call(model, [&](LanguageModel& shared) -> Status {
+    ROTOR_TRY(shared.set_lora(to_set(loras)));
     return shared.hidden_states(tokens, [&](size_t, std::span<const float> row) {
       values.insert(values.end(), row.begin(), row.end());
     });
@@ -194,11 +231,12 @@ Array<float, 2> hidden_states(SharedModel& model, const std::vector<TokenId>& to
 }
 
 Array<float, 2> embed(SharedModel& model, const std::vector<std::vector<TokenId>>& texts,
-                      bool normalized) {
+                      bool normalized, const Loras& loras) {
   model.check_usable();
   std::vector<float> values;
   for (const std::vector<TokenId>& tokens : texts) {
     call(model, [&](LanguageModel& shared) -> Status {
+      ROTOR_TRY(shared.set_lora(to_set(loras)));
       ROTOR_ASSIGN(const std::vector<float> vector, shared.embed(tokens, normalized));
       values.insert(values.end(), vector.begin(), vector.end());
       return {};
@@ -263,9 +301,10 @@ void bind_model(nb::module_& module) {
           nb::sig("def generate(self, request: GenerationRequest, logits_processor: "
                   "collections.abc.Callable[[NDArray[numpy.int32], NDArray[numpy.float32]], object] | "
                   "None = None) -> EventStream"))
-      .def("logits", &logits, "tokens"_a, "rows"_a)
-      .def("hidden_states", &hidden_states, "tokens"_a)
-      .def("embed", &embed, "texts"_a, "normalized"_a = true);
+      .def("load_lora", &load_lora, "path"_a)
+      .def("logits", &logits, "tokens"_a, "rows"_a, "loras"_a = Loras())
+      .def("hidden_states", &hidden_states, "tokens"_a, "loras"_a = Loras())
+      .def("embed", &embed, "texts"_a, "normalized"_a = true, "loras"_a = Loras());
   module.def("shut_down", &SharedModel::shut_down);
   nb::module_::import_("atexit").attr("register")(module.attr("shut_down"));
 }
@@ -303,6 +342,7 @@ NB_MODULE(_core, module) {
   module.attr("version") = ROTOR_VERSION;
   rotor::python::bind_errors();
   rotor::python::bind_sampling(module);
+  rotor::python::bind_lora(module);
   rotor::python::bind_request(module);
   rotor::python::bind_results(module);
   rotor::python::bind_events(module);

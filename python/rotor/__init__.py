@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rotor.errors import CancelledError, FormatError, UnsupportedError, VerificationError
 
 if TYPE_CHECKING:
-    from rotor._core import GenerationStats, SamplingParams
+    from rotor._core import GenerationStats, LoraAdapter, SamplingParams
     from rotor._core import version as __version__
     from rotor.gemm import ternary_gemm
     from rotor.model import Answer, Chunk, Generation, Model, Options, Tokenizer
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _OF_MODEL = ("Answer", "Chunk", "Generation", "Model", "Options", "Tokenizer")
 _OF_CORE = {
     "GenerationStats": "GenerationStats",
+    "LoraAdapter": "LoraAdapter",
     "SamplingParams": "SamplingParams",
     "__version__": "version",
 }
@@ -35,6 +36,7 @@ __all__ = [
     "FormatError",
     "Generation",
     "GenerationStats",
+    "LoraAdapter",
     "Model",
     "Options",
     "SamplingParams",

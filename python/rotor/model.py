@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Prompt = str | Sequence[int]
+Lora = _core.LoraAdapter | tuple[_core.LoraAdapter, float]  # with a scale, or with 1
 Message = Mapping[str, str]
 # Called with the tokens so far, prompt and answer, int32 (tokens,), and the logits of the next,
 # float32 (vocabulary,), which it changes in place (-inf bans a token) or returns changed.
@@ -89,6 +90,7 @@ class Options(TypedDict, total=False):
     # Before biases, penalties and filters; one after the other. Not with beam search. What one
     # raises ends the generation.
     logits_processor: LogitsProcessor | Sequence[LogitsProcessor]
+    lora: Lora | Sequence[Lora]  # adapters of :meth:`Model.load_lora`, added in their order
     temperature: float
     top_k: int
     top_p: float
@@ -194,6 +196,14 @@ class Model:
         """What was odd about the file and was repaired or guessed."""
         return self._core.warnings
 
+    def load_lora(self, path: str | os.PathLike[str]) -> _core.LoraAdapter:
+        """Reads an adapter in PEFT's format, a folder, for the ``lora`` of any call.
+
+        Each call names its own; the weights of the model stay as they are. FileNotFoundError,
+        FormatError, UnsupportedError, and ValueError for an adapter of another model.
+        """
+        return self._core.load_lora(os.fspath(path))
+
     def generate(
         self, prompt: Prompt, params: _core.SamplingParams | None = None, **options: Unpack[Options]
     ) -> Generation:
@@ -276,7 +286,13 @@ class Model:
             },
         }
 
-    def embed(self, texts: str | Sequence[str], *, normalize: bool = True) -> NDArray[np.float32]:
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        normalize: bool = True,
+        lora: Lora | Sequence[Lora] = (),
+    ) -> NDArray[np.float32]:
         """A vector for each text: float32 (texts, hidden_size), as ``rotor embed`` makes them.
 
         It is what the last token's hidden state is, divided by its length. ValueError for a text
@@ -284,19 +300,24 @@ class Model:
         pooling.
         """
         given = [texts] if isinstance(texts, str) else list(texts)
-        return self._core.embed([self._core.encode(text) for text in given], normalize)
+        ids = [self._core.encode(text) for text in given]
+        return self._core.embed(ids, normalize, _loras(lora))
 
-    def hidden_states(self, tokens: Prompt) -> NDArray[np.float32]:
+    def hidden_states(
+        self, tokens: Prompt, *, lora: Lora | Sequence[Lora] = ()
+    ) -> NDArray[np.float32]:
         """What the head multiplies after each token: float32 (tokens, hidden_size), normed.
 
         The array owns its memory; ``torch.from_dlpack`` and the like take it without a copy.
         """
-        return self._core.hidden_states(self._tokens(tokens))
+        return self._core.hidden_states(self._tokens(tokens), _loras(lora))
 
-    def logits(self, tokens: Prompt, rows: int | None = None) -> NDArray[np.float32]:
+    def logits(
+        self, tokens: Prompt, rows: int | None = None, *, lora: Lora | Sequence[Lora] = ()
+    ) -> NDArray[np.float32]:
         """Logits after each of the last ``rows`` tokens (all): float32 (rows, vocabulary)."""
         ids = self._tokens(tokens)
-        return self._core.logits(ids, len(ids) if rows is None else rows)
+        return self._core.logits(ids, len(ids) if rows is None else rows, _loras(lora))
 
     def _tokens(self, prompt: Prompt) -> list[int]:
         return self._core.encode(prompt) if isinstance(prompt, str) else [int(t) for t in prompt]
@@ -318,10 +339,19 @@ class Model:
         request.speculate = rest.pop("speculate", True)
         request.beam_width = rest.pop("beam_width", 1)
         request.length_penalty = rest.pop("length_penalty", 1.0)
+        request.set_lora(_loras(rest.pop("lora", ())))
         if params is not None and rest:
             raise TypeError(f"{', '.join(rest)}: not beside params")
         request.sampling = _core.SamplingParams(**rest) if params is None else params
         return self._core.generate(request, processor)
+
+
+def _loras(given: Lora | Sequence[Lora]) -> list[tuple[_core.LoraAdapter, float]]:
+    """Each with its scale."""
+    several: Sequence[Any] = [given] if isinstance(given, _core.LoraAdapter) else given
+    if len(several) == 2 and isinstance(several[1], int | float):
+        several = [several]
+    return [(lora, 1.0) if isinstance(lora, _core.LoraAdapter) else lora for lora in several]
 
 
 def _joined(

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times a model with a low-rank adapter on all its matrices and without, in turn.
 
-    python bench/adapters.py (stories | synthetic:bitnet-2b-4t) [--rank 8] [--rounds 9] [--threads 1]
+    python bench/adapters.py stories|synthetic:bitnet-2b-4t [--rank 8] [--rounds 9] [--threads 1]
 
 The adapter is random, in bfloat16 or, with --f32, in binary32. A round computes a prompt and then
 single tokens, first without the adapter in even rounds; a ratio is taken within a round. Needs the
@@ -22,7 +22,10 @@ import numpy as np
 import rotor
 
 # layers, hidden, feed-forward, rows of q, rows of k and v
-SHAPES = {"stories": (6, 384, 1024, 384, 128), "synthetic:bitnet-2b-4t": (30, 2560, 6912, 2560, 640)}
+SHAPES = {
+    "stories": (6, 384, 1024, 384, 128),
+    "synthetic:bitnet-2b-4t": (30, 2560, 6912, 2560, 640),
+}
 PROMPT, TOKENS = 128, 24
 
 

@@ -219,13 +219,13 @@ Status check_supported(const ModelFields& model, const std::string& source) {
   return Status::ok_status();
 }
 
-// What the unigram model adds up: a user-defined piece costs next to nothing. As sentencepiece
-// computes it: a product of integer and binary32, less a binary64.
-double unigram_score(const Piece& piece, float best_score) {
+// What the unigram model adds up: a user-defined piece costs nothing, and the longer of two is better. As
+// sentencepiece 0.2.3 computes it, whatever the score in the file is (0.2.0: length * FLT_MIN - 0.1).
+double unigram_score(const Piece& piece) {
   if (piece.type != proto::kUserDefined || piece.found_first) {
     return piece.score;
   }
-  return static_cast<float>(piece.text.size()) * best_score - 0.1;
+  return static_cast<float>(piece.text.size()) * 0.1F - 0.1;
 }
 
 TokenKind kind_of(const Piece& piece, bool unigram) {
@@ -255,11 +255,9 @@ TokenId find_control(const TokenizerSpec& spec, std::string_view text) {
 
 void add_pieces(const ModelFields& model, TokenizerSpec& spec) {
   const bool unigram = spec.model == TokenizerModel::kUnigram;
-  float best = std::numeric_limits<float>::min();  // sentencepiece starts from FLT_MIN
   float least = std::numeric_limits<float>::infinity();
   for (const Piece& piece : model.pieces) {
     if (piece.type == proto::kNormal) {
-      best = std::max(best, piece.score);
       least = std::min(least, piece.score);
     }
   }
@@ -269,7 +267,7 @@ void add_pieces(const ModelFields& model, TokenizerSpec& spec) {
     const auto id = static_cast<TokenId>(spec.tokens.size());
     spec.tokens.emplace_back(piece.text);
     spec.kinds.push_back(kind_of(piece, unigram));
-    spec.scores.push_back(unigram ? unigram_score(piece, best) : piece.score);
+    spec.scores.push_back(unigram ? unigram_score(piece) : piece.score);
     if (piece.type == proto::kUnknown && spec.unk == kNoToken) {
       spec.unk = id;
     }

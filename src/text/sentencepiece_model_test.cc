@@ -47,6 +47,14 @@ TEST(SentencePieceModel, Unigram) {
   EXPECT_EQ(*tokenizer.encode("\u00e9\u4e00"), (Ids{1, 5, 3, 4, 0}));
 }
 
+TEST(SentencePieceModel, UserDefinedPiecesOfUnigramModelsCostNothing) {
+  const auto spec =
+      parse_sentencepiece(test::sentencepiece_bytes(proto::kUnigramModel), "t.model");
+  ASSERT_TRUE(spec.ok()) << spec.status().message();
+  ASSERT_EQ(spec->tokens[10], "<u>");
+  EXPECT_NEAR(spec->scores[10], 0.2, 1e-6);
+}
+
 TEST(SentencePieceModel, RulesOfNormalisation) {
   const std::string file = test::sentencepiece_bytes(proto::kBpeModel);
   const std::string as_is = test::bytes_field(

@@ -73,8 +73,8 @@ class LanguageModel {
   Status set_lora(LoraSet set);
 
   // Answers request.prompt. What it has in common with the last prompt and answer, computed with the
-  // same adapters, is not computed again. `on_event` is called from this thread, once a token. Errors: see validate();
-  // kOutOfPages when `sequences` was too small; kNotFinite.
+  // same adapters, is not computed again. `on_event` is called from this thread, once a token.
+  // Errors: see validate(); kOutOfPages when `sequences` was too small; kNotFinite.
   Result<GenerationResult> generate(const GenerationRequest& request,
                                     const GenerationCallback& on_event = {});
 

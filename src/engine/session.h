@@ -30,9 +30,9 @@ class Session {
   Session(Executor& executor, SessionOptions options);
 
   // Answers request.prompt, which is the whole conversation: only what differs from the cached
-  // tokens is computed, or all of it when the adapters differ. The same prompt again gives another answer to it if the seed differs, the
-  // same one otherwise. Afterwards the prompt and the first answer are cached, but for its last
-  // token (beam search: the prompt alone).
+  // tokens is computed, or all of it when the adapters differ. The same prompt again gives another
+  // answer to it if the seed differs, the same one otherwise. Afterwards the prompt and the first
+  // answer are cached, but for its last token (beam search: the prompt alone).
   //
   // Errors: of validate(); kOutOfPages; kNotFinite; of the executor. What was computed before stays
   // cached. Cancellation is no error: answers end with kCancelled and what they have.

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """llama.cpp loads the GGUF files that Rotor writes, makes the same tokens and writes the same text.
 
-Needs the package xllamacpp, which is llama.cpp, and is skipped without it. Not bit for bit: llama.cpp rounds activations to 8 bits with one scale for each 256 columns (TQ1_0, TQ2_0) or 32 (Q2_0), Rotor with
+Needs the package xllamacpp, which is llama.cpp, and is skipped without it. Not bit for bit: llama.cpp
+rounds activations to 8 bits with one scale for each 256 columns (TQ1_0, TQ2_0) or 32 (Q2_0), Rotor with
 one for a whole vector, as the models were trained; and sums come in another order, so that values next to
-a rounding boundary fall to its other side. Measured over 14 models of this kind against the
-formula in NumPy: at most 1.3e-4 nats a token, and another token only once, where the best led by 0.2 % of
-the logits' spread.
+a rounding boundary fall to its other side. Measured over 14 models of this kind against the formula in
+NumPy: at most 1.3e-4 nats a token, and another token only once, where the best led by 0.2 % of the
+logits' spread.
 """
 
 from __future__ import annotations

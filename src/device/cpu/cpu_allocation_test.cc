@@ -5,12 +5,24 @@
 #include "base/counting_new.h"
 #include "device/cpu/cpu_executor.h"
 #include "model/loader.h"
+#include "model/test_lora.h"
 #include "model/test_model.h"
 
 namespace rotor {
 namespace {
 
-void expect_no_allocation(HeadMode head) {
+// An adapter of one matrix of each kind of input.
+std::shared_ptr<const LoraSet> adapters(const ModelConfig& config) {
+  const auto adapter = test::random_lora(config, 3, 6.0,
+                                         {{0, LinearRole::kV}, {1, LinearRole::kO},
+                                          {1, LinearRole::kUp}, {0, LinearRole::kDown}},
+                                         FloatType::kF16, 1)
+                           .open(config);
+  EXPECT_TRUE(adapter.ok()) << adapter.status().message();
+  return std::make_shared<const LoraSet>(LoraSet{{*adapter, 1.0f}, {*adapter, 0.5f}});
+}
+
+void expect_no_allocation(HeadMode head, bool adapted = false) {
   ThreadPool pool(1);
   LoadOptions load;
   load.head = head;
@@ -22,6 +34,9 @@ void expect_no_allocation(HeadMode head) {
   const auto executor = make_cpu_executor(*model, options);
   ASSERT_TRUE(executor.ok());
   KvSequence sequence(&(*executor)->kv_pool());
+  if (adapted) {
+    sequence.set_lora(adapters((*model)->config));
+  }
   ASSERT_TRUE(sequence.extend(9).ok());
   const TopQuery query = {3, {1, 2}};
   Batch prefill;
@@ -47,6 +62,8 @@ TEST(Allocation, APassTakesNoMemory) { expect_no_allocation(HeadMode::kFull); }
 TEST(Allocation, APassWithAHeadInTwoStagesTakesNoMemory) {
   expect_no_allocation(HeadMode::kTwoStage);
 }
+
+TEST(Allocation, APassWithAdaptersTakesNoMemory) { expect_no_allocation(HeadMode::kFull, true); }
 
 }  // namespace
 }  // namespace rotor

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <random>
 
-#include "base/counting_new.h"
 #include "base/cpu_features.h"
 #include "base/half.h"
 #include "device/cpu/cpu_executor.h"
@@ -225,18 +224,6 @@ TEST_F(AdaptedModel, AnAdapterThatOverflowsIsAnError) {
   ASSERT_TRUE(sequence.extend(1).ok());
   const Status status = executor_->forward({{{&sequence, 0, 1, true}}}, nullptr);
   EXPECT_EQ(status.code(), Code::kNotFinite);
-}
-
-TEST_F(AdaptedModel, APassTakesNoMemoryOnceItsFirstHasTakenIt) {
-  KvSequence sequence(&executor_->kv_pool());
-  sequence.set_lora(set_of({{all_, 1.0f}, {some_, 1.0f}}));
-  ASSERT_TRUE(sequence.extend(1).ok());
-  const Batch batch = {{{&sequence, 0, 1, true}}};
-  ASSERT_TRUE(executor_->forward(batch, nullptr).ok());
-  const size_t before = test::allocations;
-  const bool ok = executor_->forward(batch, nullptr).ok();
-  EXPECT_EQ(test::allocations, before);
-  EXPECT_TRUE(ok);
 }
 
 }  // namespace

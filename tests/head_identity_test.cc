@@ -72,7 +72,8 @@ TEST_P(HeadIdentity, GivesTheSameLogits) {
     options_.isa = static_cast<IsaLevel>(level);
     for (const size_t threads : {1, 2, 3}) {
       for (const size_t chunk : {1, 2, 100}) {
-        if (identity_extent() == Extent::kFew && threads != std::min<size_t>(chunk, 3)) {
+        const bool of_few = threads == std::min<size_t>(chunk, 3) && threads == 1 + level % 3;
+        if (identity_extent() == Extent::kFew && !of_few) {
           continue;
         }
         options_.threads = threads;

@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <map>
-#include <optional>
+#include <span>
 #include <utility>
 
 #include "base/file.h"
@@ -16,6 +15,7 @@
 #include "io/quote_name.h"
 #include "model/hf_names.h"
 #include "model/model_source.h"
+#include "model/not_finite.h"
 
 namespace rotor {
 namespace {
@@ -131,28 +131,16 @@ Result<LowRank> check_pair(const LoraConfig& config, const SafetensorsFile& file
   return low;
 }
 
-// The first number that is infinite or NaN.
-template <typename Bits>
-std::optional<size_t> find_not_finite(const std::byte* data, size_t bytes, Bits exponent) {
-  for (size_t i = 0; i < bytes; i += sizeof(Bits)) {
-    Bits bits;
-    std::memcpy(&bits, data + i, sizeof bits);
-    if ((bits & exponent) == exponent) {
-      return i;
-    }
-  }
-  return std::nullopt;
-}
-
-Status read_tensor(const SafetensorsFile& file, const SafetensorsTensor& tensor, std::byte* out) {
-  ROTOR_TRY(file.read(tensor, 0, {out, tensor.bytes}));
-  const std::optional<size_t> wrong =
-      tensor.dtype == DType::kF32   ? find_not_finite<uint32_t>(out, tensor.bytes, 0x7f800000u)
-      : tensor.dtype == DType::kF16 ? find_not_finite<uint16_t>(out, tensor.bytes, 0x7c00u)
-                                    : find_not_finite<uint16_t>(out, tensor.bytes, 0x7f80u);
-  if (wrong) {
+Status read_tensor(const SafetensorsFile& file, const SafetensorsTensor& tensor, FloatType type,
+                   std::byte* out) {
+  const std::span<std::byte> bytes(out, tensor.bytes);
+  ROTOR_TRY(file.read(tensor, 0, bytes));
+  const size_t item = float_row_bytes(type, 1);
+  const size_t wrong = first_not_finite(type, bytes);
+  if (wrong != bytes.size() / item) {
     return format_error(file.file().path() + ": tensor " + quote_name(tensor.name) +
-                        " is infinite or NaN at byte " + std::to_string(tensor.offset + *wrong));
+                        " is infinite or NaN at byte " +
+                        std::to_string(tensor.offset + wrong * item));
   }
   return {};
 }
@@ -191,15 +179,16 @@ Result<std::shared_ptr<const LoraAdapter>> LoraAdapter::read(const LoraConfig& c
   }
   ROTOR_ASSIGN(adapter->memory_, Buffer::allocate(bytes));
   std::byte* next = adapter->memory_.data();
-  const auto take = [&](const SafetensorsTensor& tensor, const std::byte*& place) {
-    place = next;
+  const auto take = [&](const SafetensorsTensor& tensor, FloatType type, const std::byte*& place) {
+    std::byte* const here = next;
+    place = here;
     next += round_up(tensor.bytes, 64);
-    return read_tensor(tensors, tensor, const_cast<std::byte*>(place));
+    return read_tensor(tensors, tensor, type, here);
   };
   for (const auto& [place, pair] : pairs) {
     LowRank& low = adapter->layers_[place.first][static_cast<size_t>(place.second)];
-    ROTOR_TRY(take(*pair.a, low.a));
-    ROTOR_TRY(take(*pair.b, low.b));
+    ROTOR_TRY(take(*pair.a, low.a_type, low.a));
+    ROTOR_TRY(take(*pair.b, low.b_type, low.b));
   }
   return std::shared_ptr<const LoraAdapter>(adapter);
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -15,6 +14,7 @@
 #include "io/safetensors.h"
 #include "model/gguf_metadata.h"
 #include "model/loader.h"
+#include "model/not_finite.h"
 #include "model/rotor_names.h"
 #include "model/trit_hash.h"
 
@@ -112,33 +112,12 @@ Status check_gguf_trits(const std::string& path, const std::string& found) {
   return {};
 }
 
-// The first of `count` numbers whose exponent is that of infinity and NaN, or count.
-template <typename T>
-size_t first_not_finite(const std::byte* bytes, size_t count, T exponent) {
-  const auto exponent_at = [&](size_t i) {
-    T bits;
-    std::memcpy(&bits, bytes + i * sizeof(T), sizeof(T));
-    return static_cast<T>(bits & exponent);
-  };
-  T largest = 0;
-  for (size_t i = 0; i < count; ++i) {
-    largest = std::max(largest, exponent_at(i));
-  }
-  size_t i = largest == exponent ? 0 : count;
-  while (i < count && exponent_at(i) != exponent) {
-    ++i;
-  }
-  return i;
-}
-
 // Every value of an embedding or head in a plain float type must be finite.
 Status check_finite(const FloatSource& source, const std::string& path, ThreadPool& pool) {
   if (!is_plain_float(source.type)) {
     return {};
   }
-  const bool wide = source.type == FloatType::kF32;
-  const uint16_t exponent = source.type == FloatType::kBf16 ? 0x7f80 : 0x7c00;
-  const size_t item = wide ? 4 : 2;
+  const size_t item = float_row_bytes(source.type, 1);
   const size_t row_bytes = float_row_bytes(source.type, source.cols);
   const size_t step = std::max<size_t>(1, kChunkBytes / row_bytes);
   const auto check = [&](size_t chunk_index) -> Status {
@@ -146,10 +125,8 @@ Status check_finite(const FloatSource& source, const std::string& path, ThreadPo
     const size_t end = std::min(source.rows, begin + step);
     std::vector<std::byte> chunk((end - begin) * row_bytes);
     ROTOR_TRY(source.reader->read(begin, end, chunk.data()));
-    const size_t count = chunk.size() / item;
-    const size_t bad = wide ? first_not_finite<uint32_t>(chunk.data(), count, 0x7f800000u)
-                            : first_not_finite<uint16_t>(chunk.data(), count, exponent);
-    if (bad != count) {
+    const size_t bad = first_not_finite(source.type, chunk);
+    if (bad != chunk.size() / item) {
       return format_error(path + ": tensor '" + source.tensor + "', byte " +
                           std::to_string(begin * row_bytes + bad * item) +
                           " of its data: expected a finite number, got infinity or NaN");

@@ -15,12 +15,6 @@ constexpr double kNewTime = 1.0 / 8;
 constexpr double kCostOfRow = 0.02;
 // A draft must promise that much more than none.
 constexpr double kLeastGain = 1.05;
-// After so many passes without drafts that there were, what drafts cost is measured anew: it may have
-// been something else that took the time. Soon after drafts have paid, then ever later: where a second
-// row costs as much as the first, trying costs one pass of these.
-constexpr size_t kFirstPatience = 4;
-constexpr size_t kMostPatience = 256;
-
 void follow(double& average, double value, double weight) { average += (value - average) * weight; }
 
 }  // namespace
@@ -71,6 +65,8 @@ void DraftLength::choose(std::span<Draft> drafts, size_t most_rows) {
   for (size_t row = best; row < rows; ++row) {
     --drafts[taken[row]].count;
   }
+  // It may have been something else that took the time. Costs are measured anew soon after drafts have
+  // paid, then ever later: where a second row costs as much as the first, trying costs one pass.
   if (best > plain && seconds_[best] != 0) {
     patience_ = kFirstPatience;
   } else if (best == plain && ++declined_ >= patience_) {

@@ -17,6 +17,9 @@ class DraftLength {
  public:
   static constexpr size_t kMostRows = 32;  // of a pass with drafts
   static constexpr size_t kMost = kMostRows - 1;
+  // Passes without drafts, though there were some, until what drafts cost is measured anew.
+  static constexpr size_t kFirstPatience = 4;
+  static constexpr size_t kMostPatience = 256;
 
   // The draft of one answer.
   struct Draft {
@@ -48,7 +51,7 @@ class DraftLength {
   std::array<double, kKinds> accepted_ = {0.15, 0.3, 0.35, 0.6, 0.8, 0.9};
   std::array<double, kMostRows + 1> seconds_ = {};  // of a pass, by rows; 0: not measured
   size_t declined_ = 0;  // passes without a draft though there was one, since costs were forgotten
-  size_t patience_ = 4;  // how many of them until they are forgotten again
+  size_t patience_ = kFirstPatience;  // how many of them until costs are forgotten again
 };
 
 }  // namespace rotor

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "device/cpu/cpu_loader.h"
@@ -24,7 +25,7 @@ namespace fs = std::filesystem;
 // Folders the shipped model may be in: ROTOR_MODELS, beside an installed program, the source tree.
 std::vector<fs::path> model_folders() {
   std::vector<fs::path> folders;
-  if (const char* variable = std::getenv("ROTOR_MODELS")) {
+  if (const char* variable = std::getenv("ROTOR_MODELS"); variable != nullptr && *variable != '\0') {
     folders.emplace_back(variable);
   }
   std::error_code error;
@@ -32,7 +33,10 @@ std::vector<fs::path> model_folders() {
   if (!error) {
     folders.push_back(program.parent_path().parent_path() / "share" / "rotor");
   }
-  folders.emplace_back(ROTOR_SOURCE_MODELS);
+  constexpr std::string_view kSource = ROTOR_SOURCE_MODELS;
+  if (!kSource.empty()) {  // it is in a program for other machines
+    folders.emplace_back(kSource);
+  }
   return folders;
 }
 
@@ -136,8 +140,12 @@ Result<std::string> resolve_model(const std::string& given, Purpose purpose, boo
       return (fitting == files.end() ? files.front() : *fitting).string();
     }
   }
-  return not_found("no MODEL given and the model that ships with rotor was not found in " +
-                   model_folders().back().string() + "; name a model, or set ROTOR_MODELS");
+  std::string looked;
+  for (const fs::path& folder : model_folders()) {
+    looked += (looked.empty() ? " in " : ", ") + folder.string();
+  }
+  return not_found("no MODEL given and the model that ships with rotor was not found" + looked +
+                   "; name a model, or set ROTOR_MODELS");
 }
 
 Result<SourceOptions> source_options(const ModelOptions& options) {

@@ -70,14 +70,19 @@ def find_model(
 
 def _folders() -> list[Path]:
     named = os.environ.get("ROTOR_MODELS")
+    here = Path(__file__).resolve()
+    # pip's --target has its data beside the package; --user, and Debian's own pip, four folders up.
+    prefixes = [Path(sys.prefix), here.parents[1], *here.parents[4:5]]
     return [
         *([Path(named)] if named else []),
-        Path(sys.prefix) / "share" / "rotor",
-        Path(__file__).resolve().parents[2] / "models",
+        *(prefix / "share" / "rotor" for prefix in prefixes),
+        here.parents[2] / "models",
     ]
 
 
 def _shipped(name: str) -> str | None:
+    if "/" in name:
+        return None
     paths = (folder / f"{name}.rotor" for folder in _folders())
     return next((str(path) for path in paths if path.is_file()), None)
 

@@ -104,7 +104,7 @@ Result<BenchLoad> load_for_bench(const BenchOptions& options, const std::string&
   executor.kv_type = widest_kv(options.kv);
   executor.kv_positions = positions;
   ROTOR_ASSIGN(executor.isa, selected_isa());
-  ThreadPool pool(options.threads.front());
+  ThreadPool pool(*std::max_element(options.threads.begin(), options.threads.end()));
   ROTOR_ASSIGN(ModelSource source, open_model_source(path, load_options.source));
   const std::optional<TernaryFormat> weights = parse_format(options.model.weights);
   const MemoryPlan least = plan_memory(source, weights.value_or(TernaryFormat::kDense243),

@@ -19,6 +19,7 @@ from transformers import AutoTokenizer
 import hf_writer
 import tiny_models
 from engine import ROOT, Engine
+from sentencepiece_writer import CONTROL, NORMAL, UNIGRAM, UNKNOWN, USER_DEFINED, model_bytes
 from tiny_models import RECIPES
 
 assert reference.torch is not None
@@ -112,3 +113,29 @@ def test_what_transformers_would_read_otherwise_is_refused(
     plain = texts(PARTS)
     library = sentencepiece.SentencePieceProcessor(model_file=str(source / "tokenizer.model"))
     assert rotor_ids(engine, tmp_path / "m.rotor", plain, "--no-bos") == library.encode(plain)
+
+
+def test_ties_of_unigram_models(engine: Engine, tmp_path: Path) -> None:
+    """Few scores and few letters: nearly every text has paths that are as good but for a rounding.
+
+    Every other model has user-defined pieces, one of them a run of spaces.
+    """
+    rng = random.Random(4)
+    for number in range(20):
+        texts = {"".join(rng.choices("abc", k=rng.randint(1, 4))) for _ in range(14)} | set("abc")
+        texts |= {"\u2581\u2581", "\u2581\u2581\u2581", "ab", "a\u2581"}
+        own = {"\u2581\u2581", "ab"} if number % 2 else set()
+        pieces = [("<unk>", UNKNOWN, 0.0), ("<s>", CONTROL, 0.0), ("</s>", CONTROL, 0.0)]
+        pieces.append(("\u2581", NORMAL, -1.5))
+        for text in sorted(texts):
+            score = rng.choice([-1.0, -2.0, -1.1, -0.3, -3.7, -0.1, -2.2])
+            pieces.append((text, USER_DEFINED if text in own else NORMAL, score))
+        model = tmp_path / f"{number}.model"
+        written = model_bytes(pieces, UNIGRAM, byte_fallback=False, dummy_prefix=False)
+        model.write_bytes(written)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=written)
+        lines = ["".join(rng.choices("abc   ", k=rng.randint(1, 60))) for _ in range(200)]
+        given = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+        output = engine.check("tokenize", model, "--no-bos", "--jsonl", stdin=given).stdout
+        found = [json.loads(line) for line in output.splitlines()]
+        assert found == [processor.encode(line) for line in lines], number

@@ -11,8 +11,8 @@ TEXT = (
     "Once upon a time there was a little dog who liked to play in the park. The dog was happy, and "
     "then it saw a cat. It said hello to the cat, and the cat said hello. They played there all day.\n"
 ) * 3
-NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
-BPE = 2
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
+UNIGRAM, BPE = 1, 2
 SPACE = "\u2581"
 
 
@@ -45,14 +45,25 @@ def write(path: Path, merges: int = 60) -> int:
     pieces += [(f"<0x{byte:02X}>", BYTE) for byte in range(256)]
     first = len(pieces)
     pieces += [(text, NORMAL) for text in train(TEXT, merges)]
-    data = b""
-    for index, (text, kind) in enumerate(pieces):
-        score = struct.pack("<f", float(first - index) if kind == NORMAL else 0.0)
-        data += _bytes(1, _bytes(1, text.encode()) + b"\x15" + score + _number(3, kind))
-    data += _bytes(2, _number(3, BPE) + _number(35, 1))  # byte_fallback
-    data += _bytes(3, _bytes(1, b"identity") + _number(3, 1) + _number(4, 0))
-    path.write_bytes(data)
+    scored = [
+        (text, kind, float(first - index) if kind == NORMAL else 0.0)
+        for index, (text, kind) in enumerate(pieces)
+    ]
+    path.write_bytes(model_bytes(scored, BPE, byte_fallback=True, dummy_prefix=True))
     return len(pieces)
+
+
+def model_bytes(
+    pieces: list[tuple[str, int, float]], kind: int, *, byte_fallback: bool, dummy_prefix: bool
+) -> bytes:
+    """A model of (text, type, score) that normalises nothing."""
+    data = b""
+    for text, piece, score in pieces:
+        stored = b"\x15" + struct.pack("<f", score)
+        data += _bytes(1, _bytes(1, text.encode()) + stored + _number(3, piece))
+    data += _bytes(2, _number(3, kind) + _number(35, int(byte_fallback)))
+    rules = _number(3, int(dummy_prefix)) + _number(4, 0)
+    return data + _bytes(3, _bytes(1, b"identity") + rules)
 
 
 def _varint(value: int) -> bytes:

@@ -3,6 +3,7 @@
 """Times a model with a low-rank adapter on all its matrices and without, in turn.
 
     python bench/adapters.py stories|synthetic:bitnet-2b-4t [--rank 8] [--rounds 9] [--threads 1]
+        [--json FILE]
 
 The adapter is random, in bfloat16 or, with --f32, in binary32. A round computes a prompt and then
 single tokens, first without the adapter in even rounds; a ratio is taken within a round. Needs the
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--f32", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round there")
     options = parser.parse_args()
     model = rotor.Model.from_pretrained(options.model, threads=options.threads, context=256)
     with tempfile.TemporaryDirectory() as name:
@@ -92,13 +94,21 @@ def main() -> None:
         for adapted in (False, True) if number % 2 == 0 else (True, False):
             both[adapted] = rates(model, 2 * number + adapted, adapter if adapted else ())
         rounds.append(both)
+    report: dict[str, object] = {"model": options.model, "threads": options.threads}
+    report |= {"rank": options.rank, "f32": options.f32, "adapter_bytes": size}
     for place, what in enumerate(("prompt", "generation")):
+        report[what] = {
+            key: [r[adapted][place] for r in rounds]
+            for key, adapted in (("without", False), ("with", True))
+        }
         plain, adapted = (statistics.median(r[a][place] for r in rounds) for a in (False, True))
         ratios = sorted(r[True][place] / r[False][place] for r in rounds)
         print(
             f"{what:10} without {plain:9.1f} tokens/s, with {adapted:9.1f}, ratio "
             f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})"
         )
+    if options.json is not None:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times BitNet models in transformers on its own modules and on Rotor's, in turn.
 
-    python bench/baselines/transformers_models.py FOLDER [--rounds 9] [--threads N]
+    python bench/baselines/transformers_models.py FOLDER [--rounds 9] [--threads N] [--json FILE]
 
 FOLDER is a Hugging Face folder that says quant_method bitnet (`rotor convert stories DST --to hf`
 makes one of the shipped model). Timed are one token after a prompt, with the cache, and a prompt
@@ -14,13 +14,15 @@ within a round.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import rotor.torch as rt
 import torch
+import transformers
 from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.integrations import bitnet
@@ -40,10 +42,14 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 
 Call = Callable[[], object]
+Row = dict[str, object]
 
 
-def compare(name: str, theirs: Call, ours: Call, rounds: int) -> None:
-    """Prints a row: medians in milliseconds; of the rounds' ratios median, least and greatest."""
+def compare(name: str, theirs: Call, ours: Call, rounds: int) -> Row:
+    """Prints a row: medians in milliseconds; of the rounds' ratios median, least and greatest.
+
+    The row holds every round's seconds.
+    """
     for call in (theirs, ours):
         call(), call()  # what is compiled or packed at first use
     times: list[tuple[float, float]] = []
@@ -61,9 +67,10 @@ def compare(name: str, theirs: Call, ours: Call, rounds: int) -> None:
         f"({ratios[0]:.2f} to {ratios[-1]:.2f})",
         flush=True,
     )
+    return {"name": name, "transformers": [a for a, _ in times], "rotor": [b for _, b in times]}
 
 
-def compare_models(folder: Path, dtype: torch.dtype, rounds: int) -> None:
+def compare_models(folder: Path, dtype: torch.dtype, rounds: int) -> Iterator[Row]:
     models = [
         # The loader leaves norms and embedding in the file's type.
         nn.Module.to(AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, **options), dtype)
@@ -84,11 +91,11 @@ def compare_models(folder: Path, dtype: torch.dtype, rounds: int) -> None:
     def a_prompt(model: nn.Module) -> Callable[[], object]:
         return lambda: model(prompt, use_cache=True)
 
-    compare(f"{folder.name}: a token", *map(a_token, models), rounds)
-    compare(f"{folder.name}: a prompt of {PROMPT}", *map(a_prompt, models), rounds)
+    yield compare(f"{folder.name}: a token", *map(a_token, models), rounds)
+    yield compare(f"{folder.name}: a prompt of {PROMPT}", *map(a_prompt, models), rounds)
 
 
-def compare_layers(dtype: torch.dtype, rounds: int) -> None:
+def compare_layers(dtype: torch.dtype, rounds: int) -> Iterator[Row]:
     trits = torch.randint(-1, 2, (ROWS, COLS), dtype=torch.int8)
     packed = bitnet.BitLinear(COLS, ROWS, bias=False, dtype=dtype)
     packed.weight.copy_(bitnet.pack_weights(trits.clone()))
@@ -99,7 +106,7 @@ def compare_layers(dtype: torch.dtype, rounds: int) -> None:
         x = torch.randn(vectors, COLS).to(dtype)
         for theirs in (packed, unpacked):
             name = f"{type(theirs).__name__} {ROWS}x{COLS}, {vectors}"
-            compare(name, lambda: theirs(x), lambda: ours(x), rounds)  # noqa: B023
+            yield compare(name, lambda: theirs(x), lambda: ours(x), rounds)  # noqa: B023
 
 
 def main() -> None:
@@ -108,6 +115,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round there")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -115,9 +123,14 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.dtype}")
     print(f"{'':34} {'theirs ms':>10} {'Rotor ms':>10} {'ratio':>8}")
     with torch.inference_mode():
-        compare_layers(dtype, options.rounds)
+        rows = list(compare_layers(dtype, options.rounds))
         for folder in options.folder:
-            compare_models(folder, dtype, options.rounds)
+            rows += compare_models(folder, dtype, options.rounds)
+    if options.json is not None:
+        versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+        setting = {"threads": torch.get_num_threads(), "dtype": options.dtype, "seconds": rows}
+        text = json.dumps({**versions, **setting}, indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

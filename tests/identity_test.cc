@@ -262,9 +262,9 @@ std::vector<IdentityModel> adapted_models() {
     }
   };
   add("narrow_f16", "adapters_f16",
-      "3e7c1a0794bea0378ba83125da476c58f2670f3f5c1cd97281cfe2e98575c86c");
+      "3a442564b9e65cb7803f7784be9f690dca6fffb4935a3b394e06bd1d625da39e");
   add("windows_of_some_layers_f16", "adapters_beside_norms_of_matrices_f16",
-      "83f1395ed88f049c2c8ca9767bd1f80efd171c78ef97ef25b1dd0f7fb1f48550");
+      "e34f0c7b40eeee4549a9fff71943094b27dc0bb8a38593dca6d1fb528b428cab");
   return adapted;
 }
 

@@ -162,6 +162,19 @@ struct DotRowsArgs {
 };
 using DotRows = void (*)(const DotRowsArgs& args);
 
+// out[i] += (sum over j of b[j, i] * low[j]) * scaling, what a low-rank adapter adds to `n` outputs; the
+// sum in order of j from +0.0, every product and sum rounded. b is binary16, bfloat16 or binary32.
+struct AddLowRankArgs {
+  const void* b;         // (rank, stride): the adapter's B (out, rank), turned
+  size_t stride;         // in elements
+  size_t rank;
+  const float* low;      // (rank)
+  float scaling;
+  size_t n;
+  float* out;            // (n)
+};
+using AddLowRank = void (*)(const AddLowRankArgs& args);
+
 // The scan of a head's coarse form (model/head_plane.h): out[v, r] = sum over c of
 // code[r, c] * x[v, c]; exact. A tile of 64 bytes holds 16 rows by 4 columns: byte 4 r + j is the
 // code of row r at column j, any unsigned byte.

@@ -36,6 +36,9 @@ struct KernelTable {
   DotRows dot_rows_f32;
   DotRows dot_rows_f16;
   DotRows dot_rows_bf16;
+  AddLowRank add_low_rank_f32;
+  AddLowRank add_low_rank_f16;
+  AddLowRank add_low_rank_bf16;
   CodeDots code_dots;
   LargeNoise large_noise;
   ExpSum exp_sum;

@@ -142,6 +142,19 @@ void run(benchmark::State& state, const std::string& name, DotRows kernel) {
   });
 }
 
+// Of rank 8 times the batch.
+void run(benchmark::State& state, const std::string& name, AddLowRank kernel) {
+  constexpr size_t kOutputs = 6912;
+  const size_t rank = 8 * static_cast<size_t>(state.range(0));
+  const size_t element = name == "add_low_rank_f32" ? 4 : 2;
+  const Buffer b = random_floats_of_any_type(rank * kOutputs * element);
+  const std::vector<float> low(rank, 0.5f);
+  std::vector<float> out(kOutputs);
+  measure(state, name + std::to_string(rank), b.size(), [&] {
+    kernel({b.data(), kOutputs, rank, low.data(), 0.5f, kOutputs, out.data()});
+  });
+}
+
 // `batch` vectors in two limbs.
 void run(benchmark::State& state, const std::string& name, CodeDots kernel) {
   const size_t vectors = 2 * static_cast<size_t>(state.range(0));

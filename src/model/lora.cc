@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -119,6 +120,7 @@ Result<LowRank> check_pair(const LoraConfig& config, const SafetensorsFile& file
                             shape_text(a) + " and " + shape_text(b) +
                             "; the adapter is of another model");
   }
+  low.rows = shape.rows;
   low.rank = config.rank_of(pair.path);
   if (a[0] != low.rank) {
     return format_error(where + ": " + kConfigFile + " says rank " + std::to_string(low.rank) +
@@ -132,8 +134,7 @@ Result<LowRank> check_pair(const LoraConfig& config, const SafetensorsFile& file
 }
 
 Status read_tensor(const SafetensorsFile& file, const SafetensorsTensor& tensor, FloatType type,
-                   std::byte* out) {
-  const std::span<std::byte> bytes(out, tensor.bytes);
+                   std::span<std::byte> bytes) {
   ROTOR_TRY(file.read(tensor, 0, bytes));
   const size_t item = float_row_bytes(type, 1);
   const size_t wrong = first_not_finite(type, bytes);
@@ -143,6 +144,15 @@ Status read_tensor(const SafetensorsFile& file, const SafetensorsTensor& tensor,
                         std::to_string(tensor.offset + wrong * item));
   }
   return {};
+}
+
+// (rows, cols) to (cols, rows), of items of that many bytes.
+void turn(std::span<const std::byte> matrix, size_t rows, size_t cols, size_t item, std::byte* out) {
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t c = 0; c < cols; ++c) {
+      std::memcpy(out + (c * rows + r) * item, matrix.data() + (r * cols + c) * item, item);
+    }
+  }
 }
 
 }  // namespace
@@ -179,16 +189,17 @@ Result<std::shared_ptr<const LoraAdapter>> LoraAdapter::read(const LoraConfig& c
   }
   ROTOR_ASSIGN(adapter->memory_, Buffer::allocate(bytes));
   std::byte* next = adapter->memory_.data();
-  const auto take = [&](const SafetensorsTensor& tensor, FloatType type, const std::byte*& place) {
-    std::byte* const here = next;
-    place = here;
-    next += round_up(tensor.bytes, 64);
-    return read_tensor(tensors, tensor, type, here);
-  };
+  std::vector<std::byte> b;
   for (const auto& [place, pair] : pairs) {
     LowRank& low = adapter->layers_[place.first][static_cast<size_t>(place.second)];
-    ROTOR_TRY(take(*pair.a, low.a_type, low.a));
-    ROTOR_TRY(take(*pair.b, low.b_type, low.b));
+    low.a = next;
+    ROTOR_TRY(read_tensor(tensors, *pair.a, low.a_type, {next, pair.a->bytes}));
+    next += round_up(pair.a->bytes, 64);
+    b.resize(pair.b->bytes);
+    ROTOR_TRY(read_tensor(tensors, *pair.b, low.b_type, b));
+    low.b = next;
+    turn(b, low.rows, low.rank, float_row_bytes(low.b_type, 1), next);
+    next += round_up(pair.b->bytes, 64);
   }
   return std::shared_ptr<const LoraAdapter>(adapter);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // LoraAdapter: the low-rank matrices A and B that stand beside matrices of a model, y = W x + B(A x)
-// scaling, read from a folder in PEFT's format (docs/lora.md). They stay in the types of the file.
+// scaling, read from a folder in PEFT's format (docs/lora.md). They stay in the types of the file;
+// B is turned, so that neighbouring outputs lie side by side.
 #pragma once
 
 #include <rotor/lora.h>
@@ -23,8 +24,9 @@ namespace rotor {
 // What an adapter adds to one matrix of the model, (out, in).
 struct LowRank {
   size_t rank = 0;                // 0: nothing
+  size_t rows = 0;                // out
   const std::byte* a = nullptr;   // (rank, in) of a_type
-  const std::byte* b = nullptr;   // (out, rank) of b_type
+  const std::byte* b = nullptr;   // (rank, out) of b_type, the file's (out, rank) turned
   FloatType a_type = FloatType::kF32;
   FloatType b_type = FloatType::kF32;
   double scaling = 0.0;

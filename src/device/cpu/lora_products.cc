@@ -8,7 +8,6 @@ namespace {
 
 constexpr size_t kReducedTogether = 4;   // rows of A that the kernel takes at once
 constexpr size_t kRowsTogether = 16;     // of the batch
-constexpr size_t kExpandedTogether = 256;
 
 }  // namespace
 
@@ -55,6 +54,12 @@ DotRows LoraProducts::dot_rows(FloatType type) const {
   return type == FloatType::kF32   ? kernels_.dot_rows_f32
          : type == FloatType::kF16 ? kernels_.dot_rows_f16
                                    : kernels_.dot_rows_bf16;
+}
+
+AddLowRank LoraProducts::add_low_rank(FloatType type) const {
+  return type == FloatType::kF32   ? kernels_.add_low_rank_f32
+         : type == FloatType::kF16 ? kernels_.add_low_rank_f16
+                                   : kernels_.add_low_rank_bf16;
 }
 
 // Rows [first, first + count) of A, for `rows` rows of the batch that begin at x and out.
@@ -104,18 +109,13 @@ void LoraProducts::expand(size_t layer, LinearRole role, size_t place, size_t ro
   if (sets_.empty() || sets_[row] == nullptr) {
     return;
   }
-  float added[kExpandedTogether];
   for (size_t j = 0; j < sets_[row]->size(); ++j) {
     const Lora& lora = (*sets_[row])[j];
     const LowRank& low = lora.adapter->of(layer, role);
-    const float scaling = static_cast<float>(low.scaling * double{lora.scale});
-    for (size_t r = begin; low.rank != 0 && r < end; r += kExpandedTogether) {
-      const size_t count = std::min(kExpandedTogether, end - r);
-      dot_rows(low.b_type)({low.b + r * float_row_bytes(low.b_type, low.rank), count, low.rank,
-                            low_.data() + low_at(row, place, j), 0, 1, added, 0});
-      for (size_t k = 0; k < count; ++k) {
-        values[r - begin + k] += added[k] * scaling;
-      }
+    if (low.rank != 0) {
+      const float scaling = static_cast<float>(low.scaling * double{lora.scale});
+      add_low_rank(low.b_type)({low.b + float_row_bytes(low.b_type, begin), low.rows, low.rank,
+                                low_.data() + low_at(row, place, j), scaling, end - begin, values});
     }
   }
 }

@@ -9,5 +9,6 @@
 #include "kernels/vec_ops/attention.inc"
 #include "kernels/vec_ops/dot_rows.inc"
 #include "kernels/vec_ops/elementwise.inc"
+#include "kernels/vec_ops/low_rank.inc"
 #include "kernels/vec_ops/norm.inc"
 #include "kernels/vec_ops/ternary_dots.inc"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -14,6 +15,10 @@
 
 struct rotor_model {
   rotor::LanguageModel model;
+};
+
+struct rotor_lora {
+  std::shared_ptr<const rotor::LoraAdapter> adapter;
 };
 
 namespace {
@@ -213,6 +218,31 @@ rotor_code rotor_open(const char* path, const rotor_open_options* options, rotor
 }
 
 void rotor_close(rotor_model* model) { delete model; }
+
+rotor_code rotor_load_lora(const rotor_model* model, const char* folder, rotor_lora** lora) {
+  *lora = nullptr;
+  return guarded([&]() -> Status {
+    ROTOR_TRY(needs(folder != nullptr, "folder"));
+    ROTOR_ASSIGN(auto adapter, model->model.load_lora(folder));
+    *lora = new rotor_lora{std::move(adapter)};
+    return {};
+  });
+}
+
+void rotor_free_lora(rotor_lora* lora) { delete lora; }
+
+rotor_code rotor_set_loras(rotor_model* model, const rotor_lora* const* loras, const float* scales,
+                           size_t count) {
+  return guarded([&]() -> Status {
+    ROTOR_TRY(needs(loras != nullptr || count == 0, "loras"));
+    rotor::LoraSet set;
+    for (size_t i = 0; i < count; ++i) {
+      ROTOR_TRY(needs(loras[i] != nullptr, "an adapter of loras"));
+      set.push_back({loras[i]->adapter, scales == nullptr ? 1.0f : scales[i]});
+    }
+    return model->model.set_lora(std::move(set));
+  });
+}
 
 size_t rotor_vocabulary(const rotor_model* model) { return model->model.vocabulary(); }
 

@@ -15,6 +15,9 @@
 #include <thread>
 #include <vector>
 
+#include "model/model_source.h"
+#include "model/test_lora.h"
+
 namespace {
 
 std::string story_model() { return std::string(std::getenv("ROTOR_SOURCE_DIR")) + "/models/stories.rotor"; }
@@ -265,6 +268,53 @@ TEST(RotorC, AnExceptionOfACallbackBecomesACode) {
   EXPECT_EQ(rotor_generate(model.get(), &request, throws, nullptr, nullptr), ROTOR_INTERNAL);
   Collected got;
   EXPECT_EQ(rotor_generate(model.get(), &request, collect, &got, nullptr), ROTOR_OK);
+}
+
+// The logits after three tokens.
+std::vector<float> logits_of(rotor_model* model) {
+  const int32_t tokens[] = {1, 300, 301};
+  std::vector<float> row(rotor_vocabulary(model));
+  EXPECT_EQ(rotor_logits(model, tokens, 3, 1, row.data()), ROTOR_OK) << rotor_last_error();
+  return row;
+}
+
+TEST(RotorC, AdaptersAreThoseOfTheLibrary) {
+  const auto source = rotor::open_model_source(story_model(), {});
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  const rotor::test::TestFolder folder;
+  rotor::test::random_lora(source->config, 3, 6.0, rotor::test::all_places(source->config)).write(folder);
+  const Model model = open(story_model());
+  const std::vector<float> plain = logits_of(model.get());
+  rotor_lora* lora = nullptr;
+  ASSERT_EQ(rotor_load_lora(model.get(), folder.path().c_str(), &lora), ROTOR_OK) << rotor_last_error();
+
+  auto other = rotor::LanguageModel::open(story_model(), {.threads = 1, .context = 256});
+  ASSERT_TRUE(other.ok()) << other.status().message();
+  const auto adapter = other->load_lora(folder.path());
+  ASSERT_TRUE(other->set_lora({{*adapter, 0.5f}, {*adapter, 1.0f}}).ok());
+  std::vector<float> expected;
+  ASSERT_TRUE(other->logits(std::vector<rotor::TokenId>{1, 300, 301}, [&](size_t, auto row) {
+    expected.assign(row.begin(), row.end());
+  }).ok());
+
+  const rotor_lora* const both[] = {lora, lora};
+  const float scales[] = {0.5f, 1.0f};
+  EXPECT_EQ(rotor_set_loras(model.get(), both, scales, 2), ROTOR_OK);
+  const float wrong[] = {1.0f, std::numeric_limits<float>::infinity()};
+  EXPECT_EQ(rotor_set_loras(model.get(), both, wrong, 2), ROTOR_INVALID_ARGUMENT);
+  rotor_free_lora(lora);  // the model keeps it, and what it was set to
+  EXPECT_EQ(logits_of(model.get()), expected);
+  EXPECT_NE(expected, plain);
+  EXPECT_EQ(rotor_set_loras(model.get(), nullptr, nullptr, 0), ROTOR_OK);
+  EXPECT_EQ(logits_of(model.get()), plain);
+
+  const rotor_lora* const none[] = {nullptr};
+  EXPECT_EQ(rotor_set_loras(model.get(), none, nullptr, 1), ROTOR_INVALID_ARGUMENT);
+  EXPECT_EQ(rotor_set_loras(model.get(), nullptr, nullptr, 1), ROTOR_INVALID_ARGUMENT);
+  EXPECT_EQ(rotor_load_lora(model.get(), nullptr, &lora), ROTOR_INVALID_ARGUMENT);
+  EXPECT_EQ(rotor_load_lora(model.get(), "/nowhere", &lora), ROTOR_NOT_FOUND);
+  EXPECT_EQ(lora, nullptr);
+  rotor_free_lora(lora);
 }
 
 TEST(RotorC, ErrorsBelongToTheirThread) {

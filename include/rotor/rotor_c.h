@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The C interface of librotor: open a model, turn text into tokens and back, generate, read logits.
+/* The C interface of librotor: open a model, turn text into tokens and back, generate, read logits, with
+ * adapters or without.
  *
  * Errors. Functions that can fail return a rotor_code; ROTOR_OK is 0. rotor_last_error() then says what
  * failed, where, what was expected and what was found. Nothing is printed, and nothing ends the process.
@@ -84,6 +85,22 @@ size_t rotor_context(const rotor_model* model);     /* positions */
 const int32_t* rotor_end_of_generation(const rotor_model* model, size_t* count);
 /* What was odd about the file and was repaired or guessed; NULL from the last one on. */
 const char* rotor_warning(const rotor_model* model, size_t index);
+
+/* ---- Adapters ---- */
+
+typedef struct rotor_lora rotor_lora;
+
+/* Reads a low-rank adapter in PEFT's format, a folder with adapter_config.json and
+ * adapter_model.safetensors, for this model and others of its shapes. ROTOR_INVALID_ARGUMENT when it is
+ * of another model. */
+rotor_code rotor_load_lora(const rotor_model* model, const char* folder, rotor_lora** lora);
+/* NULL is allowed. Models that it was set for go on with it. */
+void rotor_free_lora(rotor_lora* lora);
+
+/* What the model computes with from now on: (count) adapters, added in their order, each `scales[i]`
+ * times; `scales` may be NULL: once each. None: the model alone. */
+rotor_code rotor_set_loras(rotor_model* model, const rotor_lora* const* loras, const float* scales,
+                           size_t count);
 
 /* ---- Text ---- */
 

@@ -105,6 +105,12 @@ def test_peft_reads_ours_and_we_read_peft(tmp_path: Path) -> None:
     rt.save_lora(model, tmp_path / "ours", task_type=None)
     theirs = peft.PeftModel.from_pretrained(make_model(), tmp_path / "ours").eval()
     assert torch.equal(theirs(X), model(X))
+    config_path = tmp_path / "ours" / "adapter_config.json"
+    config = json.loads(config_path.read_text())
+    config["alpha_pattern"] = {"down_proj": 3, "1.down_proj": 9, "up_proj": 4}  # the first that fits
+    config_path.write_text(json.dumps(config))
+    theirs = peft.PeftModel.from_pretrained(make_model(), tmp_path / "ours").eval()
+    assert torch.equal(theirs(X), rt.load_lora(make_model(), tmp_path / "ours")(X))
 
     options = peft.LoraConfig(r=3, lora_alpha=7, target_modules=["up_proj"], use_rslora=True)
     trained = set_random(peft.get_peft_model(make_model(), options)).eval()
@@ -170,6 +176,8 @@ def test_files_that_do_not_fit(tmp_path: Path) -> None:
         ({"use_dora": True}, rotor.UnsupportedError, "use_dora"),
         ({"bias": "all"}, rotor.UnsupportedError, "bias"),
         ({"modules_to_save": ["lm_head"]}, rotor.UnsupportedError, "modules_to_save"),
+        ({"use_qalora": True}, rotor.UnsupportedError, "use_qalora"),
+        ({"init_lora_weights": "pissa"}, rotor.UnsupportedError, "changed weights of its model"),
         ({"peft_type": "IA3"}, rotor.UnsupportedError, "peft_type"),
         ({"alpha_pattern": {"(.*)+x": 3}}, rotor.UnsupportedError, "alpha_pattern"),
         ({"alpha_pattern": [3]}, rotor.FormatError, "alpha_pattern"),

@@ -29,17 +29,26 @@ from rotor.torch.ternary_linear import TernaryLinear
 PREFIX = "base_model.model."
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 
-# What of PEFT's LoRA changes the formula above, and the values with which it does not.
-_PLAIN: dict[str, tuple[object, ...]] = {
-    "bias": ("none",),
-    "fan_in_fan_out": (False, None),
-    "use_dora": (False, None),
-    "lora_bias": (False, None),
-    "modules_to_save": (None, []),
-    "layer_replication": (None,),
-    "trainable_token_indices": (None, [], {}),
-    "target_parameters": (None, []),
-}
+# What of PEFT's LoRA changes the formula above where it is more than null, false, "none" or empty; the
+# engine's list (src/model/lora_config.cc).
+_NOT_COMPUTED = (
+    "use_dora",
+    "bias",
+    "lora_bias",
+    "fan_in_fan_out",
+    "modules_to_save",
+    "layer_replication",
+    "target_parameters",
+    "trainable_token_indices",
+    "use_qalora",
+    "alora_invocation_tokens",
+    "use_bdlora",
+    "arrow_config",
+    "kasa_config",
+    "monteclora_config",
+)
+# Of init_lora_weights' names; the others change the model's own weights.
+_OWN_WEIGHTS_STAY = ("gaussian", "eva", "orthogonal")
 
 
 class LoraTernaryLinear(nn.Module):
@@ -203,11 +212,16 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise FormatError(f"{path}: {error}") from None
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise UnsupportedError(f"{path}: expected an adapter with peft_type LORA")
-    for name, plain in _PLAIN.items():
-        if name in config and config[name] not in plain:
-            raise UnsupportedError(
-                f"{path}: {name} is {config[name]!r}, which Rotor does not compute"
-            )
+    for name in _NOT_COMPUTED:
+        value = config.get(name)
+        if not (value is None or value is False or value in ("none", [], {})):
+            raise UnsupportedError(f"{path}: {name} is {value!r}, which Rotor does not compute")
+    start = config.get("init_lora_weights")
+    if isinstance(start, str) and start not in _OWN_WEIGHTS_STAY:
+        raise UnsupportedError(
+            f"{path}: init_lora_weights is {start!r}: the adapter fits changed weights of its "
+            "model, and trits are not changed; PEFT can save it as an ordinary LoRA"
+        )
     if not isinstance(config.get("alpha_pattern") or {}, dict):
         raise FormatError(f"{path}: alpha_pattern: expected an object")
     dropout = config.get("lora_dropout") or 0.0
@@ -258,13 +272,16 @@ def _check_pair(file: Path, path: str, pair: dict[str, Tensor], base: nn.Linear 
 
 
 def _alpha_of(file: Path, config: dict[str, Any], path: str) -> float:
-    """PEFT's patterns are regular expressions of the end of a path; taken are names and paths."""
-    alpha = config.get("lora_alpha", 8)
-    for pattern, value in (config.get("alpha_pattern") or {}).items():
+    """PEFT's patterns are regular expressions of the end of a path; taken are names and paths.
+
+    The first that fits counts, as in PEFT.
+    """
+    patterns = config.get("alpha_pattern") or {}
+    for pattern in patterns:
         if re.fullmatch(r"[\w.]+", pattern) is None:
             raise UnsupportedError(f"{file}: alpha_pattern {pattern!r} is no name or path")
-        if _ends_with(path, [pattern]):
-            alpha = value
+    fitting = (value for pattern, value in patterns.items() if _ends_with(path, [pattern]))
+    alpha = next(fitting, config.get("lora_alpha", 8))
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
         raise FormatError(f"{file}: lora_alpha of {path}: expected a number, got {alpha!r}")
     return alpha

@@ -71,7 +71,10 @@ Status check_tensor(const SafetensorsFile& file, const SafetensorsTensor& tensor
 Result<size_t> check_hashes(const std::string& path, ThreadPool& pool,
                             const ProgressCallback& progress) {
   ROTOR_ASSIGN(const SafetensorsFile file, SafetensorsFile::open(path));
-  const auto& tensors = file.tensors();
+  std::vector<SafetensorsTensor> tensors = file.tensors();
+  // An embedding takes as long as all matrices; begun last, one thread would hash it alone.
+  std::stable_sort(tensors.begin(), tensors.end(),
+                   [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
   uint64_t done = 0;
   ROTOR_TRY(for_each_task(
       pool, tensors.size(), [&](size_t i) { return check_tensor(file, tensors[i]); },

@@ -78,10 +78,17 @@ void unpack_dense243(const uint8_t* packed, size_t cols, int8_t* trits, size_t s
   unpack_tiles<kCols>(packed, cols, trits, stride, decode);
 }
 
+// The largest byte of a step first, in a loop that becomes vector code: files are valid.
 std::optional<size_t> find_invalid_dense243(const uint8_t* packed, size_t bytes) {
-  for (size_t i = 0; i < bytes; ++i) {
-    if (packed[i] > 242) {
-      return i;
+  constexpr size_t kStep = 4096;
+  for (size_t begin = 0; begin < bytes; begin += kStep) {
+    const size_t end = std::min(begin + kStep, bytes);
+    uint8_t largest = 0;
+    for (size_t i = begin; i < end; ++i) {
+      largest = std::max(largest, packed[i]);
+    }
+    if (largest > 242) {
+      return std::find_if(packed + begin, packed + end, [](uint8_t b) { return b > 242; }) - packed;
     }
   }
   return std::nullopt;

@@ -194,7 +194,7 @@ const char* rotor_code_name(rotor_code code) {
 const char* rotor_last_error(void) { return last_error.c_str(); }
 
 void rotor_open_options_init(rotor_open_options* options) {
-  *options = {sizeof(rotor_open_options), 0, 0, 1, 0};
+  *options = {sizeof(rotor_open_options), 0, 0, 1, 0, nullptr};
 }
 
 rotor_code rotor_open(const char* path, const rotor_open_options* options, rotor_model** model) {
@@ -207,11 +207,14 @@ rotor_code rotor_open(const char* path, const rotor_open_options* options, rotor
     if (options != nullptr) {
       ROTOR_TRY(take(options, "options", all));
     }
-    ROTOR_ASSIGN(rotor::LanguageModel opened,
-                 rotor::LanguageModel::open(path, {.threads = all.threads,
-                                                   .context = all.context,
-                                                   .sequences = all.sequences,
-                                                   .every_logit = all.every_logit != 0}));
+    rotor::OpenOptions open = {.threads = all.threads,
+                               .context = all.context,
+                               .sequences = all.sequences,
+                               .every_logit = all.every_logit != 0};
+    if (all.kv != nullptr) {
+      open.kv = all.kv;
+    }
+    ROTOR_ASSIGN(rotor::LanguageModel opened, rotor::LanguageModel::open(path, open));
     *model = new rotor_model{std::move(opened)};
     return {};
   });

@@ -244,6 +244,14 @@ TEST(RotorC, SaysWhatIsWrong) {
 }
 
 TEST(RotorC, AnOlderStructHasTheDefaultsOfWhatItLacks) {
+  rotor_open_options options;
+  rotor_open_options_init(&options);
+  options.kv = "f8";
+  rotor_model* opened = nullptr;
+  EXPECT_EQ(rotor_open(story_model().c_str(), &options, &opened), ROTOR_INVALID_ARGUMENT);
+  options.size = offsetof(rotor_open_options, kv);  // beyond it: not looked at
+  EXPECT_EQ(rotor_open(story_model().c_str(), &options, &opened), ROTOR_OK) << rotor_last_error();
+  rotor_close(opened);
   const Model model = open(story_model());
   const std::vector<int32_t> prompt = encode(model.get(), "Once");
   rotor_request request = request_of(prompt, 2);

@@ -26,6 +26,9 @@ struct OpenOptions {
   // Keep the whole head in memory: quicker where every logit is asked for (logits(), beam search,
   // log-probabilities), at the cost of its bytes.
   bool every_logit = false;
+  // Type of the key/value cache: "f16", "bf16", "f32", or "int8", which takes half of the memory of f16
+  // and rounds more. Anything else: kInvalidArgument.
+  std::string kv = "f16";
 };
 
 // The logits (vocabulary) of the token after the i-th one; valid in the call.

@@ -70,6 +70,7 @@ typedef struct rotor_open_options {
   size_t context;      /* most positions of prompt and answer; 0: the model's own, at most 4096 */
   size_t sequences;    /* room for so many answers at once; at least 1 */
   int32_t every_logit; /* not 0: keep the whole head in memory, for rotor_logits() */
+  const char* kv;      /* type of the key/value cache: "f16", "bf16", "f32", "int8"; NULL: f16 */
 } rotor_open_options;
 
 void rotor_open_options_init(rotor_open_options* options);

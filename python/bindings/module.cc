@@ -258,18 +258,19 @@ void bind_model(nb::module_& module) {
       .def_static(
           "open",
           [](const std::string& path, size_t threads, size_t context, size_t sequences,
-             bool every_logit) {
+             bool every_logit, const std::string& kv) {
             const auto work = [&] {
               return LanguageModel::open(path, {.threads = threads,
                                                 .context = context,
                                                 .sequences = sequences,
-                                                .every_logit = every_logit});
+                                                .every_logit = every_logit,
+                                                .kv = kv});
             };
             return std::make_shared<SharedModel>(
                 value_of(run_interruptibly<Result<LanguageModel>>(work, [] {})));
           },
           "path"_a, nb::kw_only(), "threads"_a = 0, "context"_a = 0, "sequences"_a = 1,
-          "every_logit"_a = false)
+          "every_logit"_a = false, "kv"_a = "f16")
       .def_prop_ro("vocabulary", [](const SharedModel& model) { return model.about().vocabulary(); })
       .def_prop_ro("hidden_size", [](const SharedModel& model) { return model.about().hidden_size(); })
       .def_prop_ro("context", [](const SharedModel& model) { return model.about().context(); })

@@ -60,6 +60,8 @@ def test_text_that_is_no_utf8(model: rotor.Model) -> None:
 
 
 def test_files(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match='kv: expected .* got "f8"'):
+        rotor.Model.from_pretrained("stories", kv="f8")
     with pytest.raises(FileNotFoundError, match="stories-chat"):
         rotor.Model.from_pretrained("no-such-model")
     broken = tmp_path / "broken.rotor"

@@ -34,7 +34,7 @@ class RotorLM(LM):  # type: ignore[misc]  # the harness has no types
     """A model of the harness.
 
     pretrained: what :meth:`rotor.Model.from_pretrained` takes. threads, context, revision,
-    cache_dir, token: the same. add_bos_token: put begin-of-text in front where the tokenizer wants
+    kv, cache_dir, token: the same. add_bos_token: put begin-of-text in front where the tokenizer wants
     it. Other arguments, such as batch_size and device, say nothing to a processor and are ignored.
     """
 
@@ -43,6 +43,7 @@ class RotorLM(LM):  # type: ignore[misc]  # the harness has no types
         pretrained: str,
         threads: int = 0,
         context: int = 0,
+        kv: str = "f16",
         revision: str | None = None,
         cache_dir: str | None = None,
         token: str | None = None,
@@ -57,6 +58,7 @@ class RotorLM(LM):  # type: ignore[misc]  # the harness has no types
             token=token,
             threads=int(threads),
             context=int(context),
+            kv=kv,
             every_logit=True,
         )
         self.tokenizer = BitNetTokenizer(self.model.path)

@@ -145,6 +145,7 @@ class Model:
         context: int = 0,
         sequences: int = 1,
         every_logit: bool = False,
+        kv: str = "f16",
     ) -> Model:
         """Opens a Hugging Face folder, a .safetensors, .gguf or .rotor file, a model that ships
         with
@@ -153,7 +154,8 @@ class Model:
 
         threads: 0: what the affinity mask and the control group allow. context: most positions of
         prompt and answer, 0: the model's own, at most 4096. sequences: answers at once that there
-        is room for. every_logit: keep the whole head in memory, for :meth:`logits`.
+        is room for. every_logit: keep the whole head in memory, for :meth:`logits`. kv: type of the
+        key/value cache, f16, bf16, f32 or int8, as ``rotor run --kv`` has it; ValueError for others.
 
         FileNotFoundError, OSError, FormatError, UnsupportedError and MemoryError name the file, and
         where it can be said the tensor and the byte.
@@ -167,7 +169,12 @@ class Model:
             progress=progress,
         )
         core = _core.LanguageModel.open(
-            path, threads=threads, context=context, sequences=sequences, every_logit=every_logit
+            path,
+            threads=threads,
+            context=context,
+            sequences=sequences,
+            every_logit=every_logit,
+            kv=kv,
         )
         return cls(core, path)
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "base/cpu_features.h"
@@ -13,6 +14,7 @@
 #include "engine/chat_prompt.h"
 #include "engine/embedding.h"
 #include "engine/session.h"
+#include "io/quote_name.h"
 #include "model/loader.h"
 #include "model/lora.h"
 #include "model/model.h"
@@ -125,6 +127,11 @@ Result<LanguageModel> LanguageModel::open(const std::string& path, const OpenOpt
     CpuExecutorOptions executor_options;
     executor_options.threads = options.threads != 0 ? options.threads : default_thread_count();
     ROTOR_ASSIGN(executor_options.isa, selected_isa());
+    const std::optional<KvType> kv = parse_kv_type(options.kv);
+    if (!kv) {
+      return invalid_argument("kv: expected f16, bf16, f32 or int8, got " + quote_name(options.kv));
+    }
+    executor_options.kv_type = *kv;
     std::shared_ptr<const Model> model;
     {
       ThreadPool pool(executor_options.threads);

@@ -53,6 +53,22 @@ TEST(LanguageModel, MovesWithItsSession) {
   EXPECT_GT(after->stats.cached_tokens, 0u);
 }
 
+TEST(LanguageModel, HasACacheOfTheTypeAskedFor) {
+  std::vector<std::vector<float>> rows;
+  for (const char* kv : {"f16", "f32", "bf16", "int8"}) {
+    Result<LanguageModel> model = LanguageModel::open("synthetic:tiny", {.threads = 1, .kv = kv});
+    ASSERT_TRUE(model.ok()) << model.status().message();
+    const std::vector<TokenId> tokens = {1, 2, 3, 4};
+    rows.emplace_back();
+    ASSERT_TRUE(model->logits(tokens, [&](size_t, auto row) {
+      rows.back().assign(row.begin(), row.end());
+    }).ok());
+    EXPECT_EQ(std::count(rows.begin(), rows.end(), rows.back()), 1) << kv;
+  }
+  EXPECT_EQ(LanguageModel::open("synthetic:tiny", {.kv = "f8"}).status().code(),
+            Code::kInvalidArgument);
+}
+
 TEST(LanguageModel, ContextIsTheLimit) {
   Result<LanguageModel> model = LanguageModel::open("synthetic:tiny", {.threads = 1, .context = 4});
   ASSERT_TRUE(model.ok()) << model.status().message();

@@ -19,15 +19,37 @@ double bytes_of(const Linear& linear) {
   return static_cast<double>(matrix.bytes() + scales);
 }
 
-double matrix_bytes(const LayerWeights& layer, Verb verb) {
+// Of the matrices of one layer, in a pass that reads the part `read` of its experts.
+double matrix_bytes(const LayerWeights& layer, Verb verb, double read) {
   switch (verb) {
     case Verb::kQkv:
       return bytes_of(layer.q) + bytes_of(layer.k) + bytes_of(layer.v);
     case Verb::kAttnOut: return bytes_of(layer.o);
-    case Verb::kFfnGateUp: return bytes_of(layer.gate) + bytes_of(layer.up);
-    case Verb::kFfnDown: return bytes_of(layer.down);
+    case Verb::kRoute: return size_of(layer.router.data);
+    case Verb::kFfnGateUp: return read * (bytes_of(layer.gate) + bytes_of(layer.up));
+    case Verb::kFfnDown: return read * bytes_of(layer.down);
     default: return 0;
   }
+}
+
+double part_read(const ModelConfig& config, size_t rows) {
+  return stacked_read(config, rows) / static_cast<double>(config.stacked());
+}
+
+// Of all matrices, in a pass of `rows` rows.
+double pass_bytes(const Model& model, size_t rows) {
+  double bytes = size_of(model.weights.packed);
+  if (model.config.experts == 0) {
+    return bytes;
+  }
+  const double read = part_read(model.config, rows);
+  for (const LayerWeights& layer : model.weights.layers) {
+    bytes += matrix_bytes(layer, Verb::kRoute, read);
+    for (const Verb verb : {Verb::kFfnGateUp, Verb::kFfnDown}) {
+      bytes += matrix_bytes(layer, verb, read) - matrix_bytes(layer, verb, 1.0);
+    }
+  }
+  return bytes;
 }
 
 size_t prompt_passes(const BenchSetting& setting, const BenchTest& test) {
@@ -69,9 +91,10 @@ double test_bytes(const BenchSetting& setting, const BenchTest& test, double hea
   const auto sequences = static_cast<double>(test.batch);
   const auto steps = static_cast<double>(test.generate);
   const double prompts = test.prompt > 0 ? sequences : 0;  // each computes the last one's logits
-  const double passes = sequences * static_cast<double>(prompt_passes(setting, test)) + steps;
+  const double passes = sequences * static_cast<double>(prompt_passes(setting, test));
   const double positions = prompt_positions(setting, test) + generation_positions(test);
-  return passes * size_of(weights.packed) + (prompts + steps) * size_of(head_memory(weights)) +
+  return passes * pass_bytes(setting.model, setting.pass_rows) +
+         steps * pass_bytes(setting.model, test.batch) + (prompts + steps) * size_of(head_memory(weights)) +
          (prompts + sequences * steps) * head_rows *
              static_cast<double>(weights.head_matrix().row_bytes()) +
          sequences * positions * position_bytes(setting);
@@ -94,14 +117,15 @@ double verb_bytes(const BenchSetting& setting, const BenchTest& test, Verb verb,
                   : size_of(head_memory(weights)) + sequences * rows;
   }
   double bytes = 0;
+  const double read = part_read(setting.model.config, prompt ? setting.pass_rows : test.batch);
   for (const LayerWeights& layer : weights.layers) {
-    bytes += matrix_bytes(layer, verb);
+    bytes += matrix_bytes(layer, verb, read);
   }
   return bytes;
 }
 
 double test_operations(const ModelConfig& config, const BenchTest& test) {
-  return 2.0 * static_cast<double>(ternary_parameters(config)) * static_cast<double>(test.tokens());
+  return 2.0 * static_cast<double>(parameters_of_token(config)) * static_cast<double>(test.tokens());
 }
 
 }  // namespace rotor::cli

@@ -71,11 +71,11 @@ Forecast forecast(const ModelSource& source, const Machine& machine, TernaryForm
   const bool full = f.head == "full";
   const uint64_t head_bytes =
       full ? uint64_t{rows.rows} * float_row_bytes(rows.type, rows.cols) : f.plan.embedding_bytes;
-  f.bytes_per_token = static_cast<double>(f.plan.ternary_bytes + head_bytes +
+  f.bytes_per_token = static_cast<double>(matrix_bytes_of_token(f.plan, source.config) + head_bytes +
                                           f.depth * f.plan.kv_bytes_per_position);
   f.generated_per_second = machine.bytes_per_second / f.bytes_per_token;
   f.prompt_per_second =
-      machine.operations_per_second / (2.0 * static_cast<double>(f.ternary_weights));
+      machine.operations_per_second / (2.0 * static_cast<double>(parameters_of_token(source.config)));
   return f;
 }
 

@@ -112,7 +112,7 @@ TritCounts counts_of(const Findings& f, size_t role) {
 uint64_t bytes_per_token(const Findings& f) {
   const FloatSource& head = f.source.head ? *f.source.head : f.source.embed;
   const uint64_t whole = uint64_t{head.rows} * float_row_bytes(head.type, head.cols);
-  return f.memory.ternary_bytes + std::min(whole, f.memory.embedding_bytes);
+  return matrix_bytes_of_token(f.memory, f.source.config) + std::min(whole, f.memory.embedding_bytes);
 }
 double most_tokens_per_second(const Findings& f) {
   return f.bytes_per_second / static_cast<double>(bytes_per_token(f));
@@ -204,6 +204,7 @@ void print_json(const Findings& f) {
   boost::json::object memory = {{"ternary_bytes", f.memory.ternary_bytes},
                                 {"embedding_bytes", f.memory.embedding_bytes},
                                 {"norm_bytes", f.memory.norm_bytes},
+                                {"router_bytes", f.memory.router_bytes},
                                 {"kv_bytes_per_position", f.memory.kv_bytes_per_position},
                                 {"total_bytes_2048_positions", f.memory.total(2048)},
                                 {"total_bytes_4096_positions", f.memory.total(4096)},
@@ -232,6 +233,11 @@ void print_json(const Findings& f) {
       {"post_norms", c.post_norms},
       {"attention_window", c.attention_window},
       {"global_every", c.global_every},
+      {"rotary_dims", c.turned_dims()},
+      {"global_unturned", c.global_unturned},
+      {"experts", c.experts},
+      {"experts_used", c.experts_used},
+      {"gate_limit", c.gate_limit},
       {"activations", c.float_activations ? "float" : "int8"},
       {"embed_scale", c.embed_scale},
       {"residual_scale", c.residual_scale},
@@ -239,6 +245,7 @@ void print_json(const Findings& f) {
       {"pooling", pooling_name(c.pooling)},
       {"tied_head", c.tied_head},
       {"ternary_parameters", f.floats ? 0 : ternary_parameters(c)},
+      {"ternary_parameters_of_token", f.floats ? 0 : parameters_of_token(c)},
       {"embedding_parameters", embedding_parameters(c)},
       {"embedding_type", float_type_name(f.source.embed.type)},
       {"layouts", std::move(layouts)},
@@ -299,9 +306,21 @@ void print_text(const Findings& f) {
     fmt::print("  multipliers   embedding {:g}, added by half layers {:g}, head 1/{:g}\n", c.embed_scale,
                c.residual_scale, c.head_divisor);
   }
+  if (c.experts != 0) {
+    fmt::print("  experts       {} experts, {} for a token, gate and up bounded by {:g}\n", c.experts,
+               c.experts_used, c.gate_limit);
+  }
+  if (c.attention_window != 0) {
+    fmt::print("  windows       {} positions{}; {} of {} dimensions of a head are turned{}\n",
+               c.attention_window,
+               c.global_every == 0 ? "" : fmt::format(", all in every {}th layer", c.global_every),
+               c.turned_dims(), c.head_dim, c.global_unturned ? ", in layers with a window alone" : "");
+  }
   fmt::print("  context       {} positions, vocabulary {}\n", c.context, c.vocab);
-  fmt::print("  parameters    {:.1f} M {}, {:.1f} M in the embedding{}\n",
-             static_cast<double>(ternary_parameters(c)) / 1e6, f.floats ? "in floats" : "ternary",
+  const std::string of_token =
+      c.experts == 0 ? "" : fmt::format(" ({:.1f} M for a token)", static_cast<double>(parameters_of_token(c)) / 1e6);
+  fmt::print("  parameters    {:.1f} M {}{}, {:.1f} M in the embedding{}\n",
+             static_cast<double>(ternary_parameters(c)) / 1e6, f.floats ? "in floats" : "ternary", of_token,
              static_cast<double>(embedding_parameters(c)) / 1e6,
              c.tied_head ? " (also the head)" : " and head");
   for (const auto& [layout, count] : f.layouts) {

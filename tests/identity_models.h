@@ -106,6 +106,15 @@ inline std::vector<IdentityModel> identity_models() {
   gemma.local_rope_theta = 5000.0;
   gemma.attention_scale = 0.07f;
   gemma.embed_scale = 8.5f;
+  const ModelConfig experts = experts_config();
+  ModelConfig grouped_experts = experts;
+  grouped_experts.hidden = 144;  // more than a group of columns
+  grouped_experts.ffn = 80;
+  grouped_experts.experts_used = 3;
+  ModelConfig float_experts = experts;
+  float_experts.experts = 1;
+  float_experts.experts_used = 1;
+  float_experts.float_activations = true;
   const TestModelOptions f32{FloatType::kF32, Scale::kTensor, 1};
   const TestModelOptions bf16{FloatType::kBf16, Scale::kRow, 2};
   const TestModelOptions f16{FloatType::kF16, Scale::kTensor, 3};
@@ -147,6 +156,12 @@ inline std::vector<IdentityModel> identity_models() {
        "a45171745c900337e0c774dd48544ad05fbaafad9e1ea6317085ed8b14700c90"},
       {"multipliers_f16", 1, minicpm, bf16, KvType::kF16,
        "09d92f2f6bd63b526da1ecec31699ae6bd651d9c6947f4bf51f666a479e08dc7"},
+      {"experts_f16", 3, experts, bf16, KvType::kF16,
+       "77d6deb9730161a8a703c812c146dfe33b56f59b98233b34ce02fe0438d38ee2"},
+      {"experts_with_scales_of_groups_f32", 4, grouped_experts, groups, KvType::kF32,
+       "a4e283ee423e23a5b63a08fa318312c74c9265c48217c731c8762e9b18a82e75"},
+      {"a_single_expert_float_activations_f16", 5, float_experts, bf16, KvType::kF16,
+       "18dee216f69756e61ec4e23867ef46cf73a30836ca1f0fb1225aec86de1f4565"},
   };
 }
 

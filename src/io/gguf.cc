@@ -92,8 +92,10 @@ bool convert(const GgufArray& array, std::vector<Wanted>& out) {
 }
 
 bool convert_integers(const GgufArray& array, std::vector<int64_t>& out) {
+  constexpr uint32_t kBool = 7;
   switch (array.element_type) {
     case 0:
+    case kBool:
       return convert<uint8_t>(array, out);
     case 1:
       return convert<int8_t>(array, out);

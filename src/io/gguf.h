@@ -108,6 +108,7 @@ class GgufFile {
   Result<std::optional<std::string_view>> string(std::string_view key) const;
   // nullptr when absent.
   Result<const GgufStrings*> strings(std::string_view key) const;
+  // Of booleans, too: false is 0.
   Result<std::optional<std::vector<int64_t>>> integers(std::string_view key) const;
   Result<std::optional<std::vector<float>>> floats(std::string_view key) const;
 

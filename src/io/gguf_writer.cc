@@ -52,10 +52,11 @@ void put_array(std::string& out, uint32_t type_id, const std::vector<T>& values)
 
 // The id of a value's type and the value.
 void put_value(std::string& out, const GgufWriter::Value& value) {
-  constexpr std::array<uint32_t, 8> kTypeIds = {4, 5, 6, 7, 8, 9, 9, 9};
+  constexpr std::array<uint32_t, 9> kTypeIds = {4, 5, 6, 7, 8, 9, 9, 9, 9};
   constexpr uint32_t kStringId = 8;
   constexpr uint32_t kInt32Id = 5;
   constexpr uint32_t kFloat32Id = 6;
+  constexpr uint32_t kBoolId = 7;
   put(out, kTypeIds[value.index()]);
   if (const auto* text = std::get_if<std::string>(&value)) {
     put_text(out, *text);
@@ -69,6 +70,8 @@ void put_value(std::string& out, const GgufWriter::Value& value) {
     put_array(out, kInt32Id, *numbers);
   } else if (const auto* reals = std::get_if<std::vector<float>>(&value)) {
     put_array(out, kFloat32Id, *reals);
+  } else if (const auto* flags = std::get_if<std::vector<bool>>(&value)) {
+    put_array(out, kBoolId, std::vector<uint8_t>(flags->begin(), flags->end()));
   } else if (const auto* flag = std::get_if<bool>(&value)) {
     put(out, uint8_t{*flag});
   } else if (const auto* real = std::get_if<float>(&value)) {

@@ -22,7 +22,8 @@ namespace rotor {
 class GgufWriter {
  public:
   using Value = std::variant<uint32_t, int32_t, float, bool, std::string,
-                             std::vector<std::string>, std::vector<int32_t>, std::vector<float>>;
+                             std::vector<std::string>, std::vector<int32_t>, std::vector<float>,
+                             std::vector<bool>>;
   struct Entry {
     std::string key;
     Value value;

@@ -45,6 +45,7 @@ TEST_F(GgufWriterTest, IsReadBack) {
        {"numbers", std::vector<int32_t>{-1, std::numeric_limits<int32_t>::min()}},
        {"none", std::vector<int32_t>{}},
        {"reals", std::vector<float>{-1.5f, 3e38f}},
+       {"flags", std::vector<bool>{true, false, true}},
        {"filled.in", std::string("????")}},
       {{"a.weight", kGgufF32, {3, 2}, 24},
        {"i2s", kGgufI2S, {128, 1}, 64},
@@ -74,6 +75,7 @@ TEST_F(GgufWriterTest, IsReadBack) {
   EXPECT_FALSE(**file->boolean("no"));
   EXPECT_EQ(**file->string("filled.in"), "1234");
   EXPECT_EQ(**file->floats("reals"), (std::vector<float>{-1.5f, 3e38f}));
+  EXPECT_EQ(**file->integers("flags"), (std::vector<int64_t>{1, 0, 1}));
   const GgufStrings& texts = **file->strings("texts");
   ASSERT_EQ(texts.size(), 3u);
   EXPECT_EQ(texts[1], "");

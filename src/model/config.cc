@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "ternary/format.h"
+
 namespace rotor {
 namespace {
 
@@ -16,6 +18,32 @@ Status check_size(const char* field, size_t value, size_t max = kMaxSize) {
   if (value == 0 || value > max) {
     return format_error(std::string("config: ") + field + ": expected 1.." + std::to_string(max) +
                         ", got " + std::to_string(value));
+  }
+  return {};
+}
+
+constexpr size_t kMaxExperts = 4096;
+
+// A layer's experts, and what stands beside them in no model that is known.
+Status check_experts(const ModelConfig& c) {
+  if (c.experts == 0) {
+    return c.experts_used == 0 ? Status()
+                               : format_error("config: " + std::to_string(c.experts_used) +
+                                              " experts for a token of a model without experts");
+  }
+  ROTOR_TRY(check_size("number of experts", c.experts, kMaxExperts));
+  ROTOR_TRY(check_size("number of experts for a token", c.experts_used, c.experts));
+  ROTOR_TRY(check_size("number of experts * width of an expert", c.experts * c.ffn));
+  ROTOR_TRY(check_size("number of experts * hidden_size", c.experts * c.hidden));
+  for (const auto& [name, rows] : {std::pair("width", c.ffn), std::pair("hidden_size", c.hidden)}) {
+    if (rows % kTileRows != 0) {  // an expert's matrix begins with a row block
+      return unsupported(std::string("config: ") + name + " " + std::to_string(rows) +
+                         " of a model with experts: only multiples of 16 are supported");
+    }
+  }
+  if (c.ffn_sub_norm || c.input_norms || c.post_norms) {
+    return unsupported("config: experts beside norms within or after the feed-forward block are not "
+                       "supported");
   }
   return {};
 }
@@ -80,13 +108,58 @@ Status validate(const ModelConfig& c) {
                           " must lie in (1e-6, 1e6), got " + std::to_string(value));
     }
   }
-  return validate(c.rope_scaling, c.head_dim);
+  if (c.rotary_dims % 2 != 0 || c.rotary_dims > c.head_dim) {
+    return format_error("config: dimensions of a head that are turned: expected an even number of at most " +
+                        std::to_string(c.head_dim) + ", got " + std::to_string(c.rotary_dims));
+  }
+  if (c.gate_limit != 0.0f && !(c.gate_limit > 1e-6f && c.gate_limit < 1e6f)) {
+    return format_error("config: the bound of gate and up must lie in (1e-6, 1e6), got " +
+                        std::to_string(c.gate_limit));
+  }
+  ROTOR_TRY(check_experts(c));
+  return validate(c.rope_scaling, c.turned_dims());
 }
 
-uint64_t ternary_parameters(const ModelConfig& c) {
+std::optional<size_t> global_every_of(const std::vector<bool>& local) {
+  const size_t first =
+      static_cast<size_t>(std::find(local.begin(), local.end(), false) - local.begin()) + 1;
+  if (first > local.size()) {
+    return 0;
+  }
+  for (size_t layer = 1; layer <= local.size(); ++layer) {
+    if (local[layer - 1] != (layer % first != 0)) {
+      return std::nullopt;
+    }
+  }
+  return first;
+}
+
+double stacked_read(const ModelConfig& c, size_t rows) {
+  if (c.experts == 0) {
+    return 1.0;
+  }
+  const double all = static_cast<double>(c.experts);
+  double missed = 1.0;  // the part of the experts that no row has chosen
+  for (size_t row = 0; row < rows; ++row) {
+    missed *= 1.0 - static_cast<double>(c.experts_used) / all;
+  }
+  return all * (1.0 - missed);
+}
+
+namespace {
+
+uint64_t parameters_of(const ModelConfig& c, size_t blocks) {
   const uint64_t hidden = c.hidden;
   const uint64_t attention = hidden * (2 * c.q_rows() + 2 * c.kv_rows());
-  return c.layers * (attention + 3 * hidden * c.ffn);
+  return c.layers * (attention + 3 * hidden * c.ffn * blocks);
+}
+
+}  // namespace
+
+uint64_t ternary_parameters(const ModelConfig& c) { return parameters_of(c, c.stacked()); }
+
+uint64_t parameters_of_token(const ModelConfig& c) {
+  return parameters_of(c, c.experts != 0 ? c.experts_used : 1);
 }
 
 uint64_t embedding_parameters(const ModelConfig& c) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "model/rope_scaling.h"
 
@@ -32,7 +33,7 @@ struct ModelConfig {
   size_t vocab = 0;          // rows of the embedding
   size_t context = 0;        // positions the model was made for
   size_t hidden = 0;
-  size_t ffn = 0;
+  size_t ffn = 0;            // width of the feed-forward block; of one expert where there are experts
   size_t layers = 0;
   size_t heads = 0;          // query heads
   size_t kv_heads = 0;       // key/value heads; divides heads
@@ -56,6 +57,11 @@ struct ModelConfig {
   size_t global_every = 0;      // of so many layers the last one has no window; 0: all have it
   double local_rope_theta = 0;  // of layers with a window, unscaled; 0: they are turned as the others
   float attention_scale = 0;    // multiplies q . k; 0: head_dim^-0.5
+  bool global_unturned = false; // layers without a window take q and k without rotary embedding
+  size_t rotary_dims = 0;       // of a head are turned, the first ones; 0: all
+  size_t experts = 0;           // feed-forward blocks of a layer, of which a token takes some; 0: a single one
+  size_t experts_used = 0;      // how many a token takes
+  float gate_limit = 0;         // gate is at most this and up within it on both sides; 0: neither is bounded
 
   size_t q_rows() const { return heads * head_dim; }
   size_t kv_rows() const { return kv_heads * head_dim; }
@@ -63,6 +69,10 @@ struct ModelConfig {
   bool is_local(size_t layer) const {
     return attention_window != 0 && (global_every == 0 || (layer + 1) % global_every != 0);
   }
+  bool is_turned(size_t layer) const { return !global_unturned || is_local(layer); }
+  size_t turned_dims() const { return rotary_dims != 0 ? rotary_dims : head_dim; }
+  // Matrices of a layer for gate, for up and for down, each below the one before.
+  size_t stacked() const { return experts != 0 ? experts : 1; }
   size_t group() const { return heads / kv_heads; }  // query heads that share one key/value head
 
   friend bool operator==(const ModelConfig&, const ModelConfig&) = default;
@@ -72,8 +82,17 @@ struct ModelConfig {
 // other. Limits: every size < 2^24 (the bound of the exact int32 sums), layers <= 1024.
 Status validate(const ModelConfig& config);
 
+// n, where every n-th layer sees all positions and the others, `local`, have a window: 0 where all have it, 1
+// where none has. Nothing for another pattern.
+std::optional<size_t> global_every_of(const std::vector<bool>& local);
+
+// How many of stacked() matrices a pass of `rows` rows reads, at a mean, if each row chose its experts evenly
+// and apart from the others; 1 where there are no experts.
+double stacked_read(const ModelConfig& config, size_t rows);
+
 // Parameters of the ternary matrices, and of the embedding (and head, when it is separate).
 uint64_t ternary_parameters(const ModelConfig& config);
+uint64_t parameters_of_token(const ModelConfig& config);  // ternary, of the experts those that a token takes
 uint64_t embedding_parameters(const ModelConfig& config);
 
 }  // namespace rotor

@@ -140,13 +140,18 @@ Status check_family_layers(const ModelConfig& c, const std::string& container) {
   if (c.embed_scale != 1.0f || c.residual_scale != 1.0f || c.head_divisor != 1.0f) {
     return refuse("with multipliers of embedding, layers and head");
   }
-  if (c.post_norms || c.global_every != 0 || c.activation == Activation::kGeluTanh) {
+  if (c.post_norms || (c.global_every != 0 && !family.experts) || c.activation == Activation::kGeluTanh) {
     return refuse("with Gemma's layers");
+  }
+  const bool in_part = c.experts != 0 || c.global_unturned || c.rotary_dims != 0 || c.gate_limit != 0.0f;
+  if (family.experts ? !c.global_unturned : in_part) {
+    return refuse("of family '" + c.family + "' with" + (family.experts ? "out all" : " parts") +
+                  " of Maple's layers");
   }
   if (c.float_activations) {
     return refuse("whose activations stay floats");
   }
-  if (c.attention_window != 0) {
+  if (c.attention_window != 0 && !family.experts) {
     return refuse("with an attention window of " + std::to_string(c.attention_window) + " positions");
   }
   return {};

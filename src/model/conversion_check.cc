@@ -115,6 +115,11 @@ Status check_conversion(const ModelSource& source, const ModelSource& written,
   if (source.head) {
     ROTOR_TRY(check_rows(*source.head, *written.head, cancel));
   }
+  for (size_t i = 0; i < source.layers.size(); ++i) {
+    if (source.layers[i].router) {
+      ROTOR_TRY(check_rows(*source.layers[i].router, *written.layers[i].router, cancel));
+    }
+  }
   const std::vector<TokenId> expected_ends = end_tokens(source);
   const std::vector<TokenId> ends = end_tokens(written);
   if (!std::includes(ends.begin(), ends.end(), expected_ends.begin(), expected_ends.end())) {

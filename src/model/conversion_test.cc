@@ -98,6 +98,12 @@ TEST(Conversion, LayersAreThoseOfTheFamily) {
     EXPECT_THAT(refusal([](ModelConfig& c) { c.ffn_sub_norm = !c.ffn_sub_norm; }),
                 HasSubstr("X: a model of family '" + std::string(family.name)));
     EXPECT_THAT(refusal([](ModelConfig& c) { c.qk_norm = !c.qk_norm; }), HasSubstr("norms of heads"));
+    EXPECT_THAT(refusal([](ModelConfig& c) { c.global_unturned = !c.global_unturned; }),
+                HasSubstr("of Maple's layers"));
+    if (family.experts) {
+      continue;
+    }
+    EXPECT_THAT(refusal([](ModelConfig& c) { c.experts = 4; }), HasSubstr("with parts of Maple's layers"));
     EXPECT_THAT(refusal([](ModelConfig& c) { c.attention_window = 7; }), HasSubstr("window of 7"));
   }
 }

@@ -10,6 +10,8 @@
 //                            k, v into the cache
 //   attend(layer)            a = softmax(q k^T * head_dim^-0.5) v                 (rows, q_rows)
 //   attn_out(layer)          x += W int8(sub_norm(a))
+//   route(layer)             of models with experts: which of them compute a row, with which weights, from
+//                            norm(x). The next two are then sums over them
 //   ffn_gate_up(layer)       h = g(W_gate int8(norm(x))) * (W_up int8(norm(x)))   (rows, ffn)
 //   ffn_down(layer)          x += W int8(sub_norm(h))
 //   logits()                 head . norm(x), for the rows that want it
@@ -41,6 +43,9 @@ Status decode_step(const ModelConfig& config, const Batch& batch, const CancelFl
     ops.rope_store(layer);
     ops.attend(layer);
     ops.attn_out(layer);
+    if (config.experts != 0) {
+      ops.route(layer);
+    }
     ops.ffn_gate_up(layer);
     ops.ffn_down(layer);
   }

@@ -12,6 +12,7 @@ constexpr std::array<std::string_view, 3> kBitnetGguf = {"bitnet", "bitnet-25", 
 constexpr std::array<std::string_view, 1> kLlamaGguf = {"llama"};
 constexpr std::array<std::string_view, 1> kQwen3Gguf = {"qwen3"};
 constexpr std::array<std::string_view, 1> kMiniCpmGguf = {"minicpm"};
+constexpr std::array<std::string_view, 1> kMapleGguf = {"maple"};
 
 // Microsoft BitNet b1.58 2B-4T (BitNetForCausalLM).
 constexpr Family bitnet() {
@@ -81,9 +82,20 @@ constexpr Family gemma3() {
   return f;
 }
 
+// Maple-20B-A1B (MapleForCausalLM of its own code).
+constexpr Family maple() {
+  Family f{"maple", "maple", "", "MapleForCausalLM", kMapleGguf};
+  f.experts = true;
+  f.qk_norm = true;
+  f.kv_heads = 4;
+  f.head_dim = 128;
+  f.hf_embed = "word_embeddings";
+  return f;
+}
+
 // A row with an architecture stands before the one of its model_type alone.
 constexpr std::array kFamilies = {bitnet(), bitnet_1bitllm(), llama(), qwen3(), minicpm(),
-                                 gemma3()};
+                                 gemma3(), maple()};
 
 // "'a', 'b' or 'c'"
 std::string either(std::vector<std::string_view> names) {
@@ -154,6 +166,7 @@ ModelConfig config_of(const Family& f) {
   config.ffn_sub_norm = f.sub_norms;
   config.qk_norm = f.qk_norm;
   config.post_norms = f.post_norms;
+  config.global_unturned = f.experts;
   return config;
 }
 

@@ -42,9 +42,12 @@ struct Family {
   bool gemma3 = false;            // layers with a window among others, the embedding times sqrt(hidden)
   bool norms_plus_one = false;    // gains of norms are kept less one, but not those of single matrices
   bool post_norms = false;        // of what attention and feed-forward add
+  bool experts = false;           // feed-forward blocks that a router chooses among, gate and up bounded;
+                                  // most layers have a window, the others no rotary embedding
   bool multipliers = false;       // config.json has scale_emb, scale_depth and dim_model_base
   bool window_if_absent = true;   // sliding_window counts where use_sliding_window is absent
   bool bits_in_config = false;    // weight_bits and input_bits stand for a quantization_config
+  std::string_view hf_embed = "embed_tokens";
   NormNames hf_norms = {"input_layernorm",          "self_attn.q_norm",
                         "self_attn.k_norm",         "self_attn.attn_sub_norm",
                         "post_attention_norm",      "post_attention_layernorm",

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/gguf_config.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -162,7 +164,7 @@ Status check_computed(const GgufFile& file, const std::string& arch, size_t cont
   const std::string experts = arch + ".expert_count";
   ROTOR_ASSIGN(const std::optional<int64_t> count, file.integer(experts));
   if (count.value_or(0) != 0) {
-    return refuse(experts, *count, "mixtures of experts are not supported");
+    return refuse(experts, *count, "mixtures of experts are not supported in this architecture");
   }
   const std::string window = arch + ".attention.sliding_window";
   ROTOR_ASSIGN(const std::optional<int64_t> positions, file.integer(window));
@@ -187,6 +189,107 @@ Status read_multipliers(const GgufFile& file, const std::string& arch, ModelConf
   if (!embed || !residual || !head) {
     notes.push_back("the file does not name all of MiniCPM's multipliers; absent ones are those of the "
                     "models of 2024: scale_emb 12, scale_depth 1.4, dim_model_base 256");
+  }
+  return {};
+}
+
+// A number, or the same number for each layer.
+Result<std::optional<double>> same_in_all_layers(const GgufFile& file, const std::string& key,
+                                                 size_t layers) {
+  const GgufValue* const value = file.find_value(key);
+  if (value == nullptr || !std::holds_alternative<std::unique_ptr<const GgufArray>>(*value)) {
+    return file.number(key);
+  }
+  std::vector<double> numbers;
+  if (const auto floats = file.floats(key); floats.ok()) {
+    numbers.assign((*floats)->begin(), (*floats)->end());
+  } else {
+    ROTOR_ASSIGN(const auto integers, file.integers(key));
+    numbers.assign(integers->begin(), integers->end());
+  }
+  if (numbers.size() != layers) {
+    return format_error(file.file().path() + ": key '" + key + "': expected a number for each of " +
+                        std::to_string(layers) + " layers, got " + std::to_string(numbers.size()));
+  }
+  if (std::adjacent_find(numbers.begin(), numbers.end(), std::not_equal_to<>()) != numbers.end()) {
+    return unsupported(file.file().path() + ": key '" + key + "': another number in each layer is not "
+                       "supported");
+  }
+  return std::optional<double>(numbers[0]);
+}
+
+// Keys of a mixture of experts that mean another one than Maple's.
+Status check_mixture(const GgufFile& file, const std::string& arch) {
+  struct Known {
+    const char* key;
+    double none;     // what an absent key means
+    double as_well;  // what says the same
+  };
+  constexpr double kSoftmax = 1.0;
+  constexpr Known kKnown[] = {{"expert_shared_count", 0.0, 0.0},   {"expert_group_count", 0.0, 1.0},
+                              {"expert_group_used_count", 0.0, 1.0},
+                              {"expert_gating_func", 0.0, kSoftmax},
+                              {"expert_weights_scale", 0.0, 1.0},  {"leading_dense_block_count", 0.0, 0.0}};
+  for (const Known& known : kKnown) {
+    const std::string key = arch + "." + known.key;
+    ROTOR_ASSIGN(const std::optional<double> value, file.number(key));
+    if (value && *value != known.none && *value != known.as_well) {
+      return unsupported(file.file().path() + ": key '" + key + "' is " + std::to_string(*value) +
+                         ": another value than " + std::to_string(known.as_well) + " is not supported");
+    }
+  }
+  const std::string key = arch + ".expert_weights_norm";
+  ROTOR_ASSIGN(const std::optional<bool> normed, file.boolean(key));
+  return normed.value_or(true)
+             ? Status()
+             : unsupported(file.file().path() + ": key '" + key + "' is false: weights of experts that do "
+                           "not add up to 1 are not supported");
+}
+
+// Which layers have a window: a flag for each.
+Status read_windows(const GgufFile& file, const std::string& arch, const Keys& keys, ModelConfig& model) {
+  const std::string key = arch + ".attention.sliding_window_pattern";
+  ROTOR_ASSIGN(const auto flags, file.integers(key));
+  if (!flags || flags->size() != model.layers) {
+    return format_error(file.file().path() + ": key '" + key + "': expected a flag for each of " +
+                        std::to_string(model.layers) + " layers, got " +
+                        (flags ? std::to_string(flags->size()) : "nothing"));
+  }
+  std::vector<bool> local;
+  std::transform(flags->begin(), flags->end(), std::back_inserter(local),
+                 [](int64_t flag) { return flag != 0; });
+  const std::optional<size_t> every = global_every_of(local);
+  if (!every) {
+    return unsupported(file.file().path() + ": key '" + key + "': layers that see all positions in other "
+                       "places than every n-th are not supported");
+  }
+  ROTOR_ASSIGN(model.attention_window, keys.size("attention.sliding_window"));
+  model.global_every = *every;
+  if (*every == 1) {  // no layer has the window
+    model.attention_window = model.global_every = 0;
+  }
+  return {};
+}
+
+// Maple's: experts, windows, and in layers with a window a rotary embedding of a part of each head.
+Status read_experts(const GgufFile& file, const std::string& arch, const Keys& keys, ModelConfig& model,
+                    std::vector<std::string>& notes) {
+  constexpr double kLimit = 7.0;
+  ROTOR_TRY(check_mixture(file, arch));
+  ROTOR_ASSIGN(model.experts, keys.size("expert_count"));
+  ROTOR_ASSIGN(model.experts_used, keys.size("expert_used_count"));
+  ROTOR_TRY(read_windows(file, arch, keys, model));
+  ROTOR_ASSIGN(const std::optional<double> limit,
+               same_in_all_layers(file, arch + ".swiglu_clamp_exp", model.layers));
+  model.gate_limit = static_cast<float>(limit.value_or(kLimit));
+  if (!limit) {
+    notes.push_back("the file does not say how far gate and up of an expert go; the models of this "
+                    "architecture bound them by 7");
+  }
+  ROTOR_ASSIGN(const std::optional<double> theta, file.number(arch + ".rope.freq_base_swa"));
+  model.rope_theta = theta.value_or(model.rope_theta);
+  if (model.rope_scaling.type != RopeScalingType::kNone) {
+    return unsupported(file.file().path() + ": rotary scaling of layers with a window is not supported");
   }
   return {};
 }
@@ -222,7 +325,7 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
   model.name = text.push(name.value_or("")) + text.flush();
   ROTOR_ASSIGN(model.context, keys.size("context_length"));
   ROTOR_ASSIGN(model.hidden, keys.size("embedding_length"));
-  ROTOR_ASSIGN(model.ffn, keys.size("feed_forward_length"));
+  ROTOR_ASSIGN(model.ffn, keys.size(family->experts ? "expert_feed_forward_length" : "feed_forward_length"));
   ROTOR_ASSIGN(model.layers, keys.size("block_count", kMaxLayers));
   ROTOR_ASSIGN(model.heads, keys.size("attention.head_count"));
   ROTOR_ASSIGN(model.kv_heads, keys.size_or("attention.head_count_kv", model.heads));
@@ -236,7 +339,10 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
     return unsupported(path + ": values of " + std::to_string(value_length) + " dimensions beside "
                        "keys of " + std::to_string(model.head_dim) + " are not supported");
   }
-  if (rope_dims != model.head_dim) {
+  if (family->experts) {
+    ROTOR_ASSIGN(const size_t turned, keys.size_or("rope.dimension_count_swa", rope_dims));
+    model.rotary_dims = turned == model.head_dim ? 0 : turned;
+  } else if (rope_dims != model.head_dim) {
     return unsupported(path + ": rotary embedding of " + std::to_string(rope_dims) + " of " +
                        std::to_string(model.head_dim) + " dimensions is not supported");
   }
@@ -257,7 +363,11 @@ Result<ModelConfig> parse_gguf_config(const GgufFile& file, std::vector<std::str
                         ", but tensor '" + gguf_names::kEmbed + "' has " + std::to_string(model.vocab) +
                         " rows");
   }
-  ROTOR_TRY(check_computed(file, arch, model.context));
+  if (family->experts) {
+    ROTOR_TRY(read_experts(file, arch, keys, model, notes));
+  } else {
+    ROTOR_TRY(check_computed(file, arch, model.context));
+  }
   ROTOR_ASSIGN(model.pooling, read_pooling(file, arch + ".pooling_type"));
   ROTOR_TRY(read_activation(file, arch, model, notes));
   if (family->multipliers) {

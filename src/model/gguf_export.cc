@@ -42,6 +42,7 @@ class Writer {
   // The complete file, not yet under its name.
   Result<GgufWriter> write(const std::string& path, ConvertResult& result) {
     ROTOR_TRY(check_gguf_weights(source_, type_));
+    ROTOR_TRY(check_experts());
     ROTOR_ASSIGN(const auto metadata,
                  gguf_metadata(source_, type_, allow_rounding_, result.notes));
     ROTOR_ASSIGN(writer_, GgufWriter::create(path, metadata, plan()));
@@ -68,6 +69,22 @@ class Writer {
   double rounding() const { return conversion_.rounding(); }
 
  private:
+  // A scale at the end of a matrix, or in a tensor beside it, would be one of all experts, for which other
+  // programs have no place.
+  Status check_experts() const {
+    for (const LayerSource& layer : source_.layers) {
+      for (size_t r = 0; r < kLinearRoles && layer.router; ++r) {
+        const LinearSource& linear = layer.linear[r];
+        const bool apart = type_ == GgufWeights::kI2S || scale_beside(linear, type_);
+        if (is_feed_forward(static_cast<LinearRole>(r)) && apart) {
+          return unsupported("tensor '" + linear.tensor + "': " + std::string(gguf_weights_name(type_)) +
+                             " has no place for one scale of all experts; a .rotor file has");
+        }
+      }
+    }
+    return {};
+  }
+
   // Every tensor of the file in the order it is written.
   std::vector<GgufWriter::Tensor> plan() const {
     std::vector<GgufWriter::Tensor> tensors;
@@ -75,8 +92,8 @@ class Writer {
                          uint64_t bytes) {
       tensors.push_back({std::move(name), type, std::move(dims), bytes});
     };
-    const auto add_rows = [&](const char* name, const FloatSource& rows) {
-      add(name, float_type_id(rows.type), {rows.cols, rows.rows},
+    const auto add_rows = [&](std::string name, const FloatSource& rows) {
+      add(std::move(name), float_type_id(rows.type), {rows.cols, rows.rows},
           uint64_t{rows.rows} * float_row_bytes(rows.type, rows.cols));
     };
     const auto add_vector = [&](std::string name, size_t size) {
@@ -93,14 +110,22 @@ class Writer {
       for (size_t r = 0; r < kLinearRoles; ++r) {
         const LinearSource& linear = source_.layers[i].linear[r];
         const LinearRole role = static_cast<LinearRole>(r);
-        add(gguf_names::linear(i, role) + ".weight", gguf_weights_id(type_),
-            {linear.trits->cols(), linear.trits->rows()}, gguf_weights_bytes(linear, type_));
+        const size_t matrices = is_feed_forward(role) ? source_.config.stacked() : 1;
+        std::vector<uint64_t> dims = {linear.trits->cols(), linear.trits->rows() / matrices};
+        if (matrices != 1) {
+          dims.push_back(matrices);
+        }
+        add(name_of(i, role) + ".weight", gguf_weights_id(type_), std::move(dims),
+            gguf_weights_bytes(linear, type_));
         if (scale_beside(linear, type_)) {
-          add_vector(gguf_names::linear(i, role) + ".scale", 1);
+          add_vector(name_of(i, role) + ".scale", 1);
         }
         if (!linear.input_norm.empty()) {
           add_vector(gguf_names::input_norm(i, role), linear.input_norm.size());
         }
+      }
+      if (source_.layers[i].router) {
+        add_rows(gguf_names::router(i), *source_.layers[i].router);
       }
     }
     add_vector(gguf_names::kOutputNorm, source_.output_norm.size());
@@ -108,6 +133,10 @@ class Writer {
       add_rows(gguf_names::kHead, *source_.head);
     }
     return tensors;
+  }
+
+  std::string name_of(size_t layer, LinearRole role) const {
+    return gguf_names::linear(layer, role, source_.config.experts != 0);
   }
 
   Status write_layers() {
@@ -147,24 +176,25 @@ class Writer {
     }
     for (size_t r = 0; r < kLinearRoles; ++r) {
       const LinearRole role = static_cast<LinearRole>(r);
-      ROTOR_TRY(writer_.write(gguf_names::linear(i, role) + ".weight",
+      ROTOR_TRY(writer_.write(name_of(i, role) + ".weight",
                               std::as_bytes(std::span(packed[r].bytes))));
       if (const auto scale = scale_beside(source_.layers[i].linear[r], type_)) {
-        ROTOR_TRY(write_vector(gguf_names::linear(i, role) + ".scale", {*scale}));
+        ROTOR_TRY(write_vector(name_of(i, role) + ".scale", {*scale}));
       }
       const std::vector<float>& input_norm = source_.layers[i].linear[r].input_norm;
       if (!input_norm.empty()) {
         ROTOR_TRY(write_vector(gguf_names::input_norm(i, role), input_norm));
       }
     }
-    return {};
+    const std::optional<FloatSource>& router = source_.layers[i].router;
+    return router ? write_rows(gguf_names::router(i), *router) : Status();
   }
 
   Status write_vector(const std::string& name, const std::vector<float>& values) {
     return writer_.write(name, std::as_bytes(std::span(values)));
   }
 
-  Status write_rows(const char* name, const FloatSource& rows) {
+  Status write_rows(const std::string& name, const FloatSource& rows) {
     return conversion_.copy_rows(
         rows, [&](std::span<const std::byte> bytes) { return writer_.write(name, bytes); });
   }

@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
 // rotary scaling.
 TEST_F(GgufExport, KeepsEveryFamily) {
   for (const Family& family : families()) {
-    if (!is_exported(family)) {
+    if (!is_exported(family) || family.experts) {
       continue;
     }
     for (const RopeScaling& scaling :
@@ -99,6 +99,48 @@ TEST_F(GgufExport, KeepsEveryFamily) {
       EXPECT_EQ(result->trits_sha256, test::trits_sha256(source));
       test::expect_same_model(source, reopen());
     }
+  }
+}
+
+ModelConfig experts_of_blocks() {
+  ModelConfig config = experts_config();
+  config.hidden = 256;
+  config.ffn = 256;
+  config.heads = 4;
+  config.head_dim = 64;
+  config.rotary_dims = 32;
+  return config;
+}
+
+// Three dimensions, the router, the keys of windows and of the bound.
+TEST_F(GgufExport, KeepsExperts) {
+  for (const auto& [scale, type] : {std::pair(Granularity::kRow, GgufWeights::kTQ2_0),
+                                    std::pair(Granularity::kGroup, GgufWeights::kQ2_0)}) {
+    for (const bool windows : {true, false}) {
+      ModelConfig config = experts_of_blocks();
+      config.gate_limit = windows ? 7.0f : 0.0f;
+      config.attention_window = windows ? 70 : 0;
+      config.global_every = windows ? 2 : 0;
+      const ModelSource source = test_source(config, {.scale = scale});
+      const auto result = convert(source, type, scale == Granularity::kRow);
+      ASSERT_TRUE(result.ok()) << result.status().message();
+      EXPECT_EQ(result->trits_sha256, test::trits_sha256(source));
+      const ModelSource again = reopen();
+      EXPECT_EQ(again.config.experts_used, config.experts_used);
+      EXPECT_EQ(again.config.gate_limit, config.gate_limit);
+      if (scale == Granularity::kGroup) {
+        test::expect_same_model(source, again);
+      }
+    }
+  }
+}
+
+TEST_F(GgufExport, NamesExpertsThatTheTypeCannotHold) {
+  const ModelSource source = test_source(experts_of_blocks());  // one scale for all experts
+  for (const GgufWeights type : {GgufWeights::kI2S, GgufWeights::kTQ2_0}) {
+    const auto result = convert(source, type);
+    EXPECT_EQ(result.status().code(), Code::kUnsupported);
+    EXPECT_THAT(result.status().message(), HasSubstr("experts"));
   }
 }
 

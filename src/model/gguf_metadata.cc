@@ -146,8 +146,8 @@ class Metadata {
     add_size("context_length", c.context);
     add_size("embedding_length", c.hidden);
     add_size("block_count", c.layers);
-    add_size("feed_forward_length", c.ffn);
-    add_size("rope.dimension_count", c.head_dim);
+    add_size(c.experts != 0 ? "expert_feed_forward_length" : "feed_forward_length", c.ffn);
+    add_size("rope.dimension_count", c.turned_dims());
     add_size("attention.head_count", c.heads);
     add_size("attention.head_count_kv", c.kv_heads);
     add_size("attention.key_length", c.head_dim);
@@ -160,6 +160,22 @@ class Metadata {
     if (c.pooling != Pooling::kUnstated) {
       add_size("pooling_type", static_cast<size_t>(c.pooling));
     }
+    if (c.experts != 0) {
+      add_experts();
+    }
+  }
+
+  void add_experts() {
+    const ModelConfig& c = source_.config;
+    std::vector<bool> local;
+    for (size_t layer = 0; layer < c.layers; ++layer) {
+      local.push_back(c.is_local(layer));
+    }
+    add_size("expert_count", c.experts);
+    add_size("expert_used_count", c.experts_used);
+    add_size("attention.sliding_window", c.attention_window != 0 ? c.attention_window : c.context);
+    add(arch_ + ".attention.sliding_window_pattern", local);
+    add(arch_ + ".swiglu_clamp_exp", std::vector<float>(c.layers, c.gate_limit));
   }
 
   // llama3 has no name of its own: other programs take its frequencies from rope_freqs.weight, which

@@ -22,10 +22,13 @@ inline constexpr const char* kLayers = "blk.";
 inline constexpr std::array<const char*, kLinearRoles> kLinears = {
     "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
 
-// "blk.3.ffn_up", to which ".weight" and ".scale" are added.
-inline std::string linear(size_t layer, LinearRole role) {
-  return kLayers + std::to_string(layer) + "." + kLinears[static_cast<size_t>(role)];
+// "blk.3.ffn_up", to which ".weight" and ".scale" are added; of all experts "blk.3.ffn_up_exps".
+inline std::string linear(size_t layer, LinearRole role, bool experts = false) {
+  return kLayers + std::to_string(layer) + "." + kLinears[static_cast<size_t>(role)] +
+         (experts && is_feed_forward(role) ? "_exps" : "");
 }
+// "blk.3.ffn_gate_inp.weight", which chooses among the experts.
+inline std::string router(size_t layer) { return kLayers + std::to_string(layer) + ".ffn_gate_inp.weight"; }
 // "blk.3.ffn_up_norm_in.weight"
 inline std::string input_norm(size_t layer, LinearRole role) {
   return linear(layer, role) + "_norm_in.weight";

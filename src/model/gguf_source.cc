@@ -91,7 +91,7 @@ class Opener {
     for (size_t layer = 0; layer < c.layers; ++layer) {
       for (size_t role = 0; role < kLinearRoles; ++role) {
         const GgufTensor* tensor = file_->find_tensor(
-            gguf_names::linear(layer, static_cast<LinearRole>(role)) + ".weight");
+            gguf_names::linear(layer, static_cast<LinearRole>(role), c.experts != 0) + ".weight");
         if (tensor == nullptr) {  // reading the layer says so
           continue;
         }
@@ -102,25 +102,26 @@ class Opener {
       }
     }
     c.float_activations = true;
-    const Result<LinearSource> exact = open_linear(gguf_names::linear(0, LinearRole::kQ),
-                                                   linear_shape(c, LinearRole::kQ));
+    const Result<LinearSource> exact = open_linear(c, 0, LinearRole::kQ);
     float_matrices_ = !exact.ok() && exact.status().code() == Code::kUnsupported;
     (float_matrices_ ? out.warnings : out.notes)
         .emplace_back(float_matrices_ ? kFloatModelNote : kFloatActivationsNote);
     return {};
   }
 
-  // The tensor with dimensions (rows, cols), or (cols) when rows is 0.
-  Result<const GgufTensor*> find(const std::string& name, size_t rows, size_t cols) {
+  // The tensor with dimensions (matrices, rows, cols), or (cols) when rows is 0.
+  Result<const GgufTensor*> find(const std::string& name, size_t rows, size_t cols,
+                                 size_t matrices = 1) {
     const GgufTensor* tensor = file_->find_tensor(name);
     if (tensor == nullptr) {
       return format_error(path() + ": tensor '" + name + "' is missing");
     }
     used_.insert(name);
-    const std::array<uint64_t, 4> expected = {cols, rows == 0 ? 1 : rows, 1, 1};
+    const std::array<uint64_t, 4> expected = {cols, rows == 0 ? 1 : rows, matrices, 1};
     if (tensor->dims != expected) {
       return format_error(place(*tensor) + ": expected dimensions [" + std::to_string(cols) + ", " +
-                          std::to_string(expected[1]) + "], got [" +
+                          std::to_string(expected[1]) +
+                          (matrices == 1 ? "" : ", " + std::to_string(matrices)) + "], got [" +
                           std::to_string(tensor->dims[0]) + ", " + std::to_string(tensor->dims[1]) +
                           ", " + std::to_string(tensor->dims[2]) + ", " +
                           std::to_string(tensor->dims[3]) + "]");
@@ -131,6 +132,24 @@ class Opener {
   Result<std::vector<float>> read_vector(const std::string& name, size_t size) {
     ROTOR_ASSIGN(const GgufTensor* tensor, find(name, 0, size));
     return read_gguf_floats(*file_, *tensor);
+  }
+
+  // The rows of a tensor of plain floats.
+  FloatSource float_rows(const GgufTensor& tensor, FloatType type, MatrixShape shape) const {
+    FloatSource source{tensor.name, type, shape.rows, shape.cols, nullptr};
+    source.reader =
+        std::make_unique<GgufRows>(file_, &tensor, float_row_bytes(type, shape.cols));
+    return source;
+  }
+
+  Result<FloatSource> open_router(const ModelConfig& c, size_t layer) {
+    ROTOR_ASSIGN(const GgufTensor* tensor, find(gguf_names::router(layer), c.experts, c.hidden));
+    const std::optional<FloatType> type = gguf_float_type(tensor->type);
+    if (!type || !is_plain_float(*type)) {
+      return unsupported(place(*tensor) + ": expected F32, F16 or BF16, got " +
+                         gguf_type_name(tensor->type));
+    }
+    return float_rows(*tensor, *type, {c.experts, c.hidden});
   }
 
   Result<FloatSource> open_rows(const std::string& name, const ModelConfig& c) {
@@ -144,10 +163,7 @@ class Opener {
       return unsupported(place(*tensor) + ": expected an embedding in F32, F16, BF16, Q8_0, Q6_K, "
                          "Q4_0, Q4_K or a ternary type in blocks, got " + gguf_type_name(tensor->type));
     }
-    FloatSource source{name, *type, c.vocab, c.hidden, nullptr};
-    source.reader =
-        std::make_unique<GgufRows>(file_, tensor, float_row_bytes(*type, c.hidden));
-    return source;
+    return float_rows(*tensor, *type, {c.vocab, c.hidden});
   }
 
   // output.weight: absent (tied), a copy of the embedding (tied, with a note), or a head.
@@ -176,13 +192,15 @@ class Opener {
     }
     for (size_t r = 0; r < kLinearRoles; ++r) {
       const LinearRole role = static_cast<LinearRole>(r);
-      const MatrixShape shape = linear_shape(c, role);
       LinearSource& linear = layer.linear[r];
-      ROTOR_ASSIGN(linear, open_linear(gguf_names::linear(index, role), shape));
+      ROTOR_ASSIGN(linear, open_linear(c, index, role));
       if (c.input_norms) {
-        ROTOR_ASSIGN(linear.input_norm,
-                     read_vector(gguf_names::input_norm(index, role), shape.cols));
+        ROTOR_ASSIGN(linear.input_norm, read_vector(gguf_names::input_norm(index, role),
+                                                    linear_shape(c, role).cols));
       }
+    }
+    if (c.experts != 0) {
+      ROTOR_ASSIGN(layer.router, open_router(c, index));
     }
     if (family_->gguf_pairs_rows) {
       undo_pairing(layer.linear[static_cast<size_t>(LinearRole::kQ)], c.head_dim);
@@ -191,8 +209,12 @@ class Opener {
     return layer;
   }
 
-  Result<LinearSource> open_linear(const std::string& name, MatrixShape shape) {
-    ROTOR_ASSIGN(const GgufTensor* tensor, find(name + ".weight", shape.rows, shape.cols));
+  Result<LinearSource> open_linear(const ModelConfig& c, size_t layer, LinearRole role) {
+    const std::string name = gguf_names::linear(layer, role, c.experts != 0);
+    const MatrixShape shape = linear_shape(c, role);
+    const size_t matrices = is_feed_forward(role) ? c.stacked() : 1;
+    ROTOR_ASSIGN(const GgufTensor* tensor,
+                 find(name + ".weight", shape.rows / matrices, shape.cols, matrices));
     if (file_->find_tensor(name + ".bias") != nullptr) {
       return unsupported(place(*tensor) + ": a linear layer with a bias is not supported");
     }
@@ -202,13 +224,30 @@ class Opener {
       }
       const FloatType type = *gguf_float_type(tensor->type);
       LinearSource source{tensor->name, gguf_type_name(tensor->type), nullptr, {}};
-      source.floats = FloatSource{tensor->name, type, shape.rows, shape.cols, nullptr};
-      source.floats->reader =
-          std::make_unique<GgufRows>(file_, tensor, float_row_bytes(type, shape.cols));
+      source.floats = float_rows(*tensor, type, shape);
       return source;
+    }
+    if (matrices != 1) {
+      return open_experts(name, *tensor);
     }
     used_.insert(name + ".scale");
     return open_gguf_linear(file_, name, *tensor, layout_);
+  }
+
+  // The matrices of all experts, which follow each other without a gap, as one.
+  Result<LinearSource> open_experts(const std::string& name, const GgufTensor& tensor) const {
+    if (tensor.type == kGgufI2S) {  // one scale at the end: of which expert?
+      return unsupported(place(tensor) + ": experts in I2_S are not supported");
+    }
+    struct Held {
+      SharedFile file;
+      GgufTensor tensor;
+    };
+    const auto held = std::make_shared<Held>(Held{file_, tensor});
+    held->tensor.dims = {tensor.dims[0], tensor.dims[1] * tensor.dims[2], 1, 1};
+    held->tensor.rank = 2;
+    const SharedFile file(held, file_.get());  // whoever keeps it keeps the tensor
+    return open_gguf_linear(file, name, held->tensor, layout_);
   }
 
   bool has_longrope() const {

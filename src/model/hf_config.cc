@@ -161,11 +161,12 @@ Status read_rope_scaling(JsonValue object, const std::string& type, JsonValue ro
   return scaling.type == RopeScalingType::kYarn ? read_yarn(object, name, scaling) : Status();
 }
 
-// The fields of a partial rotation, which is not computed.
-Status check_whole_rotation(JsonValue object, const std::string& name) {
+// The fields of a partial rotation, which is computed in Maple's layers alone.
+Status check_whole_rotation(JsonValue object, const std::string& name, const ModelConfig& model) {
   double share = 1.0;
   ROTOR_TRY(read_number(object, "partial_rotary_factor", name, share));
-  return share == 1.0 ? Status()
+  return share == 1.0 || model.experts != 0
+             ? Status()
                       : unsupported(name + ": 'partial_rotary_factor' is " + std::to_string(share) +
                                     ": rotary embedding of a part of a head is not supported");
 }
@@ -173,7 +174,7 @@ Status check_whole_rotation(JsonValue object, const std::string& name) {
 // rope_scaling is the older name of rope_parameters and goes before it, as in transformers.
 Status read_rope(JsonValue root, const std::string& name, ModelConfig& model) {
   ROTOR_TRY(read_number(root, "rope_theta", name, model.rope_theta));
-  ROTOR_TRY(check_whole_rotation(root, name));
+  ROTOR_TRY(check_whole_rotation(root, name, model));
   for (const char* key : {"rope_parameters", "rope_scaling"}) {
     const std::optional<JsonValue> object = json_member(root, key);
     if (!object) {
@@ -185,7 +186,7 @@ Status read_rope(JsonValue root, const std::string& name, ModelConfig& model) {
     JsonValue whole = *object;  // of layers without a window, where those are told apart
     if (const auto local = json_member(*object, "sliding_attention"); local && local->is_object()) {
       ROTOR_TRY(read_number(*local, "rope_theta", name, model.local_rope_theta));
-      ROTOR_TRY(check_whole_rotation(*local, name));
+      ROTOR_TRY(check_whole_rotation(*local, name, model));
       ROTOR_ASSIGN(const std::string type, rope_type(*local, key, name));
       if (type != "default") {
         return unsupported(name + ": rotary scaling '" + type + "' of layers with a window is not supported");
@@ -195,7 +196,7 @@ Status read_rope(JsonValue root, const std::string& name, ModelConfig& model) {
       whole = *full;
     }
     ROTOR_TRY(read_number(whole, "rope_theta", name, model.rope_theta));
-    ROTOR_TRY(check_whole_rotation(whole, name));
+    ROTOR_TRY(check_whole_rotation(whole, name, model));
     ROTOR_ASSIGN(const std::string type, rope_type(whole, key, name));
     model.rope_scaling = RopeScaling();
     if (type != "default") {
@@ -249,31 +250,22 @@ Result<size_t> read_layer_types(JsonValue root, const std::string& name) {
     ROTOR_ASSIGN(const std::optional<size_t> every, optional_size(root, "sliding_window_pattern", name));
     return every.value_or(6);
   }
-  std::vector<size_t> whole;  // the layers that do, counted from 1
-  size_t layer = 0;
+  std::vector<bool> local;
   for (JsonValue element : list) {
-    ++layer;
     std::string_view type;
     if (element.get_string().get(type) != simdjson::SUCCESS ||
         (type != "full_attention" && type != "sliding_attention")) {
       return unsupported(name + ": 'layer_types': expected full_attention and sliding_attention, got '" +
                          std::string(type) + "'");
     }
-    if (type == "full_attention") {
-      whole.push_back(layer);
-    }
+    local.push_back(type == "sliding_attention");
   }
-  const size_t every = whole.empty() ? 0 : whole[0];
-  for (size_t i = 0; i < whole.size(); ++i) {
-    if (whole[i] != (i + 1) * every) {
-      return unsupported(name + ": 'layer_types': layers that see all positions in other places than "
-                         "every n-th are not supported");
-    }
+  const std::optional<size_t> every = global_every_of(local);
+  if (!every) {
+    return unsupported(name + ": 'layer_types': layers that see all positions in other places than "
+                       "every n-th are not supported");
   }
-  if (every != 0 && whole.size() != layer / every) {
-    return unsupported(name + ": 'layer_types': layers that see all positions end before the last");
-  }
-  return every;
+  return *every;
 }
 
 // Gemma 3: windows, two rotary bases, the embedding times sqrt(hidden), a scale of attention of its own.
@@ -301,14 +293,72 @@ Status read_gemma3(JsonValue root, const std::string& name, ModelConfig& model) 
   return {};
 }
 
+// Fields that say of the experts what MapleForCausalLM does not compute.
+Status check_maple(JsonValue root, const std::string& name) {
+  constexpr std::pair<const char*, bool> kFlags[] = {
+      {"norm_topk_prob", true}, {"nope_on_global_attention", true}, {"use_qk_norm", true},
+      {"use_bias", false},      {"use_qkv_bias", false},            {"moe_router_enable_expert_bias", false}};
+  for (const auto& [key, expected] : kFlags) {
+    ROTOR_ASSIGN(const std::optional<bool> flag, json_bool(root, key, name));
+    if (flag.value_or(expected) != expected) {
+      return unsupported(name + ": '" + key + "' is " + (*flag ? "true" : "false") + ", which is not supported");
+    }
+  }
+  for (const char* key : {"num_shared_experts", "first_k_dense_replace"}) {
+    ROTOR_ASSIGN(const std::optional<int64_t> count, json_integer(root, key, name));
+    if (count.value_or(0) != 0) {
+      return unsupported(name + ": '" + key + "' is " + std::to_string(*count) + ": only 0 is supported");
+    }
+  }
+  ROTOR_ASSIGN(const std::optional<std::string> score, json_string(root, "score_function", name));
+  ROTOR_ASSIGN(const std::optional<int64_t> groups, json_integer(root, "n_group", name));
+  if (score.value_or("softmax") != "softmax" || groups.value_or(1) > 1) {
+    return unsupported(name + ": a 'score_function' other than softmax, or groups of experts, are not "
+                       "supported");
+  }
+  return {};
+}
+
+// Maple: experts, windows in most layers, a rotary embedding of a part of each head in those. Its own code has
+// gate and up bounded by 7, and a query see the `sliding_window` positions before its own.
+Status read_maple(JsonValue root, const std::string& name, ModelConfig& model) {
+  constexpr float kLimit = 7.0f;
+  ROTOR_TRY(check_maple(root, name));
+  ROTOR_ASSIGN(model.experts, required_size(root, "num_experts", name));
+  ROTOR_ASSIGN(model.experts_used, required_size(root, "num_experts_per_tok", name));
+  ROTOR_ASSIGN(model.ffn, required_size(root, "moe_intermediate_size", name));
+  if (model.experts == 0) {
+    return format_error(name + ": 'num_experts': expected at least 1, got 0");
+  }
+  model.gate_limit = kLimit;
+  double share = 1.0;
+  ROTOR_TRY(read_number(root, "partial_rotary_factor", name, share));
+  const double dims = static_cast<double>(model.head_dim) * share;
+  if (!(share > 0.0 && share <= 1.0) || dims != std::floor(dims)) {
+    return format_error(name + ": 'partial_rotary_factor': expected a part of " +
+                        std::to_string(model.head_dim) + " dimensions, got " + std::to_string(share));
+  }
+  model.rotary_dims = share == 1.0 ? 0 : static_cast<size_t>(dims);
+  ROTOR_ASSIGN(const size_t window, required_size(root, "sliding_window", name));
+  if (!json_member(root, "layer_types")) {
+    return format_error(name + ": required field 'layer_types' is missing");
+  }
+  ROTOR_ASSIGN(model.global_every, read_layer_types(root, name));
+  model.attention_window = window + 1;
+  if (model.global_every == 1) {  // no layer has the window
+    model.attention_window = model.global_every = 0;
+  }
+  return {};
+}
+
 // Fields that would change what the decoder computes.
 Status check_computed(JsonValue root, const std::string& name, const Family& family,
                       size_t context) {
   for (const char* key : {"num_experts", "num_local_experts", "n_routed_experts"}) {
     ROTOR_ASSIGN(const std::optional<int64_t> experts, json_integer(root, key, name));
-    if (experts.value_or(0) != 0) {
+    if (!family.experts && experts.value_or(0) != 0) {
       return unsupported(name + ": '" + key + "' is " + std::to_string(*experts) +
-                         ": mixtures of experts are not supported");
+                         ": mixtures of experts are not supported in this family");
     }
   }
   for (const char* key : {"attention_bias", "mlp_bias"}) {
@@ -317,7 +367,7 @@ Status check_computed(JsonValue root, const std::string& name, const Family& fam
       return unsupported(name + ": " + key + " is not supported");
     }
   }
-  if (family.gemma3) {
+  if (family.gemma3 || family.experts) {
     return {};
   }
   ROTOR_ASSIGN(const std::optional<int64_t> window, json_integer(root, "sliding_window", name));
@@ -474,7 +524,9 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
   ROTOR_ASSIGN(model.vocab, required_size(root, "vocab_size", name));
   ROTOR_ASSIGN(model.context, required_size(root, "max_position_embeddings", name));
   ROTOR_ASSIGN(model.hidden, required_size(root, "hidden_size", name));
-  ROTOR_ASSIGN(model.ffn, required_size(root, "intermediate_size", name));
+  if (!family.experts) {
+    ROTOR_ASSIGN(model.ffn, required_size(root, "intermediate_size", name));
+  }
   ROTOR_ASSIGN(model.layers, required_size(root, "num_hidden_layers", name));
   ROTOR_ASSIGN(model.heads, required_size(root, "num_attention_heads", name));
   ROTOR_ASSIGN(const std::optional<size_t> kv_heads,
@@ -491,12 +543,20 @@ Result<HfConfig> parse_hf_config(std::string_view json, const std::string& name)
     ROTOR_TRY(read_number(root, "rope_local_base_freq", name, model.local_rope_theta));
     ROTOR_TRY(read_gemma3(root, name, model));
   }
+  if (family.experts) {
+    ROTOR_TRY(read_maple(root, name, model));
+  }
   ROTOR_TRY(read_rope(root, name, model));
   if (family.multipliers) {
     ROTOR_TRY(read_multipliers(root, name, model));
   }
   model.activation = family.activation;
   ROTOR_TRY(read_activation(root, name, model));
+  if (family.experts && (model.activation != Activation::kSilu ||
+                         model.rope_scaling.type != RopeScalingType::kNone)) {
+    return unsupported(name + ": experts with another activation than silu, or with rotary scaling, are not "
+                       "supported");
+  }
   ROTOR_TRY(read_quantization(root, name, family.bits_in_config, config.quantization));
   if (config.quantization.input_norms && config.quantization.input_norm_eps != model.rms_eps) {
     return unsupported(name + ": quantization_config.rms_norm_eps " +

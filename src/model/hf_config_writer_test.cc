@@ -37,7 +37,7 @@ TEST(HfConfigWriter, ReadsBack) {
 
 TEST(HfConfigWriter, EveryFamilyReadsBack) {
   for (const Family& family : families()) {
-    if (!is_exported(family)) {
+    if (!is_exported(family) || family.experts) {  // which hf_export refuses
       continue;
     }
     for (const RopeScalingType type : {RopeScalingType::kNone, RopeScalingType::kLinear,

@@ -156,7 +156,7 @@ class Writer {
   // Parts of the model that stay in one file: the embedding, each layer, the end.
   void plan(uint64_t shard_bytes) {
     shards_.emplace_back();
-    add_part({rows_item(std::string(hf_names::kPrefix) + hf_names::kEmbed, source_.embed)}, 0, shard_bytes);
+    add_part({rows_item(std::string(hf_names::kPrefix) + hf_names::embed(family_of(source_.config)), source_.embed)}, 0, shard_bytes);
     for (size_t i = 0; i < source_.layers.size(); ++i) {
       add_part(layer_items(i), i + 1, shard_bytes);
     }
@@ -368,6 +368,9 @@ class Writer {
 
 Status check_model(const ModelSource& source) {
   ROTOR_TRY(check_family_layers(source.config, "Hugging Face"));
+  if (source.config.experts != 0) {
+    return unsupported("Hugging Face: no packed form of experts is known; a GGUF or .rotor file can hold them");
+  }
   if (source.config.rope_scaling.type == RopeScalingType::kDivisors) {
     return unsupported("Hugging Face: config.json has no name for a rotary scaling of a divisor for each "
                        "frequency (rope_freqs.weight); a .rotor file can hold it, or GGUF");

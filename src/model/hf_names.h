@@ -14,7 +14,6 @@
 namespace rotor::hf_names {
 
 inline constexpr std::string_view kPrefix = "model.";
-inline constexpr const char* kEmbed = "embed_tokens.weight";
 inline constexpr const char* kOutputNorm = "norm.weight";
 inline constexpr const char* kHead = "lm_head.weight";
 inline constexpr const char* kLayers = "layers.";
@@ -24,10 +23,20 @@ inline constexpr std::array<const char*, kLinearRoles> kLinears = {
 // What follows the name of a matrix that has a norm of its own, as transformers names it.
 inline constexpr const char* kInputNorm = ".rms_norm.weight";
 
+// "embed_tokens.weight"
+inline std::string embed(const Family& family) { return std::string(family.hf_embed) + ".weight"; }
 // "layers.3.mlp.up_proj", to which ".weight", ".weight_scale" and kInputNorm are added.
 inline std::string linear(size_t layer, LinearRole role) {
   return kLayers + std::to_string(layer) + "." + kLinears[static_cast<size_t>(role)];
 }
+// "layers.3.mlp.experts.7.up_proj"
+inline std::string expert(size_t layer, LinearRole role, size_t index) {
+  constexpr std::string_view kMlp = "mlp.";
+  return kLayers + std::to_string(layer) + ".mlp.experts." + std::to_string(index) + "." +
+         (kLinears[static_cast<size_t>(role)] + kMlp.size());
+}
+// "layers.3.mlp.gate.weight", which chooses among the experts.
+inline std::string router(size_t layer) { return kLayers + std::to_string(layer) + ".mlp.gate.weight"; }
 // "layers.3.input_layernorm.weight"
 inline std::string layer_norm(const Family& family, size_t layer, NormRole role) {
   return kLayers + std::to_string(layer) + "." +

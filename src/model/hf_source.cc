@@ -22,6 +22,7 @@
 #include "model/hf_config.h"
 #include "model/hf_names.h"
 #include "model/master_reader.h"
+#include "model/stacked_linears.h"
 #include "model/ternary_rows.h"
 #include "model/text_source.h"
 
@@ -72,11 +73,12 @@ class Opener {
   Status open(ModelSource& out) {
     const ModelConfig& c = config_.model;
     // A model that was saved without its head leaves the prefix out.
-    prefix_ = set_->find(hf_names::kEmbed) ? "" : hf_names::kPrefix;
+    const std::string embed = hf_names::embed(*config_.family);
+    prefix_ = set_->find(embed) ? "" : hf_names::kPrefix;
     find_input_norms(out);
     ROTOR_TRY(find_plain_floats(out));
     out.config = c;
-    ROTOR_ASSIGN(out.embed, open_rows(prefix_ + hf_names::kEmbed, {c.vocab, c.hidden}));
+    ROTOR_ASSIGN(out.embed, open_rows(prefix_ + embed, {c.vocab, c.hidden}));
     ROTOR_TRY(open_head(out));
     ROTOR_ASSIGN(out.output_norm, read_gains(prefix_ + hf_names::kOutputNorm, c.hidden));
     for (size_t i = 0; i < c.layers; ++i) {
@@ -117,10 +119,11 @@ class Opener {
     }
     for (size_t layer = 0; layer < c.layers; ++layer) {
       for (size_t role = 0; role < kLinearRoles; ++role) {
-        const Entry entry = set_->find(
-            prefix_ + hf_names::linear(layer, static_cast<LinearRole>(role)) + ".weight");
-        if (entry && !float_type(entry.tensor->dtype)) {
-          return {};
+        for (const std::string& matrix : matrices_of(layer, static_cast<LinearRole>(role))) {
+          const Entry entry = set_->find(matrix + ".weight");
+          if (entry && !float_type(entry.tensor->dtype)) {
+            return {};
+          }
         }
       }
     }
@@ -135,6 +138,16 @@ class Opener {
       out.notes.emplace_back(kFloatActivationsNote);
     }
     return {};
+  }
+
+  // What the file calls a matrix of the model: the names of all experts', or one.
+  std::vector<std::string> matrices_of(size_t layer, LinearRole role) const {
+    const size_t experts = is_feed_forward(role) ? config_.model.experts : 0;
+    std::vector<std::string> names;
+    for (size_t i = 0; i < experts; ++i) {
+      names.push_back(prefix_ + hf_names::expert(layer, role, i));
+    }
+    return experts != 0 ? names : std::vector{prefix_ + hf_names::linear(layer, role)};
   }
 
   Result<Entry> find(const std::string& name) {
@@ -262,16 +275,35 @@ class Opener {
       const LinearRole role = static_cast<LinearRole>(r);
       const MatrixShape shape = linear_shape(c, role);
       const std::string name = prefix_ + hf_names::linear(index, role);
-      ROTOR_ASSIGN(layer.linear[r], open_linear(name, shape, out));
+      ROTOR_ASSIGN(layer.linear[r], open_matrices(index, role, out));
       if (c.input_norms) {
         ROTOR_ASSIGN(layer.linear[r].input_norm, read_vector(name + input_norm_, shape.cols));
       }
+    }
+    if (c.experts != 0) {
+      ROTOR_ASSIGN(layer.router, open_rows(prefix_ + hf_names::router(index), {c.experts, c.hidden}));
     }
     for (const LayerNorm& norm : layer_norms(c)) {
       const std::string name = hf_names::layer_norm(*config_.family, index, norm.role);
       ROTOR_ASSIGN(layer.norm(norm.role), read_gains(prefix_ + name, norm.size));
     }
     return layer;
+  }
+
+  // A matrix, or those of all experts as one.
+  Result<LinearSource> open_matrices(size_t layer, LinearRole role, ModelSource& out) {
+    const std::vector<std::string> names = matrices_of(layer, role);
+    MatrixShape shape = linear_shape(config_.model, role);
+    if (names.size() == 1) {
+      return open_linear(names[0], shape, out);
+    }
+    shape.rows /= names.size();
+    std::vector<LinearSource> parts;
+    for (const std::string& name : names) {
+      ROTOR_ASSIGN(LinearSource part, open_linear(name, shape, out));
+      parts.push_back(std::move(part));
+    }
+    return stack_linears(prefix_ + hf_names::linear(layer, role), std::move(parts));
   }
 
   Result<LinearSource> open_linear(const std::string& name, MatrixShape shape, ModelSource& out) {

@@ -222,6 +222,9 @@ Status plan_weights(ModelSource& source, TernaryFormat format, Weights& weights,
     LayerSource& from = source.layers[i];
     LayerWeights& to = weights.layers[i];
     static_cast<LayerNorms&>(to) = static_cast<LayerNorms&&>(from);
+    if (from.router) {
+      ROTOR_TRY(plan_rows(*from.router, true, nullptr, to.router, tasks));
+    }
   }
   ROTOR_TRY(plan_matrices(source, format, weights, tasks));
   return {};

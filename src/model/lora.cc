@@ -43,6 +43,9 @@ std::map<std::string, Place> places_of(const ModelConfig& model) {
   for (size_t layer = 0; layer < model.layers; ++layer) {
     for (size_t r = 0; r < kLinearRoles; ++r) {
       const LinearRole role = static_cast<LinearRole>(r);
+      if (model.experts != 0 && is_feed_forward(role)) {
+        continue;
+      }
       places.emplace(hf_names::linear(layer, role), Place(layer, role));
     }
   }
@@ -67,6 +70,9 @@ Result<std::map<Place, Pair>> find_pairs(const SafetensorsFile& file, const Mode
     path.remove_suffix(std::min(path.size(), (is_a ? kA : kB).size()));
     const bool whole = path.starts_with(hf_names::kPrefix);  // a model that was saved with its head
     const auto place = places.find(std::string(path.substr(whole ? hf_names::kPrefix.size() : 0)));
+    if (place == places.end() && model.experts != 0 && path.find(".mlp.") != path.npos) {
+      return wrong_tensor(file, tensor, "adapters of experts, or of what chooses them, are not supported");
+    }
     if (place == places.end()) {
       return wrong_tensor(file, tensor,
                           "stands beside no q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or "
@@ -206,6 +212,7 @@ Result<std::shared_ptr<const LoraAdapter>> LoraAdapter::read(const LoraConfig& c
 
 bool LoraAdapter::fits(const ModelConfig& model) const {
   return model.layers == model_.layers && model.hidden == model_.hidden && model.ffn == model_.ffn &&
+         model.experts == model_.experts &&
          model.q_rows() == model_.q_rows() && model.kv_rows() == model_.kv_rows();
 }
 

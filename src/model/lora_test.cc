@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "model/test_lora.h"
+#include "model/test_model.h"
 
 namespace rotor {
 namespace {
@@ -145,6 +146,22 @@ TEST(Lora, RefusesWhatIsNoPlainLoraByName) {
     const Status status = refusal(name, {4, 256}, 1024);
     EXPECT_EQ(status.code(), Code::kUnsupported) << name;
     EXPECT_THAT(status.message(), HasSubstr(name));
+  }
+}
+
+TEST(Lora, RefusesAdaptersOfExpertsByName) {
+  const ModelConfig model = experts_config();
+  EXPECT_TRUE(random_lora(model, 4, 6, {{0, LinearRole::kQ}, {1, LinearRole::kO}}).open(model).ok());
+  for (const LinearRole role : {LinearRole::kGate, LinearRole::kUp, LinearRole::kDown}) {
+    const Status status = random_lora(model, 4, 6, {{1, role}}).open(model).status();
+    EXPECT_EQ(status.code(), Code::kUnsupported);
+    EXPECT_THAT(status.message(), HasSubstr("adapters of experts"));
+  }
+  for (const char* name : {"base_model.model.model.layers.0.mlp.experts.3.up_proj.lora_A.weight",
+                           "base_model.model.model.layers.0.mlp.gate.lora_B.weight"}) {
+    LoraFiles files = random_lora(model, 4, 6, {{0, LinearRole::kQ}});
+    files.files.put_floats(name, {4, 48}, std::vector<float>(192, 0.5f));
+    EXPECT_THAT(files.open(model).status().message(), HasSubstr("adapters of experts"));
   }
 }
 

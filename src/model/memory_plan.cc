@@ -26,9 +26,12 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
   plan.embedding_bytes = embedding_and_head_bytes(source, head);
   plan.norm_bytes = source.output_norm.size() * sizeof(float);
   for (const LayerSource& layer : source.layers) {
-    for (const LinearSource& linear : layer.linear) {
-      plan.ternary_bytes += matrix_bytes(c, linear, format);
+    for (size_t r = 0; r < kLinearRoles; ++r) {
+      const uint64_t bytes = matrix_bytes(c, layer.linear[r], format);
+      plan.ternary_bytes += bytes;
+      plan.expert_bytes += layer.router && is_feed_forward(static_cast<LinearRole>(r)) ? bytes : 0;
     }
+    plan.router_bytes += layer.router ? float_bytes(*layer.router) : 0;
     for (const LayerNorm& norm : layer_norms(source.config)) {
       plan.norm_bytes += layer.norm(norm.role).size() * sizeof(float);
     }
@@ -38,6 +41,11 @@ MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType k
   }
   plan.kv_bytes_per_position = c.layers * 2 * c.kv_heads * kv_vector_bytes(kv, c.head_dim);
   return plan;
+}
+
+uint64_t matrix_bytes_of_token(const MemoryPlan& plan, const ModelConfig& config) {
+  const uint64_t read = plan.expert_bytes / config.stacked() * config.experts_used;
+  return plan.ternary_bytes - plan.expert_bytes + read + plan.router_bytes;
 }
 
 Status check_memory(const std::string& path, const MemoryPlan& plan, uint64_t positions,

@@ -16,10 +16,12 @@ struct MemoryPlan {
   uint64_t ternary_bytes = 0;     // matrices of the layers in the layout of the CPU device, their scales
   uint64_t embedding_bytes = 0;   // embedding and head, or the coarse form of a head in two stages
   uint64_t norm_bytes = 0;
+  uint64_t expert_bytes = 0;      // of ternary_bytes, those of experts
+  uint64_t router_bytes = 0;      // what chooses experts
   uint64_t kv_bytes_per_position = 0;
 
   uint64_t total(uint64_t positions) const {
-    return ternary_bytes + embedding_bytes + norm_bytes + kv_bytes_per_position * positions;
+    return ternary_bytes + embedding_bytes + norm_bytes + router_bytes + kv_bytes_per_position * positions;
   }
 };
 
@@ -27,6 +29,9 @@ struct MemoryPlan {
 // bytes; the message has the numbers.
 Status check_memory(const std::string& path, const MemoryPlan& plan, uint64_t positions,
                     uint64_t limit);
+
+// Of the matrices, and of what chooses among them, the bytes that a pass of one row reads.
+uint64_t matrix_bytes_of_token(const MemoryPlan& plan, const ModelConfig& config);
 
 MemoryPlan plan_memory(const ModelSource& source, TernaryFormat format, KvType kv,
                        HeadMode head = HeadMode::kAuto);

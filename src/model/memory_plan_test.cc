@@ -42,6 +42,25 @@ TEST(MemoryPlan, WeightsTakeWhatLoadingAllocates) {
   }
 }
 
+TEST(MemoryPlan, ExpertsAndTheirRouterAreCounted) {
+  ThreadPool pool(1);
+  const ModelConfig config = experts_config();
+  const MemoryPlan plan = plan_memory(test_source(config), TernaryFormat::kI2, KvType::kF16);
+  const auto model = load_model(test_source(config), {}, pool);
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  EXPECT_EQ(plan.ternary_bytes, (*model)->weights.packed.size());
+  EXPECT_EQ(plan.router_bytes, config.layers * config.experts * config.hidden * sizeof(float));
+  EXPECT_EQ(plan.router_bytes, config.layers * (*model)->weights.layers[0].router.data.size());
+  EXPECT_EQ(plan.total(0), plan.ternary_bytes + plan.embedding_bytes + plan.norm_bytes + plan.router_bytes);
+  const LayerWeights& layer = (*model)->weights.layers[0];
+  const uint64_t of_experts = layer.gate.matrix.bytes() + layer.up.matrix.bytes() + layer.down.matrix.bytes();
+  EXPECT_EQ(plan.expert_bytes, config.layers * of_experts);
+  EXPECT_EQ(matrix_bytes_of_token(plan, config),
+            plan.ternary_bytes - plan.expert_bytes / 5 * 3 + plan.router_bytes);
+  const MemoryPlan dense = plan_memory(test_source(test_config()), TernaryFormat::kI2, KvType::kF16);
+  EXPECT_EQ(matrix_bytes_of_token(dense, test_config()), dense.ternary_bytes);
+}
+
 TEST(MemoryPlan, ScalesOfGroupsAreCounted) {
   ThreadPool pool(1);
   ModelConfig config = test_config();

@@ -25,8 +25,8 @@ MatrixShape linear_shape(const ModelConfig& c, LinearRole role) {
     case LinearRole::kV: return {c.kv_rows(), c.hidden};
     case LinearRole::kO: return {c.hidden, c.q_rows()};
     case LinearRole::kGate:
-    case LinearRole::kUp: return {c.ffn, c.hidden};
-    case LinearRole::kDown: return {c.hidden, c.ffn};
+    case LinearRole::kUp: return {c.stacked() * c.ffn, c.hidden};
+    case LinearRole::kDown: return {c.stacked() * c.hidden, c.ffn};
   }
   return {0, 0};
 }

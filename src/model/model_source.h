@@ -53,9 +53,10 @@ struct LinearSource {
 
 struct LayerSource : LayerNorms {
   LinearSource linear[kLinearRoles];   // indexed by LinearRole
+  std::optional<FloatSource> router = {};  // (experts, hidden) where there are experts
 };
 
-// (rows, cols) that the config asks of a matrix.
+// (rows, cols) that the config asks of a matrix. Those of experts are one matrix, one below the other.
 struct MatrixShape {
   size_t rows;
   size_t cols;

@@ -27,7 +27,14 @@ constexpr std::pair<std::string_view, bool ModelConfig::*> kLaterFlags[] = {
     {"qk_norm", &ModelConfig::qk_norm},
     {"input_norms", &ModelConfig::input_norms},
     {"float_activations", &ModelConfig::float_activations},
-    {"post_norms", &ModelConfig::post_norms}};
+    {"post_norms", &ModelConfig::post_norms},
+    {"global_unturned", &ModelConfig::global_unturned}};
+// Written where they are not 0.
+constexpr std::pair<std::string_view, size_t ModelConfig::*> kLaterSizes[] = {
+    {"global_every", &ModelConfig::global_every},
+    {"rotary_dims", &ModelConfig::rotary_dims},
+    {"experts", &ModelConfig::experts},
+    {"experts_used", &ModelConfig::experts_used}};
 // Written where they are not 1.
 constexpr std::pair<std::string_view, float ModelConfig::*> kMultipliers[] = {
     {"embed_scale", &ModelConfig::embed_scale},
@@ -93,8 +100,12 @@ Status read_flags(JsonValue root, const std::string& name, ModelConfig& model) {
   ROTOR_ASSIGN(const std::optional<double> theta, json_number(root, "local_rope_theta", name));
   model.attention_scale = static_cast<float>(scale.value_or(0.0));
   model.local_rope_theta = theta.value_or(0.0);
-  if (json_member(root, "global_every")) {
-    ROTOR_TRY(read_size(root, "global_every", name, model.global_every));
+  ROTOR_ASSIGN(const std::optional<double> limit, json_number(root, "gate_limit", name));
+  model.gate_limit = static_cast<float>(limit.value_or(0.0));
+  for (const auto& [key, size] : kLaterSizes) {
+    if (json_member(root, key)) {
+      ROTOR_TRY(read_size(root, key, name, model.*size));
+    }
   }
   ROTOR_ASSIGN(const std::optional<std::string> value, json_string(root, "activation", name));
   const std::optional<Activation> activation = find_activation(value.value_or(""));
@@ -284,8 +295,13 @@ std::string write_rotor_config(const RotorConfig& config) {
   if (m.local_rope_theta != 0.0) {
     out["local_rope_theta"] = m.local_rope_theta;
   }
-  if (m.global_every != 0) {
-    out["global_every"] = m.global_every;
+  if (m.gate_limit != 0.0f) {
+    out["gate_limit"] = m.gate_limit;
+  }
+  for (const auto& [key, size] : kLaterSizes) {
+    if (m.*size != 0) {
+      out[key] = m.*size;
+    }
   }
   out["attention_window"] = m.attention_window;
   out["embed_type"] = float_type_name(config.embed_type);

@@ -30,6 +30,9 @@ RotorConfig full_config() {
   config.model.float_activations = true;
   config.model.post_norms = true;
   config.model.global_every = 6;
+  config.model.global_unturned = true;
+  config.model.rotary_dims = 12;
+  config.model.gate_limit = 7.0f;
   config.model.local_rope_theta = 1e4 / 3.0;
   config.model.attention_scale = 0.07f;
   config.model.embed_scale = 12.0f;
@@ -85,28 +88,51 @@ TEST(RotorConfig, LaterFlagsMayBeAbsent) {
   config.model.float_activations = false;
   config.model.post_norms = false;
   config.model.global_every = 0;
+  config.model.global_unturned = false;
+  config.model.rotary_dims = 0;
+  config.model.gate_limit = 0.0f;
   config.model.local_rope_theta = 0.0;
   config.model.attention_scale = 0.0f;
   config.model.embed_scale = config.model.residual_scale = config.model.head_divisor = 1.0f;
   config.model.pooling = Pooling::kUnstated;
   const std::string text = write_rotor_config(config);
   for (const char* key : {"qk_norm", "input_norms", "float_activations", "post_norms", "global_every",
-                          "local_rope_theta", "attention_scale", "embed_scale",
+                          "global_unturned", "rotary_dims", "gate_limit", "experts", "local_rope_theta", "attention_scale", "embed_scale",
                           "residual_scale", "head_divisor", "pooling", "rope_scaling"}) {
     EXPECT_EQ(text.find(key), std::string::npos) << key;
   }
   EXPECT_EQ(parse_rotor_config(text, "m.rotor")->model, config.model);
-  for (const char* key : {"qk_norm", "input_norms", "float_activations", "post_norms", "pooling"}) {
+  for (const char* key : {"qk_norm", "input_norms", "float_activations", "post_norms", "global_unturned",
+                          "pooling"}) {
     EXPECT_TRUE(parse_with(key, {}).ok());
     expect_refused(key, 1);
   }
-  for (const char* key : {"global_every", "local_rope_theta", "attention_scale", "embed_scale",
-                          "residual_scale", "head_divisor"}) {
+  for (const char* key : {"global_every", "rotary_dims", "gate_limit", "local_rope_theta",
+                          "attention_scale", "embed_scale", "residual_scale", "head_divisor"}) {
     EXPECT_TRUE(parse_with(key, {}).ok());
     expect_refused(key, "12");
   }
   EXPECT_THAT(parse_with("head_divisor", 0.0).message(), HasSubstr("multiplier of the head"));
   expect_refused("pooling", "rank");
+}
+
+TEST(RotorConfig, ExpertsAreReadBack) {
+  RotorConfig config = full_config();
+  config.model = experts_config();
+  const std::string text = write_rotor_config(config);
+  EXPECT_EQ(parse_rotor_config(text, "m.rotor")->model, config.model);
+  for (const auto& [key, bad] : std::vector<std::pair<const char*, json::value>>{
+           {"experts", 0}, {"experts", 1}, {"experts", -1}, {"experts", "5"}, {"experts_used", 6},
+           {"experts_used", nullptr}, {"experts", 1e9}}) {
+    json::object changed = json::parse(text).as_object();
+    if (bad.is_null()) {
+      changed.erase(key);
+    } else {
+      changed[key] = bad;
+    }
+    EXPECT_EQ(parse_rotor_config(json::serialize(changed), "m.rotor").status().code(), Code::kFormatError)
+        << key << " " << bad;
+  }
 }
 
 TEST(RotorConfig, RotaryScalingIsReadBack) {

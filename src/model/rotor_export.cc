@@ -163,6 +163,9 @@ class Writer {
         add(rotor_names::linear(i, role, "weight"), DType::kU8,
             {row_blocks(linear.trits->rows()), row_block_bytes(kStored, linear.trits->cols())});
       }
+      if (source_.layers[i].router) {
+        add_rows(rotor_names::router(i), *source_.layers[i].router, tensors);
+      }
     }
     add_rows(rotor_names::kEmbed, source_.embed, tensors);
     if (source_.head) {
@@ -171,7 +174,7 @@ class Writer {
     return tensors;
   }
 
-  static void add_rows(const char* name, const FloatSource& rows,
+  static void add_rows(const std::string& name, const FloatSource& rows,
                        std::vector<SafetensorsWriter::Tensor>& tensors) {
     const DType dtype = stored_dtype(rows.type);
     const size_t width = dtype == DType::kU8 ? float_row_bytes(rows.type, rows.cols) : rows.cols;
@@ -227,10 +230,10 @@ class Writer {
       ROTOR_TRY(writer_.write(rotor_names::linear(i, role, "weight"),
                               std::as_bytes(std::span(packed[r].bytes))));
     }
-    return {};
+    return layer.router ? write_rows(rotor_names::router(i), *layer.router) : Status();
   }
 
-  Status write_rows(const char* name, const FloatSource& rows) {
+  Status write_rows(const std::string& name, const FloatSource& rows) {
     return conversion_.copy_rows(
         rows, [&](std::span<const std::byte> bytes) { return writer_.write(name, bytes); });
   }

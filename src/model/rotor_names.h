@@ -27,6 +27,8 @@ inline constexpr const char* kChatTemplate = "chat_template";
 inline std::string layer_norm(size_t layer, NormRole role) {
   return "layers." + std::to_string(layer) + "." + std::string(norm_role_name(role)) + ".weight";
 }
+// "layers.3.router.weight"
+inline std::string router(size_t layer) { return "layers." + std::to_string(layer) + ".router.weight"; }
 // "layers.3.gate.weight", "layers.3.gate.scale" and "layers.3.gate.input_norm"
 inline std::string linear(size_t layer, LinearRole role, const char* part) {
   return "layers." + std::to_string(layer) + "." + std::string(linear_role_name(role)) + "." + part;

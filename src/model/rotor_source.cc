@@ -133,9 +133,9 @@ class Opener {
     out.notes = config.notes;
     out.end_of_generation = config.end_of_generation;
     out.generation_defaults = config.generation_defaults;
-    ROTOR_ASSIGN(out.embed, open_rows(rotor_names::kEmbed, config.embed_type, c));
+    ROTOR_ASSIGN(out.embed, open_rows(rotor_names::kEmbed, config.embed_type, c.vocab, c.hidden));
     if (!c.tied_head) {
-      ROTOR_ASSIGN(FloatSource head, open_rows(rotor_names::kHead, config.head_type, c));
+      ROTOR_ASSIGN(FloatSource head, open_rows(rotor_names::kHead, config.head_type, c.vocab, c.hidden));
       out.head = std::move(head);
     }
     ROTOR_ASSIGN(out.output_norm, read_vector(rotor_names::kOutputNorm, c.hidden));
@@ -178,21 +178,21 @@ class Opener {
     return tensor;
   }
 
-  Result<FloatSource> open_rows(const char* name, FloatType type, const ModelConfig& c) {
-    const size_t row_bytes = float_row_bytes(type, c.hidden);
+  Result<FloatSource> open_rows(const std::string& name, FloatType type, size_t rows, size_t cols) {
+    const size_t row_bytes = float_row_bytes(type, cols);
     if (row_bytes == 0) {
-      return format_error(path() + ": tensor '" + name + "': rows of " + std::to_string(c.hidden) +
+      return format_error(path() + ": tensor '" + name + "': rows of " + std::to_string(cols) +
                           " values are no whole blocks of " + std::string(float_type_name(type)));
     }
     DType dtype = DType::kU8;
-    Shape shape = {c.vocab, row_bytes};
+    Shape shape = {rows, row_bytes};
     if (type == FloatType::kF32 || type == FloatType::kF16 || type == FloatType::kBf16) {
       dtype = type == FloatType::kF32 ? DType::kF32
               : type == FloatType::kF16 ? DType::kF16 : DType::kBF16;
-      shape = {c.vocab, c.hidden};
+      shape = {rows, cols};
     }
     ROTOR_ASSIGN(const SafetensorsTensor* tensor, find(name, dtype, shape));
-    FloatSource source{name, type, c.vocab, c.hidden, nullptr};
+    FloatSource source{name, type, rows, cols, nullptr};
     source.reader = std::make_unique<RotorRows>(file_, tensor, row_bytes);
     return source;
   }
@@ -220,7 +220,20 @@ class Opener {
       const LinearRole role = static_cast<LinearRole>(i);
       ROTOR_ASSIGN(layer.linear[i], open_linear(c, index, role));
     }
+    if (c.experts != 0) {
+      ROTOR_ASSIGN(layer.router, open_router(c, index));
+    }
     return layer;
+  }
+
+  // Its type is the tensor's own.
+  Result<FloatSource> open_router(const ModelConfig& c, size_t index) {
+    const std::string name = rotor_names::router(index);
+    const SafetensorsTensor* tensor = file_->find(name);
+    const bool f16 = tensor != nullptr && tensor->dtype == DType::kF16;
+    const bool bf16 = tensor != nullptr && tensor->dtype == DType::kBF16;
+    return open_rows(name, f16 ? FloatType::kF16 : bf16 ? FloatType::kBf16 : FloatType::kF32, c.experts,
+                     c.hidden);
   }
 
   Result<LinearSource> open_linear(const ModelConfig& c, size_t index, LinearRole role) {

@@ -45,6 +45,23 @@ ModelConfig llama(ModelConfig config) {
   return config;
 }
 
+// Maple-20B-A1B: 256 experts, 8 for a token, a window in three of four layers.
+ModelConfig maple() {
+  ModelConfig config = llama(bitnet(2048, 512, 24, 16, 4, 131072, 151936));
+  config.family = "maple";
+  config.rms_eps = 1e-6f;
+  config.rope_theta = 10000.0;
+  config.qk_norm = true;
+  config.attention_window = 512;
+  config.global_every = 4;
+  config.global_unturned = true;
+  config.rotary_dims = 64;
+  config.experts = 256;
+  config.experts_used = 8;
+  config.gate_limit = 7.0f;
+  return config;
+}
+
 std::vector<Shape> shapes() {
   const ModelConfig big = bitnet(2560, 6912, 30, 20, 5, 4096, 128256);
   const ModelConfig tiny = bitnet(256, 704, 4, 4, 2, 1024, 1024);
@@ -52,6 +69,7 @@ std::vector<Shape> shapes() {
           {"bitnet-2b-4t-g128", big, 128},
           {"llama3-8b", llama(bitnet(4096, 14336, 32, 32, 8, 8192, 128256))},
           {"falcon3-10b", llama(bitnet(3072, 23040, 40, 12, 4, 32768, 131072))},
+          {"maple-20b-a1b", maple()},
           {"bitnet-70b", bitnet(8192, 28672, 80, 64, 8, 4096, 128256)},
           {"bitnet-100b", bitnet(8192, 45568, 72, 64, 64, 2048, 32002)},
           {"tiny", tiny},
@@ -215,6 +233,10 @@ Result<ModelSource> synthetic_source(const std::string& name, uint64_t seed) {
       linear.scale.group = {group_cols, GroupScaleType::kF16};
       linear.group_scales = std::make_unique<SyntheticGroupScales>(
           shape.rows, linear.scale.group.groups(shape.cols), next_key());
+    }
+    if (config.experts != 0) {
+      layer.router = FloatSource{"layer " + std::to_string(i) + " router", FloatType::kBf16, config.experts,
+                                 config.hidden, std::make_unique<SyntheticRows>(config.hidden, next_key())};
     }
     source.layers.push_back(std::move(layer));
   }

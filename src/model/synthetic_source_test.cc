@@ -67,7 +67,8 @@ TEST(Synthetic, ShapesHaveTheSizesOfTheirModels) {
       {"bitnet-2b-4t", {2084044800, 328335360}},   {"llama3-8b", {6979321856, 2 * 525336576ull}},
       {"falcon3-10b", {9500098560, 2 * 402653184ull}}, {"bitnet-70b", {68451041280, 1050673152}},
       {"bitnet-100b", {99958652928, 262160384}},   {"tiny", {2949120, 262144}},
-      {"bitnet-2b-4t-g128", {2084044800, 328335360}}, {"tiny-g128", {2949120, 262144}}};
+      {"bitnet-2b-4t-g128", {2084044800, 328335360}}, {"tiny-g128", {2949120, 262144}},
+      {"maple-20b-a1b", {19579011072, 2 * 311164928ull}}};
   ASSERT_EQ(synthetic_names().size(), parameters.size());
   for (const std::string& name : synthetic_names()) {
     const auto source = synthetic_source(name, 0);
@@ -79,6 +80,7 @@ TEST(Synthetic, ShapesHaveTheSizesOfTheirModels) {
     EXPECT_EQ(source->head.has_value(), !config.tied_head) << name;
     for (const LayerSource& layer : source->layers) {
       EXPECT_EQ(layer.attn_sub_norm.empty(), !config.attn_sub_norm) << name;
+      EXPECT_EQ(layer.router.has_value(), config.experts != 0) << name;
       EXPECT_EQ(layer.ffn_sub_norm.empty(), !config.ffn_sub_norm) << name;
       for (size_t role = 0; role < kLinearRoles; ++role) {
         const MatrixShape shape = linear_shape(config, static_cast<LinearRole>(role));

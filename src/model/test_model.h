@@ -156,6 +156,25 @@ inline ModelConfig test_config() {
   return c;
 }
 
+// Maple's layers: 5 experts, of which a token takes 2, windows in every other layer.
+inline ModelConfig experts_config() {
+  ModelConfig c = test_config();
+  c.family = "maple";
+  c.hidden = 48;
+  c.ffn = 32;
+  c.activation = Activation::kSilu;
+  c.attn_sub_norm = c.ffn_sub_norm = c.tied_head = false;
+  c.qk_norm = true;
+  c.attention_window = 70;
+  c.global_every = 2;
+  c.global_unturned = true;
+  c.rotary_dims = 8;
+  c.experts = 5;
+  c.experts_used = 2;
+  c.gate_limit = 0.75f;
+  return c;
+}
+
 inline std::vector<float> random_norm(size_t size, std::mt19937& random) {
   std::vector<float> norm(size);
   for (float& value : norm) {
@@ -285,6 +304,9 @@ inline ModelSource test_source(const ModelConfig& config, const TestModelOptions
       if (config.input_norms) {
         layer.linear[r].input_norm = random_norm(linear_shape(config, role).cols, random);
       }
+    }
+    if (config.experts != 0) {
+      layer.router = random_rows("router", FloatType::kF32, config.experts, config.hidden, random);
     }
   }
   return source;

@@ -14,12 +14,14 @@ namespace rotor {
 enum class LinearInput : uint8_t { kQkv = 0, kQ, kK, kV, kO, kGateUp, kGate, kUp, kDown };
 enum class LinearRole : uint8_t { kQ = 0, kK, kV, kO, kGate, kUp, kDown };
 inline constexpr size_t kLinearRoles = 7;
+// Of the feed-forward block: with experts, one matrix of all of them.
+constexpr bool is_feed_forward(LinearRole role) { return role >= LinearRole::kGate; }
 
 std::string_view linear_input_name(LinearInput input);  // "qkv", "q", "k", "v", "o", "gate_up", ...
 std::string_view linear_role_name(LinearRole role);     // "q", "k", "v", "o", "gate", "up", "down"
 
 // Called on the thread that drives the executor, once per verb, for all rows of the batch. Not called for
-// a model whose activations stay floats.
+// a model whose activations stay floats, nor for what experts compute.
 class TraceHook {
  public:
   virtual ~TraceHook() = default;

@@ -80,8 +80,8 @@ std::vector<size_t> dead_channels(const TritStatistics& trits, size_t layers) {
     const std::vector<bool>& gate = trits.zero_rows[matrix(LinearRole::kGate)];
     const std::vector<bool>& up = trits.zero_rows[matrix(LinearRole::kUp)];
     const std::vector<bool>& down = trits.zero_cols[matrix(LinearRole::kDown)];
-    for (size_t channel = 0; channel < down.size(); ++channel) {
-      dead[layer] += gate[channel] || up[channel] || down[channel];
+    for (size_t channel = 0; channel < gate.size(); ++channel) {  // of one expert after the other
+      dead[layer] += gate[channel] || up[channel] || down[channel % down.size()];
     }
   }
   return dead;

@@ -133,6 +133,27 @@ TEST(TritHash, FindsDeadChannels) {
   EXPECT_THAT(dead_channels(found, source.layers.size()), testing::ElementsAre(0u, 3u));
 }
 
+// Each expert has channels of its own; a column of down is of all of them.
+TEST(TritHash, FindsDeadChannelsOfExperts) {
+  ModelSource source = test_source(experts_config());
+  const size_t hidden = source.config.hidden;
+  const size_t ffn = source.config.ffn;
+  const size_t all = source.config.experts * ffn * hidden;
+  std::vector<int8_t> gate(all, 1);
+  std::vector<int8_t> down(all, 1);
+  std::fill_n(gate.begin() + static_cast<ptrdiff_t>((ffn + 3) * hidden), hidden, 0);
+  for (size_t row = 0; row < source.config.experts * hidden; ++row) {
+    down[row * ffn + 3] = 0;
+  }
+  replace_trits(source.layers[0].linear[static_cast<size_t>(LinearRole::kGate)], gate);
+  replace_trits(source.layers[0].linear[static_cast<size_t>(LinearRole::kUp)], std::vector<int8_t>(all, 1));
+  const auto dead = [&] { return dead_channels(statistics(source), source.layers.size())[0]; };
+  replace_trits(source.layers[0].linear[static_cast<size_t>(LinearRole::kDown)], std::vector<int8_t>(all, 1));
+  EXPECT_EQ(dead(), 1u);
+  replace_trits(source.layers[0].linear[static_cast<size_t>(LinearRole::kDown)], down);
+  EXPECT_EQ(dead(), source.config.experts);
+}
+
 TEST(TritHash, EntropyOfCounts) {
   EXPECT_EQ(trit_entropy({0, 0, 0}), 0.0);
   EXPECT_EQ(trit_entropy({0, 9, 0}), 0.0);

@@ -21,16 +21,18 @@ enum class Verb : uint8_t {
   kRopeStore,
   kAttend,
   kAttnOut,
+  kRoute,
   kFfnGateUp,
   kFfnDown,
   kLogits,
 };
-inline constexpr size_t kVerbs = 8;
+inline constexpr size_t kVerbs = 9;
 
 // The verb's name in decoder.h.
 constexpr std::string_view verb_name(Verb verb) {
   constexpr std::array<std::string_view, kVerbs> kNames = {
-      "embed", "qkv", "rope_store", "attend", "attn_out", "ffn_gate_up", "ffn_down", "logits"};
+      "embed",       "qkv",      "rope_store", "attend", "attn_out", "route",
+      "ffn_gate_up", "ffn_down", "logits"};
   return kNames[static_cast<size_t>(verb)];
 }
 
@@ -53,6 +55,7 @@ class TimedOps {
   void rope_store(size_t layer) { time(Verb::kRopeStore, [&] { ops_.rope_store(layer); }); }
   void attend(size_t layer) { time(Verb::kAttend, [&] { ops_.attend(layer); }); }
   void attn_out(size_t layer) { time(Verb::kAttnOut, [&] { ops_.attn_out(layer); }); }
+  void route(size_t layer) { time(Verb::kRoute, [&] { ops_.route(layer); }); }
   void ffn_gate_up(size_t layer) { time(Verb::kFfnGateUp, [&] { ops_.ffn_gate_up(layer); }); }
   void ffn_down(size_t layer) { time(Verb::kFfnDown, [&] { ops_.ffn_down(layer); }); }
   void logits() { time(Verb::kLogits, [&] { ops_.logits(); }); }

@@ -23,6 +23,7 @@ struct NotedOps {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   void attn_out(size_t) { calls.emplace_back("attn_out"); }
+  void route(size_t) { calls.emplace_back("route"); }
   void ffn_gate_up(size_t) { calls.emplace_back("ffn_gate_up"); }
   void ffn_down(size_t) { calls.emplace_back("ffn_down"); }
   void logits() { calls.emplace_back("logits"); }
@@ -31,9 +32,10 @@ struct NotedOps {
   std::vector<std::string> calls;
 };
 
-TEST(VerbTimes, EveryVerbIsCalledAndCounted) {
+void expect_every_verb(size_t experts) {
   ModelConfig config;
   config.layers = 3;
+  config.experts = experts;
   NotedOps ops;
   VerbTimes times;
   TimedOps timed(ops, times);
@@ -44,14 +46,23 @@ TEST(VerbTimes, EveryVerbIsCalledAndCounted) {
   std::vector<std::string> expected = {"embed"};
   for (int layer = 0; layer < 3; ++layer) {
     for (size_t verb = 1; verb + 1 < kVerbs; ++verb) {
-      expected.emplace_back(verb_name(static_cast<Verb>(verb)));
+      if (experts != 0 || static_cast<Verb>(verb) != Verb::kRoute) {
+        expected.emplace_back(verb_name(static_cast<Verb>(verb)));
+      }
     }
   }
   expected.emplace_back("logits");
-  EXPECT_EQ(std::vector<std::string>(ops.calls.begin(), ops.calls.begin() + 20), expected);
+  ops.calls.resize(ops.calls.size() / 2);
+  EXPECT_EQ(ops.calls, expected);
   const double attending = times.seconds[static_cast<size_t>(Verb::kAttend)];
   EXPECT_GE(attending, 2 * 3 * 0.002);
   EXPECT_LT(times.seconds[static_cast<size_t>(Verb::kQkv)], attending);
+  EXPECT_EQ(times.seconds[static_cast<size_t>(Verb::kRoute)] > 0.0, experts != 0);
+}
+
+TEST(VerbTimes, EveryVerbIsCalledAndCounted) {
+  expect_every_verb(0);
+  expect_every_verb(4);
 }
 
 }  // namespace

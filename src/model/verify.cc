@@ -177,6 +177,11 @@ Result<VerifyReport> verify_model(const std::string& path, const SourceOptions& 
   if (source.head) {
     ROTOR_TRY(check_finite(*source.head, path, pool));
   }
+  for (const LayerSource& layer : source.layers) {
+    if (layer.router) {
+      ROTOR_TRY(check_finite(*layer.router, path, pool));
+    }
+  }
   report.scale_rule = scale_rule_text(source);
   if (has_float_matrices(source)) {
     for (const LayerSource& layer : source.layers) {

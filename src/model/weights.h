@@ -75,9 +75,10 @@ struct LayerWeights : LayerNorms {
   Linear k;                          // (kv_heads * head_dim, hidden)
   Linear v;                          // (kv_heads * head_dim, hidden)
   Linear o;                          // (hidden, heads * head_dim)
-  Linear gate;                       // (ffn, hidden)
-  Linear up;                         // (ffn, hidden)
-  Linear down;                       // (hidden, ffn)
+  Linear gate;                       // (experts * ffn, hidden), of a single block where there are none
+  Linear up;                         // (experts * ffn, hidden)
+  Linear down;                       // (experts * hidden, ffn)
+  FloatMatrix router;                // (experts, hidden); no rows where there are no experts
 };
 
 struct Weights {

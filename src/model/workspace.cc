@@ -64,6 +64,9 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
   w.thread_stride = std::max(round_up(kPagePositions + group * (c.head_dim + 4), 16),
                              (1 + kHeadRowsAtOnce) * round_up(c.hidden, 16));
 
+  const size_t used = std::max<size_t>(c.experts_used, 1);  // feed-forward blocks that compute a row
+  const size_t chosen = c.experts != 0 ? max_batch * used : 0;
+
   const auto carve_all = [&](std::byte* base) {
     Carver carver(base);
     carver.carve(w.x, max_batch, c.hidden);
@@ -79,13 +82,19 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
     carver.carve(w.k, max_batch, c.kv_rows());
     carver.carve(w.v, max_batch, c.kv_rows());
     carver.carve(w.attended, max_batch, c.q_rows());
-    carver.carve(w.gate, max_batch, c.ffn);
+    carver.carve(w.gate, max_batch * used, c.ffn);
     carver.carve(w.head_input, max_batch, c.hidden);
-    carver.carve(w.cos, max_batch, c.head_dim / 2);
-    carver.carve(w.sin, max_batch, c.head_dim / 2);
-    carver.carve(w.cos_local, max_batch, c.local_rope_theta != 0.0 ? c.head_dim / 2 : 0);
-    carver.carve(w.sin_local, max_batch, c.local_rope_theta != 0.0 ? c.head_dim / 2 : 0);
-    carver.carve(w.branch, max_batch, c.post_norms ? c.hidden : 0);
+    carver.carve(w.cos, max_batch, c.turned_dims() / 2);
+    carver.carve(w.sin, max_batch, c.turned_dims() / 2);
+    carver.carve(w.cos_local, max_batch, c.local_rope_theta != 0.0 ? c.turned_dims() / 2 : 0);
+    carver.carve(w.sin_local, max_batch, c.local_rope_theta != 0.0 ? c.turned_dims() / 2 : 0);
+    carver.carve(w.branch, max_batch, c.post_norms || c.experts != 0 ? c.hidden : 0);
+    carver.carve(w.router_logits, max_batch, c.experts);
+    carver.carve(w.chosen_q8, chosen, w.q8_stride);
+    carver.carve(w.chosen_scale, chosen, 1);
+    carver.carve(w.chosen_sum, chosen, 1);
+    carver.carve(w.chosen_running, chosen, w.q8_running_stride);
+    carver.carve(w.chosen_floats, chosen, w.widest);
     carver.carve(w.partial, w.partial_items, group * (c.head_dim + 2));
     carver.carve(w.thread_scratch, threads, w.thread_stride);
     carver.carve(w.logits, max_batch, c.vocab);

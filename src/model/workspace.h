@@ -41,13 +41,22 @@ struct Workspace {
   float* k = nullptr;          // (B, kv_heads * head_dim)
   float* v = nullptr;          // (B, kv_heads * head_dim)
   float* attended = nullptr;   // (B, heads * head_dim)
-  float* gate = nullptr;       // (B, ffn); afterwards the gated product
+  float* gate = nullptr;       // (B, ffn); afterwards the gated product. With experts (C, ffn)
   float* head_input = nullptr; // (B, hidden)   normed rows that want logits
-  float* cos = nullptr;        // (B, head_dim / 2)
-  float* sin = nullptr;        // (B, head_dim / 2)
-  float* cos_local = nullptr;  // (B, head_dim / 2) of layers with a window and a rotary base of their own
-  float* sin_local = nullptr;  // (B, head_dim / 2)
-  float* branch = nullptr;     // (B, hidden)   what half a layer adds, where that is normed
+  float* cos = nullptr;        // (B, turned_dims / 2)
+  float* sin = nullptr;        // (B, turned_dims / 2)
+  float* cos_local = nullptr;  // (B, turned_dims / 2) of layers with a window and a rotary base of their own
+  float* sin_local = nullptr;  // (B, turned_dims / 2)
+  float* branch = nullptr;     // (B, hidden)   what half a layer adds, where that is normed or a sum of
+                               // experts
+  // With experts, and C = B * experts_used rows: an expert's rows of the batch, one expert after the other,
+  // as the input of its matrices.
+  float* router_logits = nullptr;    // (B, experts)
+  int8_t* chosen_q8 = nullptr;       // (C, q8_stride)
+  float* chosen_scale = nullptr;     // (C)
+  int32_t* chosen_sum = nullptr;     // (C)
+  int32_t* chosen_running = nullptr; // (C, q8_running_stride)
+  float* chosen_floats = nullptr;    // (C, widest)
   float* partial = nullptr;    // (partial_items, group, head_dim + 2) attention of single pages
   float* thread_scratch = nullptr;  // (threads, thread_stride)
   float* logits = nullptr;     // (B, vocab)

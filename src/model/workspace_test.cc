@@ -29,13 +29,14 @@ TEST(Workspace, StridesHoldTheWidestInputAndAllMatricesOfAVerb) {
 }
 
 // Fills every array to its last element; a sanitizer or an overlap shows what is too small.
-TEST(Workspace, ArraysAreAlignedWritableAndApart) {
-  const ModelConfig c = test_config();
+void expect_arrays_apart(const ModelConfig& c) {
   const size_t batch = 3;
   const size_t threads = 2;
   const auto w = Workspace::create(c, batch, threads, 4);
   ASSERT_TRUE(w.ok());
-  const size_t half = batch * c.head_dim / 2;
+  const size_t half = batch * c.turned_dims() / 2;
+  const size_t used = c.experts != 0 ? c.experts_used : 1;
+  const size_t chosen = c.experts != 0 ? batch * used : 0;
   const std::vector<std::pair<void*, size_t>> arrays = {
       {w->x, batch * c.hidden * 4},
       {w->normed, batch * w->widest * 4},
@@ -50,13 +51,20 @@ TEST(Workspace, ArraysAreAlignedWritableAndApart) {
       {w->k, batch * c.kv_rows() * 4},
       {w->v, batch * c.kv_rows() * 4},
       {w->attended, batch * c.q_rows() * 4},
-      {w->gate, batch * c.ffn * 4},
+      {w->gate, batch * used * c.ffn * 4},
       {w->head_input, batch * c.hidden * 4},
       {w->cos, half * 4},
       {w->sin, half * 4},
       {w->partial, w->partial_items * c.group() * (c.head_dim + 2) * 4},
       {w->thread_scratch, threads * w->thread_stride * 4},
       {w->logits, batch * c.vocab * 4},
+      {w->branch, (c.experts != 0 ? batch * c.hidden : 0) * 4},
+      {w->router_logits, batch * c.experts * 4},
+      {w->chosen_q8, chosen * w->q8_stride},
+      {w->chosen_scale, chosen * 4},
+      {w->chosen_sum, chosen * 4},
+      {w->chosen_running, chosen * w->q8_running_stride * 4},
+      {w->chosen_floats, chosen * w->widest * 4},
   };
   for (size_t i = 0; i < arrays.size(); ++i) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(arrays[i].first) % 64, 0u) << i;
@@ -68,6 +76,11 @@ TEST(Workspace, ArraysAreAlignedWritableAndApart) {
               static_cast<ptrdiff_t>(arrays[i].second))
         << "array " << i << " overlaps another";
   }
+}
+
+TEST(Workspace, ArraysAreAlignedWritableAndApart) {
+  expect_arrays_apart(test_config());
+  expect_arrays_apart(experts_config());
 }
 
 TEST(Workspace, ASizeThatNoMachineHasIsAnError) {

@@ -74,6 +74,16 @@ constexpr Tests kTests[] = {
       "",
       "",
       ""}},
+    {"maple", "", "Maple-20B-A1B",
+     {"",
+      "",
+      "parity/maple_test.py#test_containers",
+      "parity/maple_test.py#test_formula",
+      "parity/maple_test.py#test_packed_containers",
+      "parity/maple_test.py#test_packed_containers",
+      "",
+      "parity/live_llama_cpp_test.py#test_maple_is_computed_as_llama_cpp_computes_it",
+      ""}},
     {"minicpm", "", "BitCPM4, MiniCPM",
      {"",
       "",
@@ -100,6 +110,7 @@ std::string layers(const Family& family) {
   std::string text = family.sub_norms ? "inner norms" : "no inner norms";
   text += family.qk_norm ? ", norms of heads" : "";
   text += family.post_norms ? ", norms after each block, windows in most layers" : "";
+  text += family.experts ? ", experts, windows in most layers, a part of each head turned in these" : "";
   text += family.multipliers ? ", multipliers of embedding, layers and head" : "";
   text += family.gguf_pairs_rows ? ", rows of q and k paired in GGUF" : "";
   return text;

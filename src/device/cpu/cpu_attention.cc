@@ -50,6 +50,17 @@ void CpuOps::norm_heads(float* x, size_t heads, const std::vector<float>& gains)
   }
 }
 
+// Rotary embedding of each head of x (heads, head_dim), or of its first dimensions.
+void CpuOps::turn_heads(float* x, size_t heads, const float* cos, const float* sin) {
+  if (config_.turned_dims() == config_.head_dim) {
+    kernels_.rope(x, heads, config_.head_dim, cos, sin);
+    return;
+  }
+  for (size_t h = 0; h < heads; ++h) {
+    kernels_.rope(x + h * config_.head_dim, 1, config_.turned_dims(), cos, sin);
+  }
+}
+
 Attend CpuOps::attend_kernel() const {
   switch (kv_.type()) {
     case KvType::kF16: return kernels_.attend_f16;
@@ -64,12 +75,13 @@ void CpuOps::rope_store(size_t layer) {
   pool_.run([&](size_t thread) {
     const size_t head_dim = config_.head_dim;
     const Slice mine = slice_of(rows(), 1, thread, pool_.size());
-    auto* half = reinterpret_cast<uint16_t*>(ws_.thread_scratch + thread * ws_.thread_stride);
+    auto* rounded = reinterpret_cast<uint16_t*>(ws_.thread_scratch + thread * ws_.thread_stride);
     for (size_t b = mine.begin; b < mine.end; ++b) {
       const BatchRow& row = batch_->rows[b];
       const bool local = config_.local_rope_theta != 0.0 && config_.is_local(layer);
-      const float* cos = (local ? ws_.cos_local : ws_.cos) + b * head_dim / 2;
-      const float* sin = (local ? ws_.sin_local : ws_.sin) + b * head_dim / 2;
+      const size_t half = config_.turned_dims() / 2;
+      const float* cos = (local ? ws_.cos_local : ws_.cos) + b * half;
+      const float* sin = (local ? ws_.sin_local : ws_.sin) + b * half;
       float* q = ws_.q + b * config_.q_rows();
       float* k = ws_.k + b * config_.kv_rows();
       float* v = ws_.v + b * config_.kv_rows();
@@ -77,8 +89,10 @@ void CpuOps::rope_store(size_t layer) {
         norm_heads(q, config_.heads, weights_.layers[layer].q_norm);
         norm_heads(k, config_.kv_heads, weights_.layers[layer].k_norm);
       }
-      kernels_.rope(q, config_.heads, head_dim, cos, sin);
-      kernels_.rope(k, config_.kv_heads, head_dim, cos, sin);
+      if (config_.is_turned(layer)) {
+        turn_heads(q, config_.heads, cos, sin);
+        turn_heads(k, config_.kv_heads, cos, sin);
+      }
       const size_t page = row.sequence->page_of(row.position);
       for (size_t h = 0; h < config_.kv_heads; ++h) {
         store_vector(k + h * head_dim, row.position, kv_.keys(page, layer, h));
@@ -86,8 +100,8 @@ void CpuOps::rope_store(size_t layer) {
       }
       if (kv_.type() == KvType::kF16 || kv_.type() == KvType::kInt8) {  // so that products are exact
         for (size_t h = 0; h < config_.heads; ++h) {
-          kernels_.to_f16(q + h * head_dim, head_dim, half);
-          kernels_.from_f16(half, head_dim, q + h * head_dim);
+          kernels_.to_f16(q + h * head_dim, head_dim, rounded);
+          kernels_.from_f16(rounded, head_dim, q + h * head_dim);
         }
       }
     }

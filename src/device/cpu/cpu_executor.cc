@@ -74,11 +74,12 @@ class CpuExecutor final : public Executor {
     const size_t pages = (positions + kPagePositions - 1) / kPagePositions * options.kv_sequences;
     ROTOR_ASSIGN(kv_, KvPool::create(config, options.kv_type, pages));
     ROTOR_ASSIGN(workspace_, Workspace::create(config, options.max_batch, pool_.size(), pages));
-    const size_t half = config.head_dim / 2;
+    const size_t turned = config.turned_dims();
+    const size_t half = turned / 2;
     inv_freq_.resize(config.local_rope_theta != 0.0 ? 2 * half : half);
-    rope_frequencies(config.rope_scaling, config.rope_theta, config.head_dim, inv_freq_.data());
+    rope_frequencies(config.rope_scaling, config.rope_theta, turned, inv_freq_.data());
     if (config.local_rope_theta != 0.0) {
-      rope_frequencies({}, config.local_rope_theta, config.head_dim, inv_freq_.data() + half);
+      rope_frequencies({}, config.local_rope_theta, turned, inv_freq_.data() + half);
     }
     const Weights& weights = model_->weights;
     if (weights.head_plane.rows != 0) {

@@ -21,7 +21,7 @@ constexpr size_t kBlocksTogether = 2;  // what kernels multiply at once
 constexpr size_t kUnitBytes = size_t{64} << 10;  // of weights
 
 // For products that are only scaled.
-constexpr auto kNoFinish = [](size_t, size_t, size_t, const float*) {};
+constexpr auto kNoFinish = [](size_t, size_t, size_t, float*) {};
 
 size_t pad_rows(size_t rows) { return row_blocks(rows) * kTileRows; }
 
@@ -84,7 +84,8 @@ void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const
     ws_.q8_scale[b] = result.scale;
     ws_.q8_sum[b] = result.sum;
     if (weights_.grouped) {
-      sum_columns(b, padded);
+      sum_columns(ws_.q8 + b * ws_.q8_stride, padded, ws_.q8_running_stride,
+                  ws_.q8_running + b * ws_.q8_running_stride);
     }
     if (!result.finite) {
       note_not_finite(layer, static_cast<size_t>(input), b);
@@ -92,111 +93,9 @@ void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const
   }
 }
 
-// Fills a row of q8_running from q8, which is zero from the matrix's columns to `padded`.
-void CpuOps::sum_columns(size_t b, size_t padded) {
-  const int8_t* q = ws_.q8 + b * ws_.q8_stride;
-  int32_t* running = ws_.q8_running + b * ws_.q8_running_stride;
-  running[0] = 0;
-  for (size_t i = 1; i < ws_.q8_running_stride; ++i) {
-    int32_t sum = 0;
-    for (size_t c = (i - 1) * kRunningCols; c < std::min(padded, i * kRunningCols); ++c) {
-      sum += q[c];
-    }
-    running[i] = running[i - 1] + sum;
-  }
-}
-
-void CpuOps::accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride) {
-  const TernaryMatrix& matrix = product.linear->matrix;
-  if (blocks.begin == blocks.end) {
-    return;
-  }
-  TernaryMatmulArgs args{};
-  args.weights = matrix.row_block(blocks.begin);
-  args.row_blocks = blocks.end - blocks.begin;
-  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
-  args.tile_begin = 0;
-  args.tile_end = tiles_per_row_block(matrix.format, matrix.cols);
-  args.x = ws_.q8;
-  args.x_stride = ws_.q8_stride;
-  args.x_sum = ws_.q8_sum;
-  args.batch = rows();
-  args.out = acc;
-  args.out_stride = stride;
-  kernels_.ternary_matmul[static_cast<size_t>(matrix.format)](args);
-}
-
-// Puts the scaled sums, floats, where a matrix with another scale has its integers.
-void CpuOps::accumulate_groups(const Product& product, Slice blocks, int32_t* acc, size_t stride) {
-  const TernaryMatrix& matrix = product.linear->matrix;
-  const GroupShape& group = matrix.scale.group;
-  if (blocks.begin == blocks.end) {
-    return;
-  }
-  GroupMatmulArgs args{};
-  args.weights = matrix.row_block(blocks.begin);
-  args.row_blocks = blocks.end - blocks.begin;
-  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
-  args.tiles = tiles_per_row_block(matrix.format, matrix.cols);
-  args.group_tiles = group.cols / format_info(matrix.format).tile_cols;
-  args.scales = matrix.group_scales + blocks.begin * group_scale_block_bytes(group, matrix.cols);
-  args.x = ws_.q8;
-  args.x_stride = ws_.q8_stride;
-  args.x_running = ws_.q8_running;
-  args.x_running_stride = ws_.q8_running_stride;
-  args.batch = rows();
-  args.out = reinterpret_cast<float*>(acc);
-  args.out_stride = stride;
-  kernels_.group_matmul[static_cast<size_t>(group.type)](args);
-}
-
-// Puts the finished products, floats, where other matrices have their integers. The input is what
-// quantize_rows() left of the norms.
-void CpuOps::multiply_floats(const Product& product, const Piece& piece, size_t stride) {
-  const Linear& linear = *product.linear;
-  const TernaryMatrix& matrix = linear.matrix;
-  float* out = reinterpret_cast<float*>(piece.acc);
-  if (piece.rows.begin == piece.rows.end) {
-    return;
-  }
-  if (linear.floats != nullptr) {
-    const DotRows dot_rows = linear.float_type == FloatType::kF32   ? kernels_.dot_rows_f32
-                             : linear.float_type == FloatType::kF16 ? kernels_.dot_rows_f16
-                                                                    : kernels_.dot_rows_bf16;
-    dot_rows({linear.floats + piece.rows.begin * float_row_bytes(linear.float_type, matrix.cols),
-              piece.rows.end - piece.rows.begin, matrix.cols, ws_.normed, ws_.widest, rows(), out,
-              stride});
-    return;
-  }
-  const GroupShape& group = matrix.scale.group;
-  TernaryDotsArgs args{};
-  args.weights = matrix.row_block(piece.blocks.begin);
-  args.row_blocks = piece.blocks.end - piece.blocks.begin;
-  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
-  args.cols = matrix.cols;
-  args.group_tiles = group.cols / format_info(matrix.format).tile_cols;
-  args.scales =
-      matrix.group_scales + piece.blocks.begin * group_scale_block_bytes(group, matrix.cols);
-  args.x = ws_.normed;
-  args.x_stride = ws_.widest;
-  args.batch = rows();
-  args.out = out;
-  args.out_stride = stride;
-  kernels_.ternary_dots[static_cast<size_t>(group.type)](args);
-}
-
-void CpuOps::scale(const Product& product, const int32_t* acc, size_t b, size_t begin, size_t end,
-                   float* out) {
-  const TernaryScale& scale = product.linear->matrix.scale;
-  if (product.linear->activation == ActivationRule::kFloat) {
-    std::copy_n(reinterpret_cast<const float*>(acc), end - begin, out);
-  } else if (scale.granularity == TernaryScale::Granularity::kTensor) {
-    kernels_.scale_tensor(acc, end - begin, scale.values[0] / ws_.q8_scale[b], out);
-  } else if (scale.grouped()) {
-    kernels_.divide_by(reinterpret_cast<const float*>(acc), ws_.q8_scale[b], end - begin, out);
-  } else {
-    kernels_.scale_rows(acc, scale.values.data() + begin, end - begin, 1.0f / ws_.q8_scale[b], out);
-  }
+InputRows CpuOps::batch_input() const {
+  return {rows(), ws_.q8, ws_.q8_stride, ws_.q8_scale, ws_.q8_sum, ws_.q8_running,
+          ws_.q8_running_stride, ws_.normed, ws_.widest};
 }
 
 void CpuOps::call_quantized_hook(size_t layer, LinearInput input, size_t cols) {
@@ -209,7 +108,7 @@ void CpuOps::call_quantized_hook(size_t layer, LinearInput input, size_t cols) {
     }
     ws_.q8_sum[b] = sum;
     if (weights_.grouped) {
-      sum_columns(b, cols);
+      sum_columns(q, cols, ws_.q8_running_stride, ws_.q8_running + b * ws_.q8_running_stride);
     }
   }
 }
@@ -295,22 +194,19 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
   for (size_t i = 0; i < products.size(); ++i) {
     const size_t matrix_rows = products[i].linear->matrix.rows;
     Piece& piece = pieces[i];
-    piece.blocks = blocks_of(matrix_rows, part, units);
-    piece.rows = {std::min(piece.blocks.begin * kTileRows, matrix_rows),
-                  std::min(piece.blocks.end * kTileRows, matrix_rows)};
-    piece.acc = whole ? ws_.acc + products[i].acc_offset + piece.blocks.begin * kTileRows
+    const Slice blocks = blocks_of(matrix_rows, part, units);
+    piece.range = {blocks, {std::min(blocks.begin * kTileRows, matrix_rows),
+                            std::min(blocks.end * kTileRows, matrix_rows)}};
+    piece.acc = whole ? ws_.acc + products[i].acc_offset + blocks.begin * kTileRows
                       : own_acc + columns;
-    columns += (piece.blocks.end - piece.blocks.begin) * kTileRows;
+    columns += (blocks.end - blocks.begin) * kTileRows;
   }
   const size_t spread = columns / kTileRows % 2 == 0 ? columns + kTileRows : columns;
   const size_t stride = whole ? ws_.acc_stride : spread;  // see spread_rows()
-  const auto grouped = [&](size_t i) { return products[i].linear->matrix.scale.grouped(); };
+  const InputRows input = batch_input();
   for (size_t i = 0; i < products.size(); ++i) {
-    if (config_.float_activations) {
-      multiply_floats(products[i], pieces[i], stride);
-    } else if (whole || !grouped(i)) {
-      accumulate(products[i], pieces[i].blocks, pieces[i].acc, stride);
-    }
+    const Linear& linear = *products[i].linear;
+    (whole ? accumulate : multiply_rows)(kernels_, linear, pieces[i].range, input, pieces[i].acc, stride);
   }
   if (whole) {
     pool_.barrier();
@@ -318,24 +214,24 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
       call_accumulated_hook(layer, products);
     }
     pool_.barrier();
-  }
-  for (size_t i = 0; i < products.size(); ++i) {
-    if (!config_.float_activations && grouped(i)) {
-      accumulate_groups(products[i], pieces[i].blocks, pieces[i].acc, stride);
+    for (size_t i = 0; i < products.size(); ++i) {  // whose sums are those of whole rows
+      if (products[i].linear->matrix.scale.grouped()) {
+        multiply_rows(kernels_, *products[i].linear, pieces[i].range, input, pieces[i].acc, stride);
+      }
     }
   }
   const bool adapted = lora_.any();
   for (size_t b = 0; b < rows(); ++b) {
     for (size_t i = 0; i < products.size(); ++i) {
       const Product& product = products[i];
-      const auto [begin, end] = pieces[i].rows;
+      const auto [begin, end] = pieces[i].range.rows;
       if (begin == end) {
         continue;
       }
       float* values = product.out != nullptr
                           ? product.out + b * product.out_stride + begin
                           : ws_.thread_values + thread * ws_.thread_values_stride;
-      scale(product, pieces[i].acc + b * stride, b, begin, end, values);
+      scale_products(kernels_, *product.linear, input, b, pieces[i].acc + b * stride, {begin, end}, values);
       if (adapted) {
         lora_.expand(layer, product.role, i, b, begin, end, values);
       }
@@ -359,7 +255,7 @@ void CpuOps::embed(const Batch& batch) {
   lora_.start(batch);
   pool_.run([&](size_t thread) {
     const Slice mine = slice_of(rows(), 1, thread, pool_.size());
-    const size_t half = config_.head_dim / 2;
+    const size_t half = config_.turned_dims() / 2;
     for (size_t b = mine.begin; b < mine.end; ++b) {
       const BatchRow& row = batch.rows[b];
       const size_t token = static_cast<size_t>(row.token);
@@ -454,17 +350,42 @@ void CpuOps::attn_out(size_t layer) {
               w.attn_sub_norm, w.post_attn_norm);
 }
 
+Gated CpuOps::gated_kernel() const {
+  switch (config_.activation) {
+    case Activation::kRelu2: return kernels_.gated_relu2;
+    case Activation::kSilu: return kernels_.gated_silu;
+    case Activation::kGeluTanh: break;
+  }
+  return kernels_.gated_gelu;
+}
+
+// NaN stays NaN.
+void CpuOps::limit_gate(float* gate, float* up, size_t n) const {
+  const float limit = config_.gate_limit;
+  if (limit == 0.0f) {
+    return;
+  }
+  for (size_t i = 0; i < n; ++i) {
+    gate[i] = gate[i] > limit ? limit : gate[i];
+    const float low = up[i] < -limit ? -limit : up[i];
+    up[i] = low > limit ? limit : low;
+  }
+}
+
 void CpuOps::ffn_gate_up(size_t layer) {
+  if (config_.experts != 0) {
+    expert_gate_up(layer);
+    return;
+  }
   const LayerWeights& w = weights_.layers[layer];
   const Product products[] = {
       {&w.gate, LinearRole::kGate, 0, ws_.gate, config_.ffn},
       {&w.up, LinearRole::kUp, pad_rows(w.gate.matrix.rows), nullptr, 0},
   };
-  const Gated gated = config_.activation == Activation::kRelu2  ? kernels_.gated_relu2
-                      : config_.activation == Activation::kSilu ? kernels_.gated_silu
-                                                                : kernels_.gated_gelu;
-  const auto gate_it = [&](size_t begin, size_t end, size_t b, const float* up) {
+  const Gated gated = gated_kernel();
+  const auto gate_it = [&](size_t begin, size_t end, size_t b, float* up) {
     float* gate = ws_.gate + b * config_.ffn + begin;
+    limit_gate(gate, up, end - begin);
     gated(gate, up, end - begin, gate);
   };
   if (!config_.input_norms) {
@@ -477,6 +398,10 @@ void CpuOps::ffn_gate_up(size_t layer) {
 }
 
 void CpuOps::ffn_down(size_t layer) {
+  if (config_.experts != 0) {
+    expert_down(layer);
+    return;
+  }
   const LayerWeights& w = weights_.layers[layer];
   add_product(layer, LinearInput::kDown, LinearRole::kDown, w.down, ws_.gate, config_.ffn,
               w.ffn_sub_norm, w.post_ffn_norm);

@@ -15,6 +15,8 @@
 
 #include "base/thread_pool.h"
 #include "base/work_shares.h"
+#include "device/cpu/expert_routes.h"
+#include "device/cpu/linear_products.h"
 #include "device/cpu/lora_products.h"
 #include "device/cpu/two_stage_head.h"
 #include "kernels/kernels.h"
@@ -27,7 +29,7 @@ namespace rotor {
 
 class CpuOps {
  public:
-  // All references outlive the object. `inv_freq` holds head_dim / 2 rotary frequencies, and as many more
+  // All references outlive the object. `inv_freq` holds turned_dims() / 2 rotary frequencies, and as many more
   // where layers with a window have a rotary base of their own.
   // `two_stage` may be null: then every logit is computed.
   CpuOps(const ModelConfig& config, const Weights& weights, const KernelTable& kernels,
@@ -37,6 +39,7 @@ class CpuOps {
         ws_(workspace), inv_freq_(inv_freq), two_stage_(two_stage),
         shares_(pool.size()),
         lora_(kernels),
+        routes_(config.experts, config.experts_used, workspace.max_batch),
         head_rows_(weights.head_matrix(), kernels, kHeadRowsAtOnce),
         attention_scale_(config.attention_scale != 0.0f
                              ? config.attention_scale
@@ -49,6 +52,7 @@ class CpuOps {
   void rope_store(size_t layer);
   void attend(size_t layer);
   void attn_out(size_t layer);
+  void route(size_t layer);
   void ffn_gate_up(size_t layer);
   void ffn_down(size_t layer);
   void logits();
@@ -78,10 +82,8 @@ class CpuOps {
   };
   // What some units compute of a product.
   struct Piece {
-    Slice blocks;
-    Slice rows;
-    int32_t* acc;        // (rows of the batch, stride) sums; with scales of groups and where activations
-                         // stay floats, floats
+    RowRange range;
+    int32_t* acc;        // (rows of the batch, stride) of multiply_rows()
   };
 
   // q8 = int8(norm(src)), or int8(own_norm(norm(src))) where the one product's matrix has a norm of its
@@ -100,12 +102,8 @@ class CpuOps {
                      const std::vector<float>& norm, const Product& first);
   // A x of the adapters of the batch's rows.
   void reduce_adapters(size_t thread, size_t layer, size_t cols, std::span<const Product> products);
-  void accumulate(const Product& product, Slice blocks, int32_t* acc, size_t stride);
-  void accumulate_groups(const Product& product, Slice blocks, int32_t* acc, size_t stride);
-  void multiply_floats(const Product& product, const Piece& piece, size_t stride);
-  void sum_columns(size_t batch_row, size_t padded);
-  void scale(const Product& product, const int32_t* acc, size_t batch_row, size_t begin, size_t end,
-             float* out);
+  // What quantize_rows() left.
+  InputRows batch_input() const;
   void call_quantized_hook(size_t layer, LinearInput input, size_t cols);
   void call_accumulated_hook(size_t layer, std::span<const Product> products);
 
@@ -113,7 +111,21 @@ class CpuOps {
                    const float* src, size_t cols, const std::vector<float>& norm,
                    const std::vector<float>& post_norm);
   void add_branch(size_t batch_row, size_t begin, size_t end, const float* values);
+  Gated gated_kernel() const;
+  void limit_gate(float* gate, float* up, size_t n) const;
+
+  // Of models with experts (cpu_experts.cc). Places are those of routes_.
+  InputRows input_at(Slice places) const;
+  void gather_rows(Slice places);
+  void quantize_places(Slice places, size_t layer);
+  void expert_gate_up(size_t layer);
+  void expert_down(size_t layer);
+  template <typename Compute>
+  void share_blocks(size_t matrices, size_t blocks, size_t block_bytes, const Compute& compute);
+  void gate_up_part(size_t thread, size_t layer, const ExpertRows& rows, Slice blocks);
+  void down_part(size_t thread, size_t layer, Slice blocks);
   void norm_heads(float* x, size_t heads, const std::vector<float>& gains);
+  void turn_heads(float* x, size_t heads, const float* cos, const float* sin);
   void store_vector(float* x, size_t position, std::byte* page);
   Attend attend_kernel() const;
   void attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin, size_t page_end,
@@ -147,6 +159,7 @@ class CpuOps {
   TwoStageHead* two_stage_;
   WorkShares shares_;
   LoraProducts lora_;
+  ExpertRoutes routes_;                           // of the pass's current layer
   HeadRows head_rows_;
   float attention_scale_;                         // head_dim^-0.5, unless the config has another
   TraceHook* trace_ = nullptr;

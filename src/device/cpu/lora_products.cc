@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "device/cpu/linear_products.h"
+
 namespace rotor {
 namespace {
 
@@ -50,12 +52,6 @@ bool LoraProducts::adapts(size_t layer, std::span<const LinearRole> roles) const
   return false;
 }
 
-DotRows LoraProducts::dot_rows(FloatType type) const {
-  return type == FloatType::kF32   ? kernels_.dot_rows_f32
-         : type == FloatType::kF16 ? kernels_.dot_rows_f16
-                                   : kernels_.dot_rows_bf16;
-}
-
 AddLowRank LoraProducts::add_low_rank(FloatType type) const {
   return type == FloatType::kF32   ? kernels_.add_low_rank_f32
          : type == FloatType::kF16 ? kernels_.add_low_rank_f16
@@ -65,8 +61,8 @@ AddLowRank LoraProducts::add_low_rank(FloatType type) const {
 // Rows [first, first + count) of A, for `rows` rows of the batch that begin at x and out.
 void LoraProducts::reduce_rows(const LowRank& low, size_t first, size_t count, const float* x,
                                size_t x_stride, size_t rows, size_t cols, float* out) const {
-  dot_rows(low.a_type)({low.a + first * float_row_bytes(low.a_type, cols), count, cols, x, x_stride,
-                        rows, out + first, low_stride_});
+  dot_rows_of(kernels_, low.a_type)({low.a + first * float_row_bytes(low.a_type, cols), count, cols,
+                                     x, x_stride, rows, out + first, low_stride_});
 }
 
 void LoraProducts::reduce(size_t layer, std::span<const LinearRole> roles, const float* x,

@@ -46,7 +46,6 @@ class LoraProducts {
   size_t low_at(size_t row, size_t place, size_t adapter) const {
     return row * low_stride_ + (place * most_adapters_ + adapter) * most_rank_;
   }
-  DotRows dot_rows(FloatType type) const;
   AddLowRank add_low_rank(FloatType type) const;
   void reduce_rows(const LowRank& low, size_t first, size_t count, const float* x, size_t x_stride,
                    size_t rows, size_t cols, float* out) const;

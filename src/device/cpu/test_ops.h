@@ -24,11 +24,11 @@ struct TestOps {
         model(*load_model(test_source(config, options), {}, pool)),
         kv(*KvPool::create(config, kv_type, pages)),
         ws(*Workspace::create(config, max_batch, threads, pages)),
-        inv_freq(config.head_dim / 2),
+        inv_freq(config.turned_dims() / 2),
         sequence(&kv),
         ops(model->config, model->weights, kernel_table(IsaLevel::kScalar), pool, kv, ws, inv_freq,
             nullptr) {
-    rope_frequencies(config.rope_scaling, config.rope_theta, config.head_dim, inv_freq.data());
+    rope_frequencies(config.rope_scaling, config.rope_theta, config.turned_dims(), inv_freq.data());
     EXPECT_TRUE(sequence.extend(pages * kPagePositions).ok());
   }
 

@@ -116,9 +116,9 @@ class ModelFile {
 
   Array<float, 1> inverse_frequencies() const {
     const ModelConfig& config = source_->config;
-    std::vector<float> out(config.head_dim / 2);
-    rope_frequencies(config.rope_scaling, config.rope_theta, config.head_dim, out.data());
-    return array_of<float, 1>(std::move(out), {config.head_dim / 2});
+    std::vector<float> out(config.turned_dims() / 2);
+    rope_frequencies(config.rope_scaling, config.rope_theta, config.turned_dims(), out.data());
+    return array_of<float, 1>(std::move(out), {config.turned_dims() / 2});
   }
 
  private:

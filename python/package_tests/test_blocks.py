@@ -2,6 +2,7 @@
 """The building blocks: the engine's numbers layer by layer, from the kernels and from NumPy's
 twin."""
 
+import json
 import math
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -375,6 +377,14 @@ def test_what_makes_no_sense() -> None:
         model([1.5])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="cache"):
         model([1], [])
+
+
+def test_models_with_experts_have_no_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = json.loads(bitnet_model._open(str(STORIES)).config) | {"experts": 4}
+    file = SimpleNamespace(config=json.dumps(config))
+    monkeypatch.setattr(bitnet_model, "_open", lambda path: file)
+    with pytest.raises(rotor.UnsupportedError, match="experts"):
+        bitnet_model.load_bitnet_model("stories")
 
 
 def test_broken_files_in_numpy(tmp_path: Path) -> None:

@@ -146,6 +146,8 @@ def load_bitnet_model(
         raise UnsupportedError("use_gpu: the blocks compute on the processor")
     file = _open(os.fspath(path))
     config = ModelConfig.from_json(file.config)
+    if config.file.get("experts"):
+        raise UnsupportedError(f"{path}: models with experts have no blocks; rotor.Model runs them")
     tell = progress if progress is not None else lambda *_: None
     tell(0, config.num_hidden_layers)
     blocks = []

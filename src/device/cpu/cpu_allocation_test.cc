@@ -22,11 +22,12 @@ std::shared_ptr<const LoraSet> adapters(const ModelConfig& config) {
   return std::make_shared<const LoraSet>(LoraSet{{*adapter, 1.0f}, {*adapter, 0.5f}});
 }
 
-void expect_no_allocation(HeadMode head, bool adapted = false) {
+void expect_no_allocation(HeadMode head, bool adapted = false,
+                          const ModelConfig& config = test_config()) {
   ThreadPool pool(1);
   LoadOptions load;
   load.head = head;
-  const auto model = load_model(test_source(test_config()), load, pool);
+  const auto model = load_model(test_source(config), load, pool);
   ASSERT_TRUE(model.ok());
   CpuExecutorOptions options;
   options.threads = 2;
@@ -61,6 +62,10 @@ TEST(Allocation, APassTakesNoMemory) { expect_no_allocation(HeadMode::kFull); }
 
 TEST(Allocation, APassWithAHeadInTwoStagesTakesNoMemory) {
   expect_no_allocation(HeadMode::kTwoStage);
+}
+
+TEST(Allocation, APassWithExpertsTakesNoMemory) {
+  expect_no_allocation(HeadMode::kFull, false, experts_config());
 }
 
 TEST(Allocation, APassWithAdaptersTakesNoMemory) { expect_no_allocation(HeadMode::kFull, true); }

@@ -160,6 +160,9 @@ std::vector<BenchPhase> BenchRun::phases(const VerbTimes& before, const BenchRow
   std::vector<BenchPhase> phases;
   for (size_t i = 0; i < kVerbs; ++i) {
     const Verb verb = static_cast<Verb>(i);
+    if (verb == Verb::kRoute && setting_.model.config.experts == 0) {
+      continue;
+    }
     phases.push_back({verb_name(verb), (after.seconds[i] - before.seconds[i]) / passes,
                       verb_bytes(setting_, row.test, verb, row.head_rows)});
   }

@@ -17,6 +17,7 @@ NAMES = {
     "rope_store": "rotary, cache",
     "attend": "attention",
     "attn_out": "attention output",
+    "route": "choice of experts",
     "ffn_gate_up": "gate and up",
     "ffn_down": "down",
     "logits": "head",

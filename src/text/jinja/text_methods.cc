@@ -261,7 +261,7 @@ Result<Value> all_method(NativeCall& call) {
 
 bool is_alphanumeric(char32_t c) { return is_alphabetic(c) || is_number(c); }
 
-Result<Value> isascii(NativeCall& call) {
+Result<Value> ascii_method(NativeCall& call) {
   const std::string_view bytes = call[0].bytes();
   ROTOR_TRY(call.budget().scan(bytes.size()));
   return Value::boolean(std::all_of(bytes.begin(), bytes.end(),
@@ -314,7 +314,7 @@ constexpr Native kTextMethods[] = {
     {"index", index_method<Side::kLeft>, "self sub start? end?"},
     {"isalnum", all_method<is_alphanumeric>, "self"},
     {"isalpha", all_method<is_alphabetic>, "self"},
-    {"isascii", isascii, "self"},
+    {"isascii", ascii_method, "self"},
     {"isdecimal", all_method<is_decimal>, "self"},
     {"isdigit", all_method<is_digit>, "self"},
     {"islower", all_cased_method<is_lower>, "self"},

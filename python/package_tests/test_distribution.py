@@ -38,6 +38,7 @@ def test_the_stub_is_what_the_module_has(tmp_path: Path) -> None:
     assert (installed / "py.typed").is_file() and (installed / "_core.pyi").is_file()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="NumPy 2.2's types say less than 2.4's")
 def test_types_are_strict(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from rotor import _core
 from rotor.hub import ProgressBar, ProgressCall, find_model
@@ -22,6 +22,7 @@ from rotor.hub import ProgressBar, ProgressCall, find_model
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from typing_extensions import Unpack
 
 Prompt = str | Sequence[int]
 Lora = _core.LoraAdapter | tuple[_core.LoraAdapter, float]  # with a scale, or with 1

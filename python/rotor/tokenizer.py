@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rotor.errors import FormatError, UnsupportedError
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 # The split rule of Llama 3 and of the models that Rotor ships: the one that is known here.
 LLAMA3 = (

@@ -1,15 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # usage: tools/portable/build.sh
-# Builds the program that runs on any x86-64 Linux, with the shipped models and the terms of what is
-# linked in: build/portable/dist/rotor-VERSION-linux-x86_64.tar.xz. docs/portable.md tells how.
-# Needs Debian 12 with the group build of tools/packages.txt, dpkg-dev, perl and python3-venv.
+# Builds what runs on x86-64 Linux of any distribution, with the shipped models and the terms of what is
+# linked in: build/portable/dist/rotor-VERSION-linux-x86_64.tar.xz, which holds the program, and Python
+# wheels, which bring it, too. docs/portable.md tells how.
+# Needs Debian 12 with the group build of tools/packages.txt, dpkg-dev, perl, python3-dev, python3-venv.
+# ROTOR_PYTHONS: the interpreters that wheels are made for; one of 3.12 or later serves all later ones.
 # ROTOR_DEBIAN_SUITES: where the libraries' sources come from.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$root/build/portable
 dist=$work/dist
+read -ra pythons <<<"${ROTOR_PYTHONS:-/usr/bin/python3}"
+glibc=2.17  # the oldest C library that wheels have a name for and zig can link with; of 2012
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/pyproject.toml")
 . "$root/tools/portable/libraries.sh"
 
@@ -39,7 +43,7 @@ libraries_once() {
 
 # licences: the terms of everything that is linked in, and of which version, in $work/licences.
 licences() {
-  local name folder=$work/licences
+  local name nanobind folder=$work/licences
   rm -rf "$folder"
   mkdir -p "$folder"
   for name in "${source_packages[@]}"; do
@@ -48,8 +52,12 @@ licences() {
   cp /usr/share/doc/libboost1.81-dev/copyright "$folder/boost.txt"
   cp "${zig%/zig}/lib/libcxx/LICENSE.TXT" "$folder/libcxx.txt"
   cp "${zig%/zig}/lib/libc/musl/COPYRIGHT" "$folder/musl.txt"
+  nanobind=$("$work/venv/bin/python" -c 'import nanobind; print(nanobind.__path__[0])')
+  cp "$nanobind"-*/licenses/LICENSE "$folder/nanobind.txt"
+  sed '/\*\//q' "$nanobind/ext/robin_map/include/tsl/robin_map.h" >"$folder/robin-map.txt"
   cp "$work/sources/versions" "$folder/VERSIONS"
   echo "zig $("$zig" version)" >>"$folder/VERSIONS"
+  sed -n 's/^nanobind==/nanobind /p' "$root/tools/portable/requirements.txt" >>"$folder/VERSIONS"
 }
 
 # tarball ARCH
@@ -68,6 +76,37 @@ tarball() {
   tar -C "$work/$target" --sort=name --owner=0 --group=0 --numeric-owner -cJf "$dist/$name.tar.xz" "$name"
 }
 
+# wheel ARCH PYTHON: the package for one interpreter, with the tarball's program. auditwheel gives the
+# file its name, unless something in it needs more than the name says.
+wheel() {
+  local arch=$1 python=$2 target=$1-linux-gnu.$glibc name include define settings
+  local build=$work/$target/rotor made=$work/$target/wheels
+  libraries_once "$target"
+  name=$("$python" -c 'import sys; print("cpython-%d%d" % sys.version_info[:2])')
+  [[ -x $work/$name/bin/python ]] || "$python" -m venv "$work/$name"
+  "$work/$name/bin/python" -m pip install -q -c "$root/tools/portable/requirements.txt" \
+    scikit-build-core nanobind
+  # What Python.h says is the same on every 64-bit Linux. Debian has a part of it elsewhere.
+  include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+  rm -rf "$work/$name/headers"
+  cp -rL "$include" "$work/$name/headers"
+  find "${include%/*}/$(uname -m)-linux-gnu/${include##*/}" -name pyconfig.h \
+    -exec cp {} "$work/$name/headers" ';' 2>/dev/null || true
+  settings=(--config-settings=build-dir="$build" --config-settings=build.targets=rotor_python)
+  for define in CMAKE_TOOLCHAIN_FILE="$root/tools/portable/toolchain.cmake" ROTOR_TARGET="$target" \
+    ROTOR_TARGET_DIR="$work/$target" ROTOR_LICENCES="$work/licences" \
+    Python_INCLUDE_DIR="$work/$name/headers" \
+    ROTOR_PROGRAM="$work/$arch-linux-musl/rotor/cli/rotor"; do
+    settings+=(--config-settings=cmake.define."$define")
+  done
+  rm -rf "$build/CMakeCache.txt" "$made"  # the cache is of another Python; objects stay
+  _PYTHON_HOST_PLATFORM=linux-$arch SETUPTOOLS_EXT_SUFFIX=.$name-$arch-linux-gnu.so \
+    "$work/$name/bin/python" -m pip wheel -q --no-deps --no-build-isolation -w "$made" \
+    "${settings[@]}" "$root"
+  "$work/venv/bin/auditwheel" repair --plat "manylinux_${glibc/./_}_$arch" --patcher none -w "$dist" \
+    "$made"/*.whl
+}
+
 mkdir -p "$dist"
 find_zig
 [[ -e $work/sources/versions ]] || fetch_sources >"$work/sources.log" 2>&1 || {
@@ -76,4 +115,7 @@ find_zig
 }
 licences
 tarball x86_64
+for python in "${pythons[@]}"; do
+  wheel x86_64 "$python"
+done
 ls -l "$dist"

@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: tools/portable/check.sh
 # Uses what build.sh made as a stranger would: the tarball alone in a folder that is the whole file
-# system. The logits have to be those of the program ROTOR (default: build/test/cli/rotor), at every
-# instruction-set level; the tests of the command line and of the hub run with the new program. Needs user
-# namespaces.
+# system; each wheel where there is an interpreter besides (bare_root.py), installed by pip. The logits
+# have to be those of the program ROTOR (default: build/test/cli/rotor), at every instruction-set level;
+# the tests of the command line and of the hub run with the new program, those of the Python package with
+# the wheel. Needs user namespaces, and PyPI for what the tests of the package import.
+# ROTOR_PYTHONS: the interpreters that the wheels are for.
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 dist=$root/build/portable/dist
+tools=$root/build/portable/venv/bin
 reference=${ROTOR:-$root/build/test/cli/rotor}
+read -ra pythons <<<"${ROTOR_PYTHONS:-/usr/bin/python3}"
 tokens=$(seq -s, 1 40)
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -64,6 +68,104 @@ check_tarball() {
     tests/parity/hub_test.py tests/parity/command_line_test.py)
 }
 
+# check_symbols WHEEL: no symbol younger than the wheel's name says, no library but the C library's, and
+# nothing of what is linked in can be seen, or replaced, from outside.
+check_symbols() {
+  local module
+  echo "${1##*/}: $(stat -c %s "$1") bytes"
+  rm -rf "$place/wheel"
+  /usr/bin/python3 -m zipfile -e "$1" "$place/wheel"
+  module=$(ls "$place/wheel"/rotor/_core.*.so)
+  readelf -W --dyn-syms "$module" >"$place/symbols"
+  same "newest version of a symbol" GLIBC_2.17 \
+    "$({ echo GLIBC_2.17 && sed -n 's/.*@\+\([A-Z][^ ]*\).*/\1/p' "$place/symbols"; } | sort -uV | tail -1)"
+  same "libraries beside the C library" "" "$(readelf -d "$module" |
+    sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+    grep -vE '^(libc|libm|libdl|libpthread|librt|ld-linux-.*)\.so\.[0-9]$' || true)"
+  same "exported names" PyInit__core \
+    "$(awk '$5 ~ /GLOBAL|WEAK|UNIQUE/ && $7 != "UND" { print $8 }' "$place/symbols")"
+  same "auditwheel's name" "manylinux_2_17_$(uname -m)" "$("$tools/auditwheel" show "$1" |
+    tr '\n' ' ' | sed -n 's/.*following platform tag: "\([a-z0-9_]*\)".*/\1/p')"
+}
+
+# within COMMAND...: in the file system of bare_root.py, with this machine's processes and devices.
+within() {
+  # shellcheck disable=SC2016
+  unshare --user --map-root-user --mount bash -c '
+    mount --rbind /proc "$0/proc" && mount --rbind /dev "$0/dev" || exit
+    export PATH=/venv/bin HOME=/tmp
+    exec /usr/sbin/chroot "$0" "$@"' "$place/root" "$@"
+}
+
+three_lines='
+import rotor
+model = rotor.Model.from_pretrained("stories")
+print(model.generate("Once upon a time", max_new_tokens=12, temperature=0))
+'
+save_logits='
+import rotor
+rotor.Model.from_pretrained("stories").logits(range(1, 41)).tofile("/tmp/logits")
+'
+# The hub is in the same process: the OpenSSL of Python serves it, the one in the wheel asks.
+over_tls='
+import os, pathlib, sys
+import rotor
+sys.path.append("/source/tests/parity")
+import hub_server
+with hub_server.Hub(certificate=pathlib.Path("/certificate-and-key")) as hub:
+    hub.add("org/tiny", {"stories.rotor": pathlib.Path("/source/models/stories.rotor").read_bytes()})
+    os.environ["HF_ENDPOINT"] = hub.address
+    try:
+        rotor.Model.from_pretrained("org/tiny")
+    except ConnectionError as error:
+        print("refused" if "certificate" in str(error) else error)
+    os.environ["SSL_CERT_FILE"] = "/certificate"
+    print(rotor.Model.from_pretrained("org/tiny").generate("Once", max_new_tokens=2, temperature=0))
+'
+
+# check_python PYTHON: the wheel that pip chooses for it.
+check_python() {
+  local pip story level
+  echo "$("$1" --version), $1"
+  rm -rf "$place/root" "$place/online"
+  mkdir "$place/root"
+  "$1" -m venv "$place/online"
+  "$place/online/bin/python" "$root/tools/portable/bare_root.py" "$place/root"
+  "$place/online/bin/python" -m pip download -q --only-binary :all: -d "$place/root/wheels" pip \
+    -r "$root/python/package_tests/requirements.txt"
+  cp "$dist"/rotor_llm-*.whl "$place/root/wheels"
+  mkdir "$place/root/source"
+  tar -C "$root" --exclude=__pycache__ -cf - README.md examples models python/package_tests \
+    python/rotor/_core.pyi tests/parity tests/fixtures/tokenizer | tar -C "$place/root/source" -xf -
+  pip=$(ls "$place/root"/wheels/pip-*.whl)
+  within "$(realpath "$1")" -m venv --without-pip /venv
+  within python "/wheels/${pip##*/}/pip" install -q --no-index --find-links /wheels rotor-llm \
+    -r /source/python/package_tests/requirements.txt
+
+  story=$("$reference" run -q -n 12 --temp 0 -p "Once upon a time")
+  same "three lines" "$story" "$(within python -c "$three_lines")"
+  same "the program" "$story" "$(within rotor run -q -n 12 --temp 0 -p "Once upon a time")"
+  for level in $(levels); do
+    ROTOR_ISA=$level within python -c "$save_logits"
+    same "logits, $level" "$(tail -c +129 "$place/logits" | hash_of /dev/stdin)" \
+      "$(hash_of "$place/root/tmp/logits")"  # without the 128 bytes that say the shape
+    ROTOR_ISA=$level within rotor logits -q --tokens "$tokens" --out /tmp/logits
+    same "the program's, $level" "$(hash_of "$place/logits")" "$(hash_of "$place/root/tmp/logits")"
+  done
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=hub -addext subjectAltName=IP:127.0.0.1 \
+    -keyout "$place/key" -out "$place/root/certificate" 2>/dev/null
+  cat "$place/key" "$place/root/certificate" >"$place/root/certificate-and-key"
+  same "a download by TLS" $'refused\n'"$("$reference" run -q -n 2 --temp 0 -p Once)" \
+    "$(within python -c "$over_tls")"
+  within python -m pytest -q -p no:cacheprovider /source/python/package_tests
+}
+
 "$reference" logits -q "$root/models/stories.rotor" --tokens "$tokens" --out "$place/logits"
 check_tarball x86_64
+for wheel in "$dist"/rotor_llm-*.whl; do
+  check_symbols "$wheel"
+done
+for python in "${pythons[@]}"; do
+  check_python "$python"
+done
 echo "$checks passed, 0 failed"

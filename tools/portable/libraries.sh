@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Sourced by build.sh (bash; `root`, `work` and `zig` are set): what Rotor is linked with, as static
 # libraries for one target, from Debian's source packages with Debian's security fixes.
 
@@ -106,14 +106,13 @@ build_ncurses() (
 build_libedit() (
   local make=(make -s -j"$(nproc)" ACLOCAL=: AUTOCONF=: AUTOMAKE=: AUTOHEADER=:)
   local include=$work/$1/prefix/include flags
-  flags="-I$include -I$include/ncursesw"
-  [[ $1 == *musl ]] && flags+=" -D__STDC_ISO_10646__=201103L"
+  flags="-I$include -I$include/ncursesw -D__STDC_ISO_10646__=201103L"
   with_configure "$1" "$(source_of libedit)" --disable-examples CPPFLAGS="$flags" &&
     "${make[@]}" -C src install && "${make[@]}" install-data &&
     sed -i 's/-ledit/& -ltinfo/' "$work/$1/prefix/lib/pkgconfig/libedit.pc"
 )
 
-# build_libraries TARGET
+# build_libraries TARGET: line editing is for the program alone, which is linked with musl.
 build_libraries() {
   local prefix=$work/$1/prefix
   write_compilers "$1"
@@ -127,7 +126,6 @@ build_libraries() {
     with_cmake "$1" "$(source_of fmtlib)" -DFMT_TEST=OFF -DFMT_DOC=OFF &&
     with_cmake "$1" "$(source_of simdjson)" &&
     with_cmake "$1" "$(source_of cli11)" -DCLI11_BUILD_TESTS=OFF -DCLI11_BUILD_EXAMPLES=OFF &&
-    with_cmake "$1" "$root/tools/portable/boost_json" &&
-    build_ncurses "$1" &&
-    build_libedit "$1"
+    with_cmake "$1" "$root/tools/portable/boost_json" || return
+  [[ $1 != *musl ]] || { build_ncurses "$1" && build_libedit "$1"; }
 }

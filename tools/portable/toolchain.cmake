@@ -10,8 +10,12 @@ set(CMAKE_AR ${ROTOR_TARGET_DIR}/bin/ar)
 set(CMAKE_RANLIB ${ROTOR_TARGET_DIR}/bin/ranlib)
 set(CMAKE_C_FLAGS_INIT "-ffunction-sections -fdata-sections")
 set(CMAKE_CXX_FLAGS_INIT "-ffunction-sections -fdata-sections")
-# musl gives threads 128 KiB unless the program's header asks for more.
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-s -static -Wl,--gc-sections -Wl,-z,stack-size=8388608")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-s -Wl,--gc-sections")
+set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s -Wl,--gc-sections")
+if(ROTOR_TARGET MATCHES "musl")
+  # musl gives threads 128 KiB unless the program's header asks for more.
+  string(APPEND CMAKE_EXE_LINKER_FLAGS_INIT " -static -Wl,-z,stack-size=8388608")
+endif()
 # Zig can do both; asking would build its C++ library once for each.
 foreach(language C CXX)
   set(CMAKE_${language}_LINK_PIE_SUPPORTED ON)

@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <cstdio>
+
 #include "engine/chat_prompt.h"
 #include "terminal.h"
 
@@ -23,6 +25,7 @@ void print_statistics(const GenerationStats& stats, const LoadedModel& loaded) {
   if (stats.drafted_tokens > 0) {
     drafts = fmt::format(" ({} of {} drafted)", stats.accepted_tokens, stats.drafted_tokens);
   }
+  (void)std::fflush(stdout);  // both may go to one file; finish_output() tells what fails
   fmt::print(stderr,
              "prompt {} tokens, {:.1f} tok/s | generation {} tokens{}, {:.1f} tok/s | load {:.2f} s | "
              "peak {}\n",

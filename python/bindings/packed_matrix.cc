@@ -6,10 +6,12 @@
 #include <cmath>
 #include <memory>
 #include <new>
+#include <numeric>
 #include <utility>
 
 #include "base/cpu_features.h"
 #include "base/round_up.h"
+#include "device/cpu/linear_products.h"
 #include "kernels/kernels.h"
 #include "shared_pool.h"
 
@@ -48,57 +50,21 @@ struct Codes {
         sum(batch),
         running(batch * running_stride) {}
 
-  // Fills sum[b], and running if there is any, from x.
-  void add_up(size_t b) {
-    const int8_t* q = x.data() + b * stride;
-    int32_t* const sums_to = running.data() + b * running_stride;
-    sum[b] = 0;
-    for (size_t c = 0, i = 0; c < stride || i < running_stride; c += kRunningCols, ++i) {
-      if (i < running_stride) {
-        sums_to[i] = sum[b];
-      }
-      for (size_t at = c; at < std::min(c + kRunningCols, stride); ++at) {
-        sum[b] += q[at];
-      }
-    }
+  const int8_t* row(size_t b) const { return x.data() + b * stride; }
+
+  InputRows rows() const {
+    return {.count = batch,
+            .q8 = x.data(),
+            .q8_stride = stride,
+            .q8_scale = scale.data(),
+            .q8_sum = sum.data(),
+            .q8_running = running.data(),
+            .q8_running_stride = running_stride};
   }
 };
 
-void multiply_blocks(const KernelTable& kernels, const TernaryMatrix& matrix, const Codes& codes,
-                     Slice blocks, int32_t* sums, size_t stride) {
-  TernaryMatmulArgs args{};
-  args.weights = matrix.row_block(blocks.begin);
-  args.row_blocks = blocks.end - blocks.begin;
-  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
-  args.tile_begin = 0;
-  args.tile_end = tiles_per_row_block(matrix.format, matrix.cols);
-  args.x = codes.x.data();
-  args.x_stride = codes.stride;
-  args.x_sum = codes.sum.data();
-  args.batch = codes.batch;
-  args.out = sums;
-  args.out_stride = stride;
-  kernels.ternary_matmul[static_cast<size_t>(matrix.format)](args);
-}
-
-void multiply_groups(const KernelTable& kernels, const TernaryMatrix& matrix, const Codes& codes,
-                     Slice blocks, float* sums, size_t stride) {
-  const GroupShape& group = matrix.scale.group;
-  GroupMatmulArgs args{};
-  args.weights = matrix.row_block(blocks.begin);
-  args.row_blocks = blocks.end - blocks.begin;
-  args.row_block_stride = row_block_bytes(matrix.format, matrix.cols);
-  args.tiles = tiles_per_row_block(matrix.format, matrix.cols);
-  args.group_tiles = group.cols / format_info(matrix.format).tile_cols;
-  args.scales = matrix.group_scales + blocks.begin * group_scale_block_bytes(group, matrix.cols);
-  args.x = codes.x.data();
-  args.x_stride = codes.stride;
-  args.x_running = codes.running.data();
-  args.x_running_stride = codes.running_stride;
-  args.batch = codes.batch;
-  args.out = sums;
-  args.out_stride = stride;
-  kernels.group_matmul[static_cast<size_t>(group.type)](args);
+RowRange range_of(const TernaryMatrix& matrix, Slice blocks) {
+  return {blocks, {blocks.begin * kTileRows, std::min(blocks.end * kTileRows, matrix.rows)}};
 }
 
 // One fork-join: prepare(thread, b) for every vector of the batch, then, unless stop(), the row blocks of the
@@ -129,18 +95,6 @@ void multiply_parts(ThreadPool& pool, const TernaryMatrix& matrix, size_t batch,
            stride);
     }
   });
-}
-
-// One vector's scaled results of rows [begin, begin + count).
-void scale_sums(const KernelTable& kernels, const TernaryScale& scale, const int32_t* sums,
-                size_t begin, size_t count, float divisor, float* out) {
-  if (scale.granularity == TernaryScale::Granularity::kTensor) {
-    kernels.scale_tensor(sums, count, scale.values[0] / divisor, out);
-  } else if (scale.grouped()) {
-    kernels.divide_by(reinterpret_cast<const float*>(sums), divisor, count, out);
-  } else {
-    kernels.scale_rows(sums, scale.values.data() + begin, count, 1.0f / divisor, out);
-  }
 }
 
 Status check_shape(size_t rows, size_t cols, const ScaleValues& scale, TernaryFormat format) {
@@ -270,23 +224,19 @@ Status multiply(const TernaryMatrix& matrix, const float* x, size_t batch, size_
     codes.scale[b] = result.scale;
     codes.sum[b] = result.sum;
     if (grouped) {
-      codes.add_up(b);
+      sum_columns(codes.row(b), codes.stride, codes.running_stride,
+                  codes.running.data() + b * codes.running_stride);
     }
     size_t seen = not_finite.load();
     while (!result.finite && b < seen && !not_finite.compare_exchange_weak(seen, b)) {
     }
   };
   const auto part = [&](Slice blocks, int32_t* sums, size_t stride) {
-    if (grouped) {
-      multiply_groups(kernels, matrix, codes, blocks, reinterpret_cast<float*>(sums), stride);
-    } else {
-      multiply_blocks(kernels, matrix, codes, blocks, sums, stride);
-    }
-    const size_t begin = blocks.begin * kTileRows;
-    const size_t count = std::min(blocks.end * kTileRows, matrix.rows) - begin;
+    const RowRange range = range_of(matrix, blocks);
+    multiply_q8(kernels, matrix, range, codes.rows(), sums, stride);
     for (size_t b = 0; b < batch; ++b) {
-      scale_sums(kernels, matrix.scale, sums + b * stride, begin, count, codes.scale[b],
-                 out + b * matrix.rows + begin);
+      scale_q8(kernels, matrix.scale, codes.scale[b], sums + b * stride, range.rows,
+                  out + b * matrix.rows + range.rows.begin);
     }
   };
   const auto stop = [&] { return not_finite.load() != batch; };
@@ -311,14 +261,14 @@ Status multiply_codes(const TernaryMatrix& matrix, const int8_t* codes_in, size_
   Codes codes(matrix, batch, false);
   const auto copy = [&](size_t /*thread*/, size_t b) {
     std::copy_n(codes_in + b * matrix.cols, matrix.cols, codes.x.data() + b * codes.stride);
-    codes.add_up(b);
+    codes.sum[b] = std::accumulate(codes.row(b), codes.row(b) + matrix.cols, 0);
   };
   const auto part = [&](Slice blocks, int32_t* sums, size_t stride) {
-    multiply_blocks(kernels, matrix, codes, blocks, sums, stride);
-    const size_t begin = blocks.begin * kTileRows;
-    const size_t count = std::min(blocks.end * kTileRows, matrix.rows) - begin;
+    const RowRange range = range_of(matrix, blocks);
+    accumulate(kernels, matrix, range, codes.rows(), sums, stride);
+    const size_t begin = range.rows.begin;
     for (size_t b = 0; b < batch; ++b) {
-      std::copy_n(sums + b * stride, count, out + b * matrix.rows + begin);
+      std::copy_n(sums + b * stride, range.rows.end - begin, out + b * matrix.rows + begin);
     }
   };
   return SharedPool::run(threads, is_small(matrix, batch), [&](ThreadPool& pool) {

@@ -206,7 +206,12 @@ void CpuOps::multiply_part(size_t thread, Slice part, size_t units, size_t layer
   const InputRows input = batch_input();
   for (size_t i = 0; i < products.size(); ++i) {
     const Linear& linear = *products[i].linear;
-    (whole ? accumulate : multiply_rows)(kernels_, linear, pieces[i].range, input, pieces[i].acc, stride);
+    const Piece& piece = pieces[i];
+    if (whole) {
+      accumulate(kernels_, linear.matrix, piece.range, input, piece.acc, stride);
+    } else {
+      multiply_rows(kernels_, linear, piece.range, input, piece.acc, stride);
+    }
   }
   if (whole) {
     pool_.barrier();

@@ -74,9 +74,8 @@ void sum_columns(const int8_t* q8, size_t padded, size_t entries, int32_t* runni
   }
 }
 
-void accumulate(const KernelTable& kernels, const Linear& linear, const RowRange& range,
+void accumulate(const KernelTable& kernels, const TernaryMatrix& matrix, const RowRange& range,
                 const InputRows& input, int32_t* acc, size_t stride) {
-  const TernaryMatrix& matrix = linear.matrix;
   if (range.empty()) {
     return;
   }
@@ -95,6 +94,30 @@ void accumulate(const KernelTable& kernels, const Linear& linear, const RowRange
   kernels.ternary_matmul[static_cast<size_t>(matrix.format)](args);
 }
 
+void multiply_q8(const KernelTable& kernels, const TernaryMatrix& matrix, const RowRange& range,
+                 const InputRows& input, int32_t* acc, size_t stride) {
+  if (range.empty()) {
+    return;
+  }
+  if (matrix.scale.grouped()) {
+    accumulate_groups(kernels, matrix, range.blocks, input, reinterpret_cast<float*>(acc), stride);
+  } else {
+    accumulate(kernels, matrix, range, input, acc, stride);
+  }
+}
+
+void scale_q8(const KernelTable& kernels, const TernaryScale& scale, float q8_scale,
+              const int32_t* acc, Slice rows, float* out) {
+  const size_t count = rows.end - rows.begin;
+  if (scale.granularity == TernaryScale::Granularity::kTensor) {
+    kernels.scale_tensor(acc, count, scale.values[0] / q8_scale, out);
+  } else if (scale.grouped()) {
+    kernels.divide_by(reinterpret_cast<const float*>(acc), q8_scale, count, out);
+  } else {
+    kernels.scale_rows(acc, scale.values.data() + rows.begin, count, 1.0f / q8_scale, out);
+  }
+}
+
 void multiply_rows(const KernelTable& kernels, const Linear& linear, const RowRange& range,
                    const InputRows& input, int32_t* acc, size_t stride) {
   if (range.empty()) {
@@ -102,26 +125,17 @@ void multiply_rows(const KernelTable& kernels, const Linear& linear, const RowRa
   }
   if (linear.activation == ActivationRule::kFloat) {
     multiply_floats(kernels, linear, range, input, reinterpret_cast<float*>(acc), stride);
-  } else if (linear.matrix.scale.grouped()) {
-    accumulate_groups(kernels, linear.matrix, range.blocks, input, reinterpret_cast<float*>(acc),
-                      stride);
   } else {
-    accumulate(kernels, linear, range, input, acc, stride);
+    multiply_q8(kernels, linear.matrix, range, input, acc, stride);
   }
 }
 
-void scale_products(const KernelTable& kernels, const Linear& linear, const InputRows& input, size_t b,
-                const int32_t* acc, Slice rows, float* out) {
-  const TernaryScale& scale = linear.matrix.scale;
-  const size_t count = rows.end - rows.begin;
+void scale_products(const KernelTable& kernels, const Linear& linear, const InputRows& input,
+                    size_t b, const int32_t* acc, Slice rows, float* out) {
   if (linear.activation == ActivationRule::kFloat) {
-    std::copy_n(reinterpret_cast<const float*>(acc), count, out);
-  } else if (scale.granularity == TernaryScale::Granularity::kTensor) {
-    kernels.scale_tensor(acc, count, scale.values[0] / input.q8_scale[b], out);
-  } else if (scale.grouped()) {
-    kernels.divide_by(reinterpret_cast<const float*>(acc), input.q8_scale[b], count, out);
+    std::copy_n(reinterpret_cast<const float*>(acc), rows.end - rows.begin, out);
   } else {
-    kernels.scale_rows(acc, scale.values.data() + rows.begin, count, 1.0f / input.q8_scale[b], out);
+    scale_q8(kernels, linear.matrix.scale, input.q8_scale[b], acc, rows, out);
   }
 }
 

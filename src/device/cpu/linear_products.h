@@ -39,17 +39,24 @@ DotRows dot_rows_of(const KernelTable& kernels, FloatType type);
 // GroupMatmulArgs::x_running: entry i is the sum of the first i * kRunningCols of `padded` values.
 void sum_columns(const int8_t* q8, size_t padded, size_t entries, int32_t* running);
 
-// Exact integers into acc (input.count, stride). REQUIRES: int8 activations; over all groups where the
-// matrix has such.
-void accumulate(const KernelTable& kernels, const Linear& linear, const RowRange& range,
+// Of a matrix with int8 activations: exact integers into acc (input.count, stride), over all groups
+// where it has such.
+void accumulate(const KernelTable& kernels, const TernaryMatrix& matrix, const RowRange& range,
                 const InputRows& input, int32_t* acc, size_t stride);
-// What scale() takes: the integers; with scales of groups the floats that their sum is; where activations
-// stay floats the finished products.
+// The same, or, where there are groups, the floats that the sum of their scaled integers is.
+void multiply_q8(const KernelTable& kernels, const TernaryMatrix& matrix, const RowRange& range,
+                 const InputRows& input, int32_t* acc, size_t stride);
+// Results of `rows` of the matrix for activations of scale q8_scale, whose part of multiply_q8() is
+// `acc`.
+void scale_q8(const KernelTable& kernels, const TernaryScale& scale, float q8_scale,
+              const int32_t* acc, Slice rows, float* out);
+
+// Of any linear layer what scale_products() takes: multiply_q8(), or the finished products where
+// activations stay floats.
 void multiply_rows(const KernelTable& kernels, const Linear& linear, const RowRange& range,
                    const InputRows& input, int32_t* acc, size_t stride);
-
-// Rows [begin, end) of the matrix for row `b` of the input, whose part of multiply_rows() is `acc`.
-void scale_products(const KernelTable& kernels, const Linear& linear, const InputRows& input, size_t b,
-                const int32_t* acc, Slice rows, float* out);
+// Results of `rows` of the matrix for row `b` of the input, whose part of multiply_rows() is `acc`.
+void scale_products(const KernelTable& kernels, const Linear& linear, const InputRows& input,
+                    size_t b, const int32_t* acc, Slice rows, float* out);
 
 }  // namespace rotor

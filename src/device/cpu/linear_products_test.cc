@@ -95,7 +95,7 @@ TEST(LinearProducts, NoRowsLeaveTheSumsAlone) {
   const KernelTable& kernels = kernel_table(IsaLevel::kScalar);
   const Linear& up = (*model)->weights.layers[0].up;
   multiply_rows(kernels, up, {{2, 2}, {32, 32}}, inputs.rows, acc.data(), 16);
-  accumulate(kernels, up, {{2, 2}, {32, 32}}, inputs.rows, acc.data(), 16);
+  accumulate(kernels, up.matrix, {{2, 2}, {32, 32}}, inputs.rows, acc.data(), 16);
   EXPECT_EQ(acc, std::vector<int32_t>(kInputs * 16, 77));
 }
 

@@ -6,32 +6,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "model/test_files.h"
+#include "model/test_hf_config.h"
 
 namespace rotor {
 namespace {
 
 using test::HfFiles;
+using test::read;
+using test::refused;
+using test::with;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-Result<HfConfig> with(const std::string& key, const std::string& json) {
-  HfFiles files = test::hf_files();
-  files.config[key] = json;
-  return parse_hf_config(files.config_json(), "config.json");
-}
-
-HfConfig read(const std::string& key, const std::string& json) {
-  const Result<HfConfig> config = with(key, json);
-  EXPECT_TRUE(config.ok()) << config.status().message();
-  return config.ok() ? *config : HfConfig();
-}
-
-std::string refused(const std::string& key, const std::string& json) {
-  return with(key, json).status().message();
-}
 
 TEST(HfConfig, ReadsEveryField) {
   const HfConfig config = read("head_dim", "66");
@@ -72,58 +58,6 @@ TEST(HfConfig, AbsentAndNullFieldsTakeTheDefaultsOfTransformers) {
   EXPECT_TRUE(config->model.tied_head);
   EXPECT_FALSE(config->quantization.present);
   EXPECT_TRUE(config->eos.empty());
-}
-
-TEST(HfConfig, RotaryParametersOfBothStyles) {
-  EXPECT_EQ(read("rope_scaling", "null").model.rope_theta, 10000.0);
-  EXPECT_EQ(read("rope_scaling", R"({"type":"default"})").model.rope_theta, 10000.0);
-  HfFiles files = test::hf_files();
-  files.config.erase("rope_theta");
-  files.config["rope_parameters"] = R"({"rope_type":"default","rope_theta":5e4})";
-  EXPECT_EQ(parse_hf_config(files.config_json(), "config.json")->model.rope_theta, 50000.0);
-}
-
-TEST(HfConfig, RotaryScaling) {
-  const auto scaling = [](const char* json) { return read("rope_scaling", json).model.rope_scaling; };
-  EXPECT_EQ(scaling(R"({"type":"default"})"), RopeScaling());
-  EXPECT_EQ(scaling(R"({"type":"linear","factor":2})").type, RopeScalingType::kLinear);
-  EXPECT_EQ(scaling(R"({"type":"linear","factor":2})").factor, 2.0);
-  const RopeScaling llama3 = scaling(
-      R"({"rope_type":"llama3","factor":32.0,"low_freq_factor":1.5,"high_freq_factor":4.5,)"
-      R"("original_max_position_embeddings":64})");
-  EXPECT_EQ(llama3.type, RopeScalingType::kLlama3);
-  EXPECT_EQ(llama3.low_freq_factor, 1.5);
-  EXPECT_EQ(llama3.high_freq_factor, 4.5);
-  EXPECT_EQ(llama3.original_context, 64.0);
-  const RopeScaling yarn = scaling(R"({"rope_type":"yarn","factor":4.0})");
-  EXPECT_EQ(yarn.type, RopeScalingType::kYarn);
-  EXPECT_EQ(yarn.original_context, 128.0);  // max_position_embeddings
-  EXPECT_EQ(yarn.attention_factor, yarn_attention_factor(4.0));
-  EXPECT_TRUE(yarn.truncate);
-  const RopeScaling told = scaling(
-      R"({"rope_type":"yarn","factor":4.0,"attention_factor":1.5,"beta_fast":16,"beta_slow":2,)"
-      R"("truncate":false})");
-  EXPECT_EQ(told.attention_factor, 1.5);
-  EXPECT_EQ(told.beta_fast, 16.0);
-  EXPECT_EQ(told.beta_slow, 2.0);
-  EXPECT_FALSE(told.truncate);
-  const double with_scales =
-      scaling(R"({"rope_type":"yarn","factor":4.0,"mscale":0.5,"mscale_all_dim":2.0})")
-          .attention_factor;
-  const double logarithm = yarn_attention_factor(4.0) - 1.0;
-  EXPECT_EQ(with_scales, (0.5 * logarithm + 1.0) / (2.0 * logarithm + 1.0));
-}
-
-// Both go before rope_parameters and the plain field.
-TEST(HfConfig, TheOlderNameOfTheRotaryParametersGoesFirst) {
-  HfFiles files = test::hf_files();
-  files.config["rope_parameters"] = R"({"rope_type":"linear","factor":2.0,"rope_theta":7e3})";
-  const auto model = [&] { return parse_hf_config(files.config_json(), "config.json")->model; };
-  EXPECT_EQ(model().rope_theta, 7000.0);
-  EXPECT_EQ(model().rope_scaling.factor, 2.0);
-  files.config["rope_scaling"] = R"({"rope_type":"linear","factor":3.0,"rope_theta":8e3})";
-  EXPECT_EQ(model().rope_theta, 8000.0);
-  EXPECT_EQ(model().rope_scaling.factor, 3.0);
 }
 
 TEST(HfConfig, LlamaTakesItsOwnDefaults) {
@@ -176,15 +110,6 @@ TEST(HfConfig, Qwen3TakesItsOwnDefaults) {
   EXPECT_THAT(refusal("num_key_value_heads", "null"), HasSubstr("not a multiple of"));  // of 32
 }
 
-TEST(HfConfig, NormsOfTheMatrices) {
-  const auto quantization = [](const std::string& fields) {
-    return with("quantization_config", R"({"quant_method":"bitnet","use_rms_norm":true)" + fields +
-                                           "}");
-  };
-  EXPECT_TRUE(quantization(R"(,"rms_norm_eps":1e-05)")->model.input_norms);
-  EXPECT_THAT(quantization("").status().message(), HasSubstr("rms_norm_eps"));  // 1e-6 of its own
-}
-
 TEST(PoolingConfig, IsOneWay) {
   EXPECT_EQ(*parse_pooling_config(R"({"pooling_mode_lasttoken":true})", "p"), Pooling::kLast);
   EXPECT_EQ(*parse_pooling_config(R"({"pooling_mode_mean_tokens":true})", "p"), Pooling::kMean);
@@ -194,44 +119,6 @@ TEST(PoolingConfig, IsOneWay) {
     EXPECT_EQ(parse_pooling_config(bad, "p").status().code(), Code::kUnsupported) << bad;
   }
   EXPECT_EQ(parse_pooling_config("{", "p").status().code(), Code::kFormatError);
-}
-
-TEST(HfConfig, TheFirstBitnetsTellTheirBitsThemselves) {
-  HfFiles files = test::hf_files();
-  files.config.erase("quantization_config");
-  files.config["model_type"] = R"("llama")";
-  files.config["architectures"] = R"(["BitnetForCausalLM"])";
-  files.config["weight_bits"] = "1";
-  files.config["input_bits"] = "8";
-  const auto config = parse_hf_config(files.config_json(), "config.json");
-  ASSERT_TRUE(config.ok()) << config.status().message();
-  EXPECT_EQ(config->model.family, "bitnet");
-  EXPECT_TRUE(config->model.attn_sub_norm);
-  EXPECT_TRUE(config->quantization.present);
-  EXPECT_TRUE(config->quantization.online);
-  for (const char* key : {"weight_bits", "input_bits"}) {
-    HfFiles other = files;
-    other.config[key] = "4";
-    const Status status = parse_hf_config(other.config_json(), "config.json").status();
-    EXPECT_EQ(status.code(), Code::kUnsupported);
-    EXPECT_THAT(status.message(), HasSubstr("expected 'weight_bits' 1 and 'input_bits' 8, got "));
-    other.config.erase(key);
-    EXPECT_THAT(parse_hf_config(other.config_json(), "config.json").status().message(),
-                HasSubstr("nothing"));
-  }
-}
-
-TEST(HfConfig, BothMeaningsOfTheWeightScale) {
-  const auto quantization = [](const std::string& fields) {
-    return read("quantization_config", R"({"quant_method":"bitnet")" + fields + "}").quantization;
-  };
-  EXPECT_TRUE(quantization("").present);
-  EXPECT_FALSE(quantization("").scale_multiplies);
-  EXPECT_FALSE(quantization("").online);
-  EXPECT_FALSE(quantization(R"(,"linear_class":"bitlinear")").scale_multiplies);
-  EXPECT_TRUE(quantization(R"(,"linear_class":"autobitlinear")").scale_multiplies);
-  EXPECT_TRUE(quantization(R"(,"quantization_mode":"online")").online);
-  EXPECT_FALSE(quantization(R"(,"quantization_mode":"offline")").online);
 }
 
 TEST(HfConfig, EndOfTextIsOneIdOrAList) {
@@ -286,92 +173,6 @@ TEST(HfConfig, RefusesExpertsAndWindows) {
   EXPECT_THAT(refused("sliding_window", "16"), HasSubstr("'sliding_window' is 16"));
   for (const char* none : {"null", "0", "1048576"}) {
     EXPECT_TRUE(with("sliding_window", none).ok()) << none;
-  }
-}
-
-// MiniCPM: three multipliers, and of longrope's lists the one for its original context.
-TEST(HfConfig, MultipliersOfMiniCpm) {
-  HfFiles files = test::hf_files();
-  files.config["model_type"] = R"("minicpm")";
-  files.config.erase("quantization_config");
-  const auto parse = [&] { return parse_hf_config(files.config_json(), "config.json"); };
-  EXPECT_EQ(parse()->model.embed_scale, 1.0f);
-  EXPECT_EQ(parse()->model.head_divisor, 256.0f);  // dim_model_base is 1
-  files.config["scale_emb"] = "12";
-  files.config["scale_depth"] = "1.4";
-  files.config["dim_model_base"] = "64";
-  files.config["rope_scaling"] =
-      R"({"rope_type":"longrope","original_max_position_embeddings":128,"long_factor":[2],
-          "short_factor":[)" + std::string("1") + [] {
-        std::string more;
-        for (int i = 1; i < 32; ++i) {
-          more += ",1.5";
-        }
-        return more;
-      }() + "]}";
-  const auto config = parse();
-  ASSERT_TRUE(config.ok()) << config.status().message();
-  EXPECT_EQ(config->model.family, "minicpm");
-  EXPECT_EQ(config->model.embed_scale, 12.0f);
-  EXPECT_EQ(config->model.residual_scale, static_cast<float>(1.4 / std::sqrt(2.0)));
-  EXPECT_EQ(config->model.head_divisor, 4.0f);
-  EXPECT_EQ(config->model.rope_scaling.type, RopeScalingType::kDivisors);
-  EXPECT_EQ(config->model.rope_scaling.divisors[31], 1.5f);
-  files.config["sparse_config"] = R"({"kernel_size":32})";
-  EXPECT_EQ(parse().status().code(), Code::kUnsupported);
-  EXPECT_THAT(parse().status().message(), HasSubstr("sparse attention"));
-  files.config.erase("sparse_config");
-  files.config["max_position_embeddings"] = "129";
-  EXPECT_THAT(parse().status().message(), HasSubstr("beyond its original context of 128 positions"));
-  files.config.erase("rope_scaling");
-  files.config["dim_model_base"] = "0";
-  EXPECT_THAT(parse().status().message(), HasSubstr("multiplier of the head"));
-}
-
-// Gemma 3: windows in some layers, with a rotary base of their own.
-TEST(HfConfig, LayersOfGemma3) {
-  HfFiles files = test::hf_files();
-  files.config["model_type"] = R"("gemma3_text")";
-  files.config.erase("quantization_config");
-  files.config.erase("hidden_act");
-  files.config["hidden_activation"] = R"("gelu_pytorch_tanh")";
-  const auto parse = [&] { return parse_hf_config(files.config_json(), "config.json"); };
-  const auto config = parse();
-  ASSERT_TRUE(config.ok()) << config.status().message();
-  const ModelConfig& c = config->model;
-  EXPECT_EQ(c.family, "gemma3");
-  EXPECT_EQ(c.activation, Activation::kGeluTanh);
-  EXPECT_TRUE(c.post_norms && c.qk_norm);
-  EXPECT_EQ(c.embed_scale, 16.0f);  // of 256 columns
-  EXPECT_EQ(c.attention_scale, 0.0625f);
-  EXPECT_EQ(c.attention_window, 4096u);
-  EXPECT_EQ(c.global_every, 6u);
-  EXPECT_EQ(c.local_rope_theta, 10000.0);
-  files.config["layer_types"] = R"(["sliding_attention","full_attention"])";
-  files.config["sliding_window"] = "512";
-  files.config["rope_parameters"] =
-      R"({"full_attention":{"rope_theta":1e6,"rope_type":"default"},
-          "sliding_attention":{"rope_theta":20000,"rope_type":"default"}})";
-  EXPECT_EQ(parse()->model.global_every, 2u);
-  EXPECT_EQ(parse()->model.attention_window, 512u);
-  EXPECT_EQ(parse()->model.rope_theta, 1e6);
-  EXPECT_EQ(parse()->model.local_rope_theta, 20000.0);
-  EXPECT_TRUE(parse()->model.is_local(0));
-  EXPECT_FALSE(parse()->model.is_local(1));
-  files.config["layer_types"] = R"(["full_attention","full_attention"])";
-  EXPECT_FALSE(parse()->model.is_local(0));
-  const std::pair<const char*, const char*> refusals[] = {
-      {"layer_types", R"(["full_attention","sliding_attention"])"},
-      {"layer_types", R"(["linear_attention","full_attention"])"},
-      {"final_logit_softcapping", "30"},
-      {"use_bidirectional_attention", "true"},
-      {"hidden_activation", R"("gelu")"}};
-  for (const auto& [key, value] : refusals) {
-    HfFiles other = files;
-    other.config[key] = value;
-    const Status status = parse_hf_config(other.config_json(), "config.json").status();
-    EXPECT_EQ(status.code(), Code::kUnsupported) << key << " " << value;
-    EXPECT_THAT(status.message(), HasSubstr(key));
   }
 }
 
@@ -465,29 +266,6 @@ TEST(ChatTemplateOfHf, IsTextOrTheDefaultOfAList) {
   EXPECT_THAT(parse(R"({"chat_template":7})"), HasSubstr("expected a string or a list"));
   EXPECT_THAT(parse(R"({"chat_template":[{"name":"default","template":7}]})"),
               HasSubstr("key \"template\": expected a string"));
-}
-
-// MLX's setting, which it writes under two names, of which the other names no method.
-TEST(HfConfig, MlxQuantization) {
-  for (const size_t group : {64, 128, 256}) {
-    const std::string size = std::to_string(group);
-    const HfQuantization found =
-        read("quantization", R"({"group_size":)" + size + R"(,"bits":2,"mode":"affine"})").quantization;
-    EXPECT_EQ(found.mlx_group, group);
-    EXPECT_FALSE(found.present);
-  }
-  EXPECT_EQ(read("rope_theta", "10000.0").quantization.mlx_group, 0u);
-  const std::string expected = "quantization: expected 2 bits in groups of 64, 128 or 256";
-  for (const char* const bad :
-       {R"({"group_size":128,"bits":4})", R"({"group_size":32,"bits":2})", R"({"bits":2})",
-        R"({"group_size":-128,"bits":2})", R"({"group_size":128,"bits":2,"mode":"mxfp4"})", "7"}) {
-    EXPECT_THAT(refused("quantization", bad), HasSubstr(expected)) << bad;
-  }
-  for (const char* const other : {"false", R"({"group_size":64,"bits":8})"}) {
-    EXPECT_THAT(refused("quantization", R"({"group_size":128,"bits":2,"model.embed_tokens":)" +
-                                            std::string(other) + "}"),
-                HasSubstr("'model.embed_tokens' has a setting of its own"));
-  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -58,10 +59,15 @@ void read_matrix(const LinearSource& linear) {
     read_rows(*linear.floats);
     return;
   }
-  std::vector<int8_t> trits(kTileRows * linear.trits->cols());
+  const size_t cols = linear.trits->cols();
+  std::vector<int8_t> trits(kTileRows * cols);
+  std::vector<float> scales(linear.group_scales ? kTileRows * linear.scale.group.groups(cols) : 0);
   for (size_t block = 0; block < row_blocks(linear.trits->rows()); ++block) {
     if (linear.trits->read(block, block + 1, trits.data()).ok()) {
       require(std::all_of(trits.begin(), trits.end(), [](int8_t t) { return t >= -1 && t <= 1; }));
+    }
+    if (linear.group_scales && linear.group_scales->read(block, block + 1, scales.data()).ok()) {
+      require(std::all_of(scales.begin(), scales.end(), [](float s) { return std::isfinite(s); }));
     }
   }
 }
@@ -91,6 +97,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     read_rows(*source->head);
   }
   for (const LayerSource& layer : source->layers) {
+    if (layer.router) {
+      read_rows(*layer.router);
+    }
     for (const LinearSource& linear : layer.linear) {
       read_matrix(linear);
     }

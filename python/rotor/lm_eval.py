@@ -33,8 +33,8 @@ MAX_GENERATED = 256  # where a task does not say how many tokens it wants
 class RotorLM(LM):  # type: ignore[misc]  # the harness has no types
     """A model of the harness.
 
-    pretrained: what :meth:`rotor.Model.from_pretrained` takes. threads, context, revision,
-    kv, cache_dir, token: the same. add_bos_token: put begin-of-text in front where the tokenizer wants
+    pretrained: what :meth:`rotor.Model.from_pretrained` takes. threads, context, kv, revision,
+    cache_dir, token: the same. add_bos_token: put begin-of-text in front where the tokenizer wants
     it. Other arguments, such as batch_size and device, say nothing to a processor and are ignored.
     """
 

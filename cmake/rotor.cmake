@@ -1,10 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-# The three functions every module's CMakeLists.txt is written with.
+# The functions every module's CMakeLists.txt is written with.
+
+# A target's precompiled header, in a sanitizer's build, which clang makes: it saves a tenth to a third of the time
+# that the files take. GCC 12 warns of the standard library's own code where that is precompiled.
+function(rotor_precompile target)
+  if(ROTOR_SANITIZE)
+    target_precompile_headers(${target} PRIVATE
+      <algorithm> <array> <cmath> <filesystem> <functional> <memory> <optional> <string> <vector> ${ARGN})
+  endif()
+endfunction()
 
 # Adds the static library rotor_<name> (alias rotor::<name>) of one layer. DEPS may only name lower
-# layers; tests/layers_test checks the same rule on the includes.
+# layers; tests/layers_test checks the same rule on the includes. HEADERS that many of its files read,
+# if there are any, are precompiled with those of the standard library.
 function(rotor_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;HEADERS" ${ARGN})
   add_library(rotor_${name} STATIC ${ARG_SOURCES})
   add_library(rotor::${name} ALIAS rotor_${name})
   target_include_directories(rotor_${name} PUBLIC
@@ -12,6 +22,9 @@ function(rotor_module name)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:include>)
   target_link_libraries(rotor_${name} PUBLIC ${ARG_DEPS} PRIVATE rotor_warnings)
+  if(ARG_HEADERS)
+    rotor_precompile(rotor_${name} ${ARG_HEADERS})
+  endif()
   set_property(GLOBAL APPEND PROPERTY ROTOR_LIBRARIES rotor_${name})
 endfunction()
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/test_instrumented.h"
 #include "model/test_model.h"
 
 namespace rotor {
@@ -25,14 +26,14 @@ inline Tokens random_tokens(size_t count, size_t vocab, uint32_t seed) {
   return tokens;
 }
 
-// In how many ways a model is computed, by ROTOR_IDENTITY: "long" for kMany; "few" where a sanitizer
-// makes each way slow and looks for what any of them shows.
+// In how many ways a model is computed: kMany where ROTOR_IDENTITY is "long"; kFew where a sanitizer makes each
+// way slow and looks for what any of them shows.
 enum class Extent { kFew, kSome, kMany };
 
 inline Extent identity_extent() {
-  const char* asked = std::getenv("ROTOR_IDENTITY");
-  const std::string_view text = asked == nullptr ? "" : asked;
-  return text == "long" ? Extent::kMany : text == "few" ? Extent::kFew : Extent::kSome;
+  const char* const asked = std::getenv("ROTOR_IDENTITY");
+  const bool long_asked = asked != nullptr && std::string_view(asked) == "long";
+  return long_asked ? Extent::kMany : test::kIsInstrumented ? Extent::kFew : Extent::kSome;
 }
 
 struct IdentityModel {

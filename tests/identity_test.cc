@@ -154,12 +154,13 @@ std::vector<Way> some_ways(size_t turn, bool few) {
   return ways;
 }
 
-// Every level with every layout and 1 to 8 threads; `turn` changes with what chunks and company.
+// Every level with 1 to 8 threads and, in two models whose turns follow each other, every layout; `turn` changes
+// with what chunks and company.
 std::vector<Way> many_ways(size_t turn) {
   std::vector<Way> ways;
   for_each_level([&](IsaLevel level) {
     for (size_t threads = 1; threads <= 8; ++threads) {
-      for (size_t format = 0; format < kTernaryFormats; ++format) {
+      for (size_t format = (threads + turn) % 2; format < kTernaryFormats; format += 2) {
         const size_t n = ways.size() + turn;
         ways.push_back({level, static_cast<TernaryFormat>(format), threads, kChunks[(n / 4) % 4],
                         static_cast<Company>(n % kCompanies)});

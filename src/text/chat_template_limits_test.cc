@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "base/test_instrumented.h"
 #include "text/chat_template.h"
 
 namespace rotor {
@@ -16,18 +17,6 @@ namespace {
 
 constexpr std::string_view kContext =
     R"({"messages":[{"role":"user","content":"hi"}],"x":"abc","list":[1,2,3],"map":{"a":1}})";
-
-#if defined(__has_feature)  // clang's way; gcc has macros
-#define ROTOR_HAS_FEATURE(name) __has_feature(name)
-#else
-#define ROTOR_HAS_FEATURE(name) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
-    ROTOR_HAS_FEATURE(address_sanitizer) || ROTOR_HAS_FEATURE(thread_sanitizer)
-constexpr bool kIsInstrumented = true;
-#else
-constexpr bool kIsInstrumented = false;
-#endif
 
 double thread_seconds() {
   timespec now{};
@@ -39,7 +28,7 @@ double thread_seconds() {
 void on_small_stack(const std::function<void()>& work) {
   pthread_attr_t attributes;
   ASSERT_EQ(pthread_attr_init(&attributes), 0);
-  const size_t stack = (size_t{1} << 20) * (kIsInstrumented ? 16 : 1);
+  const size_t stack = (size_t{1} << 20) * (test::kIsInstrumented ? 16 : 1);
   ASSERT_EQ(pthread_attr_setstacksize(&attributes, stack), 0);
   pthread_t thread{};
   const auto start = [](void* argument) -> void* {
@@ -97,7 +86,7 @@ void expect_refused(const std::string& source, std::string_view words) {
   EXPECT_FALSE(outcome.status.ok()) << shown;
   EXPECT_NE(outcome.status.message().find(words), std::string::npos) << shown << "\n"
                                                                      << outcome.status.message();
-  if (!kIsInstrumented) {
+  if (!test::kIsInstrumented) {
     EXPECT_LT(outcome.seconds, kMaxSeconds) << shown;
   }
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <random>
 
+#include "base/test_instrumented.h"
 #include "text/tokenizer_fixtures.h"
 #include "text/unicode.h"
 
@@ -163,6 +164,7 @@ void* run_job(void* argument) {
 }
 
 TEST(Linear, SixteenMebibytesOnASmallStack) {
+  const size_t size = size_t{1} << (test::kIsInstrumented ? 21 : 24);
   const Tokenizer tokenizer = fixture_tokenizer("llama3");
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
@@ -171,7 +173,7 @@ TEST(Linear, SixteenMebibytesOnASmallStack) {
     if (!family.at_full_size) {
       continue;
     }
-    Job job{&tokenizer, family.make(size_t{1} << 24)};
+    Job job{&tokenizer, family.make(size)};
     pthread_t thread;
     ASSERT_EQ(pthread_create(&thread, &attributes, run_job, &job), 0);
     pthread_join(thread, nullptr);

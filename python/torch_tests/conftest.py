@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "tests" / "parity"))
 
 import hf_writer  # noqa: E402
 import tiny_models  # noqa: E402
+from finetune_case import program, text, tiny  # noqa: E402, F401  # fixtures
 
 torch.set_num_threads(1)  # tiny layers: a second thread costs more than it computes
 ModelDir = Callable[[str], Path]

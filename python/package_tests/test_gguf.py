@@ -33,7 +33,7 @@ def test_metadata_and_floats(tmp_path: Path, version: int) -> None:
         "flag": ("bool", True),
         "size": ("u32", 7),
     }
-    for kind in ("F32", "F16", "BF16", "Q8_0"):
+    for kind in ("F32", "F16", "BF16"):
         file.tensors[kind] = gguf_writer.float_tensor(values, kind)
     (tmp_path / "m.gguf").write_bytes(file.encode())
     found = GGUFFile(tmp_path / "m.gguf")
@@ -46,31 +46,78 @@ def test_metadata_and_floats(tmp_path: Path, version: int) -> None:
     np.testing.assert_array_equal(found.read("F16"), values.astype(np.float16).astype(np.float32))
     bits = packing.bf16_values(packing.bf16_bits(values))
     np.testing.assert_array_equal(found.read("BF16"), bits)
-    assert found.read("Q8_0").tobytes() == file.tensors["Q8_0"].data
+    assert found.raw("BF16").tobytes() == file.tensors["BF16"].data
     with pytest.raises(KeyError, match="no tensor x"):
         found.read("x")
     with pytest.raises(rotor.UnsupportedError, match="as trits"):
         found.trits("F32")
 
 
-@pytest.mark.parametrize("kind", ["TQ1_0", "TQ2_0"])
-def test_trits(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["Q8_0", "Q4_0", "Q4_K", "Q6_K"])
+def test_blocks_of_integers(tmp_path: Path, kind: str) -> None:
+    """Random values, then random bytes with the scales of these."""
+    rng = np.random.default_rng(4)
+    tensor = gguf_writer.float_tensor(rng.standard_normal((6, 512)).astype(np.float32), kind)
+    expected = getattr(packing, f"dequantize_{kind.lower()}")
+    whole = np.frombuffer(tensor.data, np.uint8).reshape(6, -1)
+    scales = {"Q8_0": (34, [0, 1]), "Q4_0": (18, [0, 1]), "Q4_K": (144, [0, 1, 2, 3])}
+    size, kept = scales.get(kind, (210, [208, 209]))
+    noise = rng.integers(0, 256, whole.shape, np.uint8)
+    noise.reshape(-1, size)[:, kept] = whole.reshape(-1, size)[:, kept]
+    for data in (whole, noise):
+        file = gguf_writer.Gguf()
+        file.tensors["w"] = replace(tensor, data=data.tobytes())
+        (tmp_path / "m.gguf").write_bytes(file.encode())
+        found = GGUFFile(tmp_path / "m.gguf").read("w")
+        assert (found.shape, found.dtype) == ((6, 512), np.float32)
+        np.testing.assert_array_equal(found, expected(data))
+
+
+def write_trits(path: Path, kind: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A tensor w, and one after it; its trits and scales."""
     rng = np.random.default_rng(2)
-    trits = rng.integers(-1, 2, (20, 512)).astype(np.int8)
-    scales = rng.uniform(0.1, 2, (20, 2)).astype(np.float16)
-    data = packing.pack_blocks(trits, scales, kind).tobytes()
+    trits = rng.integers(-1, 2, shape).astype(np.int8)
+    values = packing.BLOCK_TYPES[kind][0]
+    scales = rng.uniform(0.1, 2, (*shape[:-1], shape[-1] // values)).astype(np.float16)
+    flat = trits.reshape(-1, shape[-1])
+    data = packing.pack_blocks(flat, scales.reshape(len(flat), -1), kind).tobytes()
     file = gguf_writer.Gguf()
-    file.tensors["w"] = gguf_writer.GgufTensor((512, 20), gguf_writer.BLOCK_IDS[kind], data)
-    (tmp_path / "m.gguf").write_bytes(file.encode())
-    found, found_scales = GGUFFile(tmp_path / "m.gguf").trits("w")
+    dims = tuple(reversed(shape))
+    file.tensors["w"] = gguf_writer.GgufTensor(dims, gguf_writer.BLOCK_IDS[kind], data)
+    file.tensors["after"] = gguf_writer.float_tensor(np.ones((1, 32), np.float32), "F32")
+    path.write_bytes(file.encode())
+    return trits, scales.astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(20, 512), (3, 4, 256)])
+@pytest.mark.parametrize("kind", packing.BLOCK_TYPES)
+def test_trits(tmp_path: Path, kind: str, shape: tuple[int, ...]) -> None:
+    path = tmp_path / "m.gguf"
+    trits, scales = write_trits(path, kind, shape)
+    file = GGUFFile(path)
+    found, found_scales = file.trits("w")
     np.testing.assert_array_equal(found, trits)
-    np.testing.assert_array_equal(found_scales, scales.astype(np.float32))
-    broken = bytearray(file.encode())
-    if kind == "TQ2_0":
-        broken[-100] = 255
-        (tmp_path / "m.gguf").write_bytes(broken)
-        with pytest.raises(rotor.FormatError, match="no trit"):
-            GGUFFile(tmp_path / "m.gguf").trits("w")
+    np.testing.assert_array_equal(found_scales, scales)
+    values = packing.BLOCK_TYPES[kind][0]
+    np.testing.assert_array_equal(file.read("w"), trits * np.repeat(scales, values, axis=-1))
+    broken = bytearray(path.read_bytes())
+    broken[file.tensors["w"].offset + 10] = 255 if "TQ1" not in kind else 1  # of no five trits
+    path.write_bytes(broken)
+    with pytest.raises(rotor.FormatError, match="block 0 holds a code that is no trit"):
+        GGUFFile(path).trits("w")
+
+
+def test_an_id_with_two_meanings_is_told_by_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    for kind, name in (("Q2_0", "Q2_0 g64"), ("Q2_0_128", "Q2_0 g128")):
+        write_trits(path, kind, (20, 512))
+        assert GGUFFile(path).tensors["w"].type == name
+    file = gguf_writer.Gguf()
+    file.tensors["w"] = gguf_writer.GgufTensor((512, 20), 42, bytes(4000))
+    path.write_bytes(file.encode())
+    assert GGUFFile(path).tensors["w"].type == "type 42"
+    with pytest.raises(rotor.UnsupportedError, match="type 42 is not read"):
+        GGUFFile(path).read("w")
 
 
 def test_broken_files(tmp_path: Path) -> None:

@@ -4,18 +4,19 @@
     file = GGUFFile("model.gguf")
     file.metadata["general.architecture"]
     file.tensors["token_embd.weight"].shape          # rows first, as NumPy has it
-    file.read("output_norm.weight")                  # float32
+    file.read("output_norm.weight")                  # float32, of blocks too
     file.trits("blk.0.attn_q.weight")                # int8 trits and their scales
 
-Versions 2 and 3, little-endian. Every size is checked against the file before it is believed.
+Versions 2 and 3, little-endian; of a file in several parts, one part. Every size is checked against
+the file before it is believed.
 :func:`rotor.bitnet_model.load_bitnet_model` makes a model of one; this is for looking inside.
 """
 
 from __future__ import annotations
 
+import bisect
 import os
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from rotor.errors import FormatError, UnsupportedError
+from rotor.gguf_blocks import BLOCK_TYPES, BlockType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,27 +46,23 @@ _SCALARS = {
     11: "<q",
     12: "<d",
 }
-# Types of tensors: name, values of a block, bytes of a block.
-TYPES = {
-    0: ("F32", 1, 4),
-    1: ("F16", 1, 2),
-    2: ("Q4_0", 32, 18),
-    8: ("Q8_0", 32, 34),
-    12: ("Q4_K", 256, 144),
-    14: ("Q6_K", 256, 210),
-    24: ("I8", 1, 1),
-    30: ("BF16", 1, 2),
-    34: ("TQ1_0", 256, 54),
-    35: ("TQ2_0", 256, 66),
-    36: ("I2_S", 4, 1),  # the codes; scale and padding follow them
+# Types of tensors beside those of rotor.gguf_blocks; of I2_S the codes, which a scale follows.
+_PLAIN = {
+    0: BlockType("F32", 1, 4),
+    1: BlockType("F16", 1, 2),
+    24: BlockType("I8", 1, 1),
+    30: BlockType("BF16", 1, 2),
+    36: BlockType("I2_S", 4, 1),
 }
 
 
 @dataclass(frozen=True)
 class GGUFTensor:
-    """A tensor of the file. shape: rows first. type: its name, or "type N" where it is not known
-    here;
-    offset: of its first byte in the file; nbytes: None where the type is not known."""
+    """A tensor of the file.
+
+    shape: rows first. type: its name, or "type N" where it is not known here. offset: of its first
+    byte in the file. nbytes: None where the type is not known.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -131,10 +129,13 @@ class GGUFFile:
             self._read_header(_Reader(self.path, file, self._size))
 
     def read(self, name: str) -> NDArray[Any]:
-        """The values of a tensor of floats or int8, as float32 or int8; its bytes, uint8, of a
-        block
-        type."""
-        tensor, data = self._bytes(name)
+        """The values of a tensor in its shape: float32, or int8 of an I8 tensor.
+
+        Floats as they are, blocks of integers times their scales, trits times theirs. I2_S has no
+        one meaning (its blocks differ between programs) and is UnsupportedError:
+        ``load_bitnet_model`` finds it out, :meth:`raw` has its bytes.
+        """
+        tensor, data = self.tensor(name), self.raw(name)
         if tensor.type == "F32":
             return data.view("<f4").reshape(tensor.shape)
         if tensor.type == "F16":
@@ -142,31 +143,49 @@ class GGUFFile:
         if tensor.type == "BF16":
             wide = data.view("<u2").astype(np.uint32) << np.uint32(16)
             return wide.view(np.float32).reshape(tensor.shape)
-        return data.view(np.int8).reshape(tensor.shape) if tensor.type == "I8" else data
+        if tensor.type == "I8":
+            return data.view(np.int8).reshape(tensor.shape)
+        kind = self._kinds[name]
+        if kind.codes is not None:
+            trits, scales = self.trits(name)
+            return trits * np.repeat(scales, kind.values, axis=-1)
+        if kind.floats is None:
+            raise UnsupportedError(f"{self.path}: {name}: {tensor.type} as floats")
+        return kind.floats(data.reshape(-1, kind.bytes)).reshape(tensor.shape)
 
     def trits(self, name: str) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-        """Trits int8 (rows, cols) and scales of a TQ1_0 or TQ2_0 tensor: float32 (rows, cols /
-        256),
-        one for each 256 columns.
-
-        I2_S has no one meaning (its blocks differ between programs): ``load_bitnet_model`` finds it
-        out.
-        """
-        tensor, data = self._bytes(name)
-        if tensor.type not in _TERNARY or len(tensor.shape) != 2:
+        """Trits int8 (..., cols) and scales float32 (..., cols / n), one for n columns: 256 of
+        TQ1_0 and TQ2_0, 128 of PQ2_0 and PTQ1_0, 64 or 128 of Q2_0. UnsupportedError for other
+        types, FormatError for codes that are no trits."""
+        tensor, data = self.tensor(name), self.raw(name)
+        kind = self._kinds[name]
+        if kind.codes is None:
             raise UnsupportedError(
                 f"{self.path}: {name}: {tensor.type} of shape {tensor.shape} as trits"
             )
-        _, values, size = next(entry for entry in TYPES.values() if entry[0] == tensor.type)
-        blocks = data.reshape(-1, size)
-        codes = _TERNARY[tensor.type](blocks[:, :-2])
+        blocks = data.reshape(-1, kind.bytes)
+        codes = kind.codes(blocks)
         if (codes > 2).any():
             block = int(np.argwhere(codes > 2)[0][0])
             raise FormatError(f"{self.path}: {name}: block {block} holds a code that is no trit")
-        scales = np.ascontiguousarray(blocks[:, -2:]).view("<f2").astype(np.float32)
-        rows, cols = tensor.shape
-        trits = codes.astype(np.int8).reshape(rows, cols) - np.int8(1)
-        return trits, scales.reshape(rows, cols // values)
+        trits = codes.astype(np.int8).reshape(tensor.shape) - np.int8(1)
+        return trits, kind.scales(blocks).reshape(*tensor.shape[:-1], -1)
+
+    def tensor(self, name: str) -> GGUFTensor:
+        """KeyError with the file's path where there is none."""
+        if name not in self.tensors:
+            raise KeyError(f"{self.path}: no tensor {name}")
+        return self.tensors[name]
+
+    def raw(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of a tensor, (nbytes,). UnsupportedError where its type is not known."""
+        tensor = self.tensor(name)
+        if tensor.nbytes is None:
+            raise UnsupportedError(f"{self.path}: {name}: {tensor.type} is not read")
+        data = np.fromfile(self.path, np.uint8, tensor.nbytes, offset=tensor.offset)
+        if len(data) != tensor.nbytes:
+            raise FormatError(f"{self.path}: {name}: the file became shorter")
+        return data
 
     def _read_header(self, reader: _Reader) -> None:
         if reader.take(4, "magic") != MAGIC:
@@ -188,11 +207,14 @@ class GGUFFile:
         if not isinstance(align, int) or align < 1 or align & (align - 1):
             raise FormatError(f"{self.path}: general.alignment is {align}")
         begin = -(-reader.at // align) * align
+        ends = sorted({self._size - begin, *(offset for *_, offset in headers)})
         self.tensors: dict[str, GGUFTensor] = {}
+        self._kinds: dict[str, BlockType] = {}
         for name, shape, kind, offset in headers:
             if name in self.tensors:
                 raise FormatError(f"{self.path}: the tensor {name} twice")
-            self.tensors[name] = self._tensor(name, shape, kind, begin + offset)
+            after = ends[min(bisect.bisect_right(ends, offset), len(ends) - 1)]
+            self._add(name, shape, kind, begin + offset, after - offset, align)
 
     def _header(self, reader: _Reader) -> tuple[str, tuple[int, ...], int, int]:
         name = reader.string("a tensor's name")
@@ -202,55 +224,30 @@ class GGUFFile:
         sizes = [reader.scalar("<Q", name) for _ in range(dimensions)]
         return name, tuple(reversed(sizes)), reader.scalar("<I", name), reader.scalar("<Q", name)
 
-    def _tensor(self, name: str, shape: tuple[int, ...], kind: int, offset: int) -> GGUFTensor:
-        if kind not in TYPES:
-            return GGUFTensor(name, shape, f"type {kind}", offset, None)
-        type_name, values, size = TYPES[kind]
+    def _add(
+        self, name: str, shape: tuple[int, ...], number: int, offset: int, span: int, align: int
+    ) -> None:
+        """A tensor whose bytes, and what fills up to the next, are `span`."""
         count = 1
         for dimension in shape:
             count *= dimension
-        if count == 0 or shape[-1] % values:
-            raise FormatError(f"{self.path}: {name}: {type_name} of shape {shape}")
-        nbytes = count // values * size
+        if count == 0:
+            raise FormatError(f"{self.path}: {name} has shape {shape}")
+        kinds = (_PLAIN[number],) if number in _PLAIN else BLOCK_TYPES.get(number, ())
+        if len(kinds) > 1:  # one id, several meanings: the one that takes what there is
+            sizes = {kind: count // kind.values * kind.bytes for kind in kinds}
+            kinds = tuple(k for k in kinds if sizes[k] <= span < sizes[k] + align)
+        if len(kinds) != 1:
+            self.tensors[name] = GGUFTensor(name, shape, f"type {number}", offset, None)
+            return
+        (kind,) = kinds
+        if shape[-1] % kind.values:
+            raise FormatError(f"{self.path}: {name}: {kind.name} of shape {shape}")
+        nbytes = count // kind.values * kind.bytes
         if offset + nbytes > self._size:
             raise FormatError(
-                f"{self.path}: {name}: {type_name} of shape {shape} is bytes {offset} to "
+                f"{self.path}: {name}: {kind.name} of shape {shape} is bytes {offset} to "
                 f"{offset + nbytes} of a file of {self._size}"
             )
-        return GGUFTensor(name, shape, type_name, offset, nbytes)
-
-    def _bytes(self, name: str) -> tuple[GGUFTensor, NDArray[np.uint8]]:
-        if name not in self.tensors:
-            raise KeyError(f"{self.path}: no tensor {name}")
-        tensor = self.tensors[name]
-        if tensor.nbytes is None:
-            raise UnsupportedError(f"{self.path}: {name}: {tensor.type} is not read")
-        data = np.fromfile(self.path, np.uint8, tensor.nbytes, offset=tensor.offset)
-        if len(data) != tensor.nbytes:
-            raise FormatError(f"{self.path}: {name}: the file became shorter")
-        return tensor, data
-
-
-def _tq2_0(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Codes (blocks, 256): two runs of 32 bytes, each the four quarters of 128 values."""
-    shifts = np.array([0, 2, 4, 6], np.uint8)[:, None]
-    codes: NDArray[np.uint8] = (blocks.reshape(-1, 2, 1, 32) >> shifts) & np.uint8(3)
-    return codes.reshape(len(blocks), 256)
-
-
-def _tq1_0(blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Codes (blocks, 256): base 3 as a fraction of 256, five digits in 32 + 16 bytes, four in 4."""
-
-    def digits(part: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-        powers = (3 ** np.arange(count)).astype(np.uint8)
-        turned = part[:, None, :] * powers[:, None]  # modulo 256
-        return ((turned.astype(np.uint16) * 3) >> 8).astype(np.uint8).reshape(len(part), -1)
-
-    parts = [digits(blocks[:, :32], 5), digits(blocks[:, 32:48], 5), digits(blocks[:, 48:52], 4)]
-    return np.concatenate(parts, axis=1)
-
-
-_TERNARY: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-    "TQ1_0": _tq1_0,
-    "TQ2_0": _tq2_0,
-}
+        self.tensors[name] = GGUFTensor(name, shape, kind.name, offset, nbytes)
+        self._kinds[name] = kind

@@ -199,7 +199,7 @@ Result<LoadedModel> load(const ModelOptions& options, size_t sequences, size_t m
   executor_options.max_batch = max_batch;
   executor_options.kv_sequences = sequences;
   ROTOR_ASSIGN(loaded.executor, make_cpu_executor(loaded.model, executor_options));
-  ROTOR_ASSIGN(LoraSet loras, open_loras(options.loras, loaded.model->config));
+  ROTOR_ASSIGN(LoraSet loras, open_loras(options.loras, loaded.model->config, options.quiet));
   loaded.executor->kv_pool().set_lora(std::make_shared<const LoraSet>(std::move(loras)));
   loaded.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models by the names of the hub, against a hub on this machine."""
 
+import json
 import signal
+import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -131,3 +133,30 @@ def test_other_content_is_refused(hub: hub_server.Hub) -> None:
     hub.mishaps += [hub_server.wrong, hub_server.wrong]  # it is tried twice
     with pytest.raises(rotor.VerificationError, match="stories.rotor"):
         load()
+
+
+def test_an_adapter_by_its_name(hub: hub_server.Hub) -> None:
+    model = load()
+    config = {"peft_type": "LORA", "r": 1, "lora_alpha": 1}
+    place = "base_model.model.model.layers.0.self_attn.q_proj"
+    header = {
+        f"{place}.lora_{side}.weight": {
+            "dtype": "F32",
+            "shape": shape,
+            "data_offsets": [1536 * i, 1536 * (i + 1)],
+        }
+        for i, (side, shape) in enumerate({"A": [1, 384], "B": [384, 1]}.items())
+    }
+    text = json.dumps(header).encode()
+    tensors = struct.pack("<Q", len(text)) + text + struct.pack("<768f", *[0.5] * 768)
+    files = {
+        "adapter_config.json": json.dumps(config).encode(),
+        "adapter_model.safetensors": tensors,
+    }
+    hub.add("org/tales", {**files, "tokenizer.json": b"{}"})
+    adapter = model.load_lora("org/tales")
+    assert sorted(path.name for path in Path(adapter.path).iterdir()) == sorted(files)
+    assert model.load_lora("org/tales", local_files_only=True).path == adapter.path
+    assert (model.logits("Once", rows=1, lora=adapter) != model.logits("Once", rows=1)).any()
+    with pytest.raises(FileNotFoundError):
+        model.load_lora("org/tales", revision="none", local_files_only=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a model lies: a path, a model that ships with Rotor, or one of the Hugging Face hub."""
+"""Where a model or an adapter lies: a path, what ships with Rotor, or on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -58,8 +58,35 @@ def find_model(
             f"{model}: no such file or folder, no model that ships with Rotor "
             f"({', '.join(_shipped_names()) or 'none was found'}), and no name of the hub"
         )
+    return _fetch(model, revision, cache_dir, local_files_only, token, progress)
+
+
+def find_adapter(
+    adapter: str,
+    *,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    progress: ProgressCall | ProgressBar | None = None,
+) -> str:
+    """The folder of an adapter in PEFT's format: a path, or ``org/name[@revision][:folder]`` of the
+    hub; arguments and errors are those of :func:`find_model`."""
+    if not _core.means_hub_model(adapter):
+        return adapter
+    return _fetch(adapter, revision, cache_dir, local_files_only, token, progress)
+
+
+def _fetch(
+    name: str,
+    revision: str | None,
+    cache_dir: str | os.PathLike[str] | None,
+    local_files_only: bool,
+    token: str | bool | None,
+    progress: ProgressCall | ProgressBar | None,
+) -> str:
     return _core.fetch_model(
-        model,
+        name,
         revision=revision,
         cache_dir=None if cache_dir is None else os.fspath(cache_dir),
         local_files_only=local_files_only,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from rotor import _core
-from rotor.hub import ProgressBar, ProgressCall, find_model
+from rotor.hub import ProgressBar, ProgressCall, find_adapter, find_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,14 +149,15 @@ class Model:
         kv: str = "f16",
     ) -> Model:
         """Opens a Hugging Face folder, a .safetensors, .gguf or .rotor file, a model that ships
-        with
-        Rotor, or one of the hub (``org/name[@revision][:file]`` or an alias), which is downloaded
-        if the cache has not all of it; :func:`rotor.hub.find_model` has what the arguments mean.
+        with Rotor, or one of the hub (``org/name[@revision][:file]`` or an alias), which is
+        downloaded if the cache has not all of it; :func:`rotor.hub.find_model` has what the
+        arguments mean.
 
         threads: 0: what the affinity mask and the control group allow. context: most positions of
         prompt and answer, 0: the model's own, at most 4096. sequences: answers at once that there
         is room for. every_logit: keep the whole head in memory, for :meth:`logits`. kv: type of the
-        key/value cache, f16, bf16, f32 or int8, as ``rotor run --kv`` has it; ValueError for others.
+        key/value cache, f16, bf16, f32 or int8, as ``rotor run --kv`` has it; ValueError for
+        others.
 
         FileNotFoundError, OSError, FormatError, UnsupportedError and MemoryError name the file, and
         where it can be said the tensor and the byte.
@@ -204,13 +205,32 @@ class Model:
         """What was odd about the file and was repaired or guessed."""
         return self._core.warnings
 
-    def load_lora(self, path: str | os.PathLike[str]) -> _core.LoraAdapter:
-        """Reads an adapter in PEFT's format, a folder, for the ``lora`` of any call.
+    def load_lora(
+        self,
+        adapter: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        progress: ProgressCall | ProgressBar | None = None,
+    ) -> _core.LoraAdapter:
+        """Reads an adapter in PEFT's format for the ``lora`` of any call: a folder, or one of the
+        hub (``org/name[@revision][:folder]``); :func:`rotor.hub.find_model` has what the arguments
+        mean.
 
         Each call names its own; the weights of the model stay as they are. FileNotFoundError,
-        FormatError, UnsupportedError, and ValueError for an adapter of another model.
+        FormatError, UnsupportedError, ConnectionError; ValueError for an adapter of another model.
         """
-        return self._core.load_lora(os.fspath(path))
+        path = find_adapter(
+            os.fspath(adapter),
+            revision=revision,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            token=token,
+            progress=progress,
+        )
+        return self._core.load_lora(path)
 
     def generate(
         self, prompt: Prompt, params: _core.SamplingParams | None = None, **options: Unpack[Options]

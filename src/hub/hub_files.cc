@@ -6,6 +6,7 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace rotor {
 namespace {
@@ -23,6 +24,9 @@ constexpr std::array<std::string_view, 7> kTernaryTypes = {"i2_s", "tq2_0", "tq1
                                                            "pq2_0", "ptq1_0", "q2_0_g64"};
 constexpr std::array<std::string_view, 7> kPickles = {".bin", ".pt",     ".pth", ".ckpt",
                                                       ".pkl", ".pickle", ".msgpack"};
+// A low-rank adapter, as PEFT writes it: a folder without a model.
+constexpr std::array<std::string_view, 2> kAdapterFiles = {"adapter_config.json",
+                                                           "adapter_model.safetensors"};
 constexpr size_t kMaxListed = 20;
 
 std::string lower(std::string_view text) {
@@ -150,15 +154,28 @@ Result<std::vector<std::string>> folder_weights(std::span<const std::string> fil
   return weights.size() > 1 ? weights : std::vector<std::string>();
 }
 
-// `folder` with its slash, or empty for the root; nullopt when no model lies there.
+std::optional<HubFileChoice> adapter_folder(std::span<const std::string> files,
+                                            const std::string& folder, std::string path) {
+  HubFileChoice choice{{}, std::move(path)};
+  for (const std::string_view name : kAdapterFiles) {
+    choice.files.push_back(folder + std::string(name));
+    if (!contains(files, choice.files.back())) {
+      return std::nullopt;
+    }
+  }
+  return choice;
+}
+
+// `folder` with its slash, or empty for the root; nullopt when neither a model nor an adapter lies there.
 Result<std::optional<HubFileChoice>> whole_folder(std::span<const std::string> files,
                                                   const std::string& folder) {
+  const std::string path = folder.substr(0, folder.size() - (folder.empty() ? 0 : 1));
   ROTOR_ASSIGN(const std::vector<std::string> weights, folder_weights(files, folder));
   if (weights.empty() || !contains(files, folder + "config.json")) {
-    return std::optional<HubFileChoice>();
+    return adapter_folder(files, folder, path);
   }
   HubFileChoice choice;
-  choice.model = folder.substr(0, folder.size() - (folder.empty() ? 0 : 1));
+  choice.model = path;
   choice.has_tokenizer = false;
   for (const std::string_view name : kFolderFiles) {
     if (contains(files, folder + std::string(name))) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which files of a repository make a model that Rotor opens: a Hugging Face folder, one GGUF with all
-// its parts, or one .rotor file. Never pickles (.bin, .pt): they can run code.
+// its parts, or one .rotor file; or a low-rank adapter, a folder of two files. Never pickles (.bin, .pt):
+// they can run code.
 #pragma once
 
 #include <rotor/status.h>

@@ -50,6 +50,23 @@ TEST(HubFiles, AShardedFolderIsWholeOrNone) {
   EXPECT_TRUE(hub_models_among(files).empty());
 }
 
+TEST(HubFiles, AnAdapterWhereThereIsNoModel) {
+  const Files files = {"README.md", "adapter_config.json", "adapter_model.bin",
+                       "adapter_model.safetensors", "checkpoint-9/adapter_config.json",
+                       "checkpoint-9/adapter_model.safetensors", "half/adapter_config.json"};
+  EXPECT_EQ(chosen(files).model, "");
+  EXPECT_TRUE(chosen(files).has_tokenizer);
+  EXPECT_THAT(chosen(files).files, ElementsAre("adapter_config.json", "adapter_model.safetensors"));
+  EXPECT_EQ(chosen(files, "checkpoint-9").model, "checkpoint-9");
+  EXPECT_THAT(chosen(files, "checkpoint-9").files,
+              ElementsAre("checkpoint-9/adapter_config.json",
+                          "checkpoint-9/adapter_model.safetensors"));
+  EXPECT_EQ(refusal(files, "half").code(), Code::kNotFound);
+  Files both = files;
+  both.insert(both.end(), {"config.json", "model.safetensors"});
+  EXPECT_THAT(chosen(both).files, ElementsAre("config.json", "model.safetensors"));
+}
+
 TEST(HubFiles, TheOnlyGgufOrTheTernaryOne) {
   EXPECT_EQ(chosen({"README.md", "x.gguf"}).model, "x.gguf");
   EXPECT_EQ(chosen(kBonsai).model, "Bonsai-8B-Q2_0.gguf");

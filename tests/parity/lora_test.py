@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import gguf_writer
 import safetensors_io
 import tiny_models
 from engine import Engine, isa_levels
+from hub_server import Hub
 from tiny_models import RECIPES, Recipe
 
 # Its GGUF files have the rows of q and k in another order. Its scaling of rotary frequencies they
@@ -102,3 +104,28 @@ def test_what_is_refused(engine: Engine, directory: Path, adapter: Path, tmp_pat
     refused(3, "use_dora", "--lora", other)
     (other / "adapter_config.json").write_text(json.dumps(config | {"r": 3}))
     refused(3, "says rank 3, the tensors have 4", "--lora", other)
+
+
+def test_of_the_hub(
+    engine: Engine,
+    directory: Path,
+    adapter: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {path.name: path.read_bytes() for path in adapter.iterdir()}
+    with Hub() as hub:
+        hub.add("org/tales", {"README.md": b"# tales", **files})
+        hub.add("org/runs", {f"checkpoint-9/{name}": data for name, data in files.items()})
+        for key in [key for key in os.environ if key.startswith("HF_")]:
+            monkeypatch.delenv(key)
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        expected = engine.logits(directory, TOKENS, "--lora", f"{adapter}:0.5")
+        for name in ("org/tales:0.5", "org/runs:checkpoint-9:0.5", "org/tales:0.5"):
+            got = engine.logits(directory, TOKENS, "--lora", name)
+            np.testing.assert_array_equal(got, expected, err_msg=name)
+        wanted = [request.path for request in hub.requests if "README" in request.path]
+        assert wanted == [], "only the adapter's two files are asked for"
+        outcome = engine.run("run", directory, "-p", "a", "-n", 1, "--lora", "org/none:0.5")
+        assert outcome.status != 0 and "org/none" in outcome.stderr, outcome

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # usage: tools/portable/build.sh
-# Builds what runs on x86-64 Linux of any distribution, with the shipped models and the terms of what is
-# linked in: build/portable/dist/rotor-VERSION-linux-x86_64.tar.xz, which holds the program, and Python
-# wheels, which bring it, too. docs/portable.md tells how.
+# Builds what runs on Linux of any distribution, with the shipped models and the terms of what is linked
+# in: build/portable/dist/rotor-VERSION-linux-ARCH.tar.xz, which holds the program, and Python wheels,
+# which bring it, too. docs/portable.md tells how.
 # Needs Debian 12 with the group build of tools/packages.txt, dpkg-dev, perl, python3-dev, python3-venv.
+# ROTOR_ARCHES: x86_64, aarch64 or both; every machine builds for either. Default: x86_64.
 # ROTOR_PYTHONS: the interpreters that wheels are made for; one of 3.12 or later serves all later ones.
 # ROTOR_DEBIAN_SUITES: where the libraries' sources come from.
 set -euo pipefail
@@ -12,6 +13,7 @@ set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$root/build/portable
 dist=$work/dist
+read -ra arches <<<"${ROTOR_ARCHES:-x86_64}"
 read -ra pythons <<<"${ROTOR_PYTHONS:-/usr/bin/python3}"
 glibc=2.17  # the oldest C library that wheels have a name for and zig can link with; of 2012
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/pyproject.toml")
@@ -77,9 +79,10 @@ tarball() {
 }
 
 # wheel ARCH PYTHON: the package for one interpreter, with the tarball's program. auditwheel gives the
-# file its name, unless something in it needs more than the name says.
+# file its name, unless something in it needs more than the name says; of another architecture than the
+# machine's it knows no names to be told, and gives the oldest that fits.
 wheel() {
-  local arch=$1 python=$2 target=$1-linux-gnu.$glibc name include define settings
+  local arch=$1 python=$2 target=$1-linux-gnu.$glibc name include define settings plat=auto
   local build=$work/$target/rotor made=$work/$target/wheels
   libraries_once "$target"
   name=$("$python" -c 'import sys; print("cpython-%d%d" % sys.version_info[:2])')
@@ -103,8 +106,8 @@ wheel() {
   _PYTHON_HOST_PLATFORM=linux-$arch SETUPTOOLS_EXT_SUFFIX=.$name-$arch-linux-gnu.so \
     "$work/$name/bin/python" -m pip wheel -q --no-deps --no-build-isolation -w "$made" \
     "${settings[@]}" "$root"
-  "$work/venv/bin/auditwheel" repair --plat "manylinux_${glibc/./_}_$arch" --patcher none -w "$dist" \
-    "$made"/*.whl
+  [[ $arch == "$(uname -m)" ]] && plat=manylinux_${glibc/./_}_$arch
+  "$work/venv/bin/auditwheel" repair --plat "$plat" --patcher none -w "$dist" "$made"/*.whl
 }
 
 mkdir -p "$dist"
@@ -114,8 +117,10 @@ find_zig
   exit 1
 }
 licences
-tarball x86_64
-for python in "${pythons[@]}"; do
-  wheel x86_64 "$python"
+for arch in "${arches[@]}"; do
+  tarball "$arch"
+  for python in "${pythons[@]}"; do
+    wheel "$arch" "$python"
+  done
 done
 ls -l "$dist"

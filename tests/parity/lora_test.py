@@ -117,8 +117,9 @@ def test_of_the_hub(
     with Hub() as hub:
         hub.add("org/tales", {"README.md": b"# tales", **files})
         hub.add("org/runs", {f"checkpoint-9/{name}": data for name, data in files.items()})
-        for key in [key for key in os.environ if key.startswith("HF_")]:
-            monkeypatch.delenv(key)
+        for key in list(os.environ):
+            if key.startswith("HF_") or key.lower().endswith("_proxy"):
+                monkeypatch.delenv(key)
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
         expected = engine.logits(directory, TOKENS, "--lora", f"{adapter}:0.5")

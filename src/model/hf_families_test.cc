@@ -55,7 +55,6 @@ TEST(HfFamilies, MultipliersOfMiniCpm) {
   EXPECT_THAT(parse().status().message(), HasSubstr("multiplier of the head"));
 }
 
-
 // Gemma 3: windows in some layers, with a rotary base of their own.
 TEST(HfFamilies, LayersOfGemma3) {
   HfFiles files = test::hf_files();

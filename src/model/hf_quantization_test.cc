@@ -27,7 +27,6 @@ TEST(HfQuantization, NormsOfTheMatrices) {
   EXPECT_THAT(quantization("").status().message(), HasSubstr("rms_norm_eps"));  // 1e-6 of its own
 }
 
-
 TEST(HfQuantization, TheFirstBitnetsTellTheirBitsThemselves) {
   HfFiles files = test::hf_files();
   files.config.erase("quantization_config");
@@ -53,7 +52,6 @@ TEST(HfQuantization, TheFirstBitnetsTellTheirBitsThemselves) {
   }
 }
 
-
 TEST(HfQuantization, BothMeaningsOfTheWeightScale) {
   const auto quantization = [](const std::string& fields) {
     return read("quantization_config", R"({"quant_method":"bitnet")" + fields + "}").quantization;
@@ -66,7 +64,6 @@ TEST(HfQuantization, BothMeaningsOfTheWeightScale) {
   EXPECT_TRUE(quantization(R"(,"quantization_mode":"online")").online);
   EXPECT_FALSE(quantization(R"(,"quantization_mode":"offline")").online);
 }
-
 
 // MLX's setting, which it writes under two names, of which the other names no method.
 TEST(HfQuantization, MlxQuantization) {

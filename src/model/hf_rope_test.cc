@@ -24,7 +24,6 @@ TEST(HfRope, RotaryParametersOfBothStyles) {
   EXPECT_EQ(parse_hf_config(files.config_json(), "config.json")->model.rope_theta, 50000.0);
 }
 
-
 TEST(HfRope, RotaryScaling) {
   const auto scaling = [](const char* json) { return read("rope_scaling", json).model.rope_scaling; };
   EXPECT_EQ(scaling(R"({"type":"default"})"), RopeScaling());
@@ -55,7 +54,6 @@ TEST(HfRope, RotaryScaling) {
   const double logarithm = yarn_attention_factor(4.0) - 1.0;
   EXPECT_EQ(with_scales, (0.5 * logarithm + 1.0) / (2.0 * logarithm + 1.0));
 }
-
 
 // Both go before rope_parameters and the plain field.
 TEST(HfRope, TheOlderNameOfTheRotaryParametersGoesFirst) {

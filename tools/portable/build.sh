@@ -5,7 +5,7 @@
 # in: build/portable/dist/rotor-VERSION-linux-ARCH.tar.xz, which holds the program, and Python wheels,
 # which bring it, too. docs/portable.md tells how.
 # Needs Debian 12 with the group build of tools/packages.txt, dpkg-dev, perl, python3-dev, python3-venv.
-# ROTOR_ARCHES: x86_64, aarch64 or both; every machine builds for either. Default: x86_64.
+# ROTOR_ARCHES: x86_64, aarch64 or both, whatever the machine is. Default: x86_64.
 # ROTOR_PYTHONS: the interpreters that wheels are made for; one of 3.12 or later serves all later ones.
 # ROTOR_DEBIAN_SUITES: where the libraries' sources come from.
 set -euo pipefail

@@ -5,6 +5,7 @@
 
 #include "model/family.h"
 #include "model/loader.h"
+#include "model/matrix_hash.h"
 
 namespace rotor {
 namespace {
@@ -64,11 +65,11 @@ Result<std::string> for_each_row_block(
                                                          const int8_t* trits)>& use) {
   const size_t blocks = row_blocks(reader.rows());
   std::vector<int8_t> trits(kTileRows * reader.cols());
-  Sha256 hash;
+  MatrixHash hash(reader.cols());
   for (size_t block = 0; block < blocks; ++block) {
     ROTOR_TRY(reader.read(block, block + 1, trits.data()));
     const size_t rows = std::min(kTileRows, reader.rows() - block * kTileRows);
-    hash.update(std::as_bytes(std::span(trits).first(rows * reader.cols())));
+    hash.update(std::span(trits).first(rows * reader.cols()));
     ROTOR_TRY(use(block, rows, trits.data()));
   }
   return hash.hex();

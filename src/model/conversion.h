@@ -67,7 +67,7 @@ class Conversion {
 };
 
 // Reads a matrix row block by row block: use(block, rows, trits) gets `rows` rows (16, fewer in the
-// last). Returns the SHA-256 of the trits.
+// last). Returns the SHA-256 of the matrix (model/matrix_hash.h).
 Result<std::string> for_each_row_block(
     const TritReader& reader, const std::function<Status(size_t block, size_t rows,
                                                          const int8_t* trits)>& use);

@@ -8,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "model/loader.h"
+#include "model/matrix_hash.h"
 
 namespace rotor {
 namespace {
@@ -46,8 +47,8 @@ void add_row(std::span<const int8_t> row, MatrixResult& result, std::vector<int8
 
 Result<MatrixResult> read_matrix(const TritReader& reader) {
   MatrixResult result;
-  Sha256 hash;
   const size_t cols = reader.cols();
+  MatrixHash hash(cols);
   const size_t step = std::max<size_t>(1, (size_t{1} << 20) / (kTileRows * cols));
   std::vector<int8_t> trits(step * kTileRows * cols);
   std::vector<int8_t> used(cols);  // per column, the bits of all its trits
@@ -57,7 +58,7 @@ Result<MatrixResult> read_matrix(const TritReader& reader) {
     ROTOR_TRY(reader.read(begin, end, trits.data()));
     const size_t rows = std::min(end * kTileRows, reader.rows()) - begin * kTileRows;
     const std::span<const int8_t> values(trits.data(), rows * cols);
-    hash.update(std::as_bytes(values));
+    hash.update(values);
     for (size_t row = 0; row < rows; ++row) {
       add_row(values.subspan(row * cols, cols), result, used);
     }

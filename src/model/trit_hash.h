@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The trit checksum: SHA-256 over all ternary matrices of a model as plain trits (one int8 each,
-// row-major, no padding), layer by layer in the order q, k, v, o, gate, up, down. It does not depend
-// on the container or layout, so equal checksums prove a conversion lossless.
+// The trit checksum: SHA-256 over the hashes (model/matrix_hash.h) of all ternary matrices of a model,
+// layer by layer in the order q, k, v, o, gate, up, down. It does not depend on the container or layout,
+// so equal checksums prove a conversion lossless.
 #pragma once
 
 #include <rotor/status.h>

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "base/sha256.h"
+#include "model/matrix_hash.h"
 #include "model/test_model.h"
 #include "model/test_packed_trits.h"
 
@@ -22,18 +23,20 @@ TritStatistics statistics(const ModelSource& source, size_t threads = 2) {
   return *std::move(result);
 }
 
-std::string plain_sha256(const std::vector<int8_t>& trits) {
-  return sha256_hex(std::as_bytes(std::span(trits)));
+std::string matrix_sha256(const std::vector<int8_t>& trits, size_t cols) {
+  MatrixHash hash(cols);
+  hash.update(trits);
+  return hash.hex();
 }
 
-TEST(TritHash, IsTheHashOfTheHashesOfThePlainTrits) {
+TEST(TritHash, IsTheHashOfTheHashesOfTheMatrices) {
   const ModelSource source = test_source(test_config());
   const TritStatistics found = statistics(source);
   std::string all;
   size_t matrix = 0;
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {
-      const std::string expected = plain_sha256(all_trits(*linear.trits));
+      const std::string expected = matrix_sha256(all_trits(*linear.trits), linear.trits->cols());
       EXPECT_EQ(found.matrix_sha256[matrix++], expected) << linear.tensor;
       all += expected;
     }
@@ -73,7 +76,7 @@ TEST(TritHash, LargeMatricesAreHashedWhole) {
   ModelSource source = test_source(test_config());
   const std::vector<int8_t> trits = test::random_trits(kRows * kCols);
   source.layers[0].linear[2].trits = std::make_unique<VectorTrits>(kRows, kCols, trits);
-  EXPECT_EQ(statistics(source).matrix_sha256[2], plain_sha256(trits));
+  EXPECT_EQ(statistics(source).matrix_sha256[2], matrix_sha256(trits, kCols));
 }
 
 TEST(TritHash, SeesOneTritAndTheOrderOfMatrices) {

@@ -40,16 +40,27 @@ def unpack_dense243(data: np.ndarray, rows: int, cols: int) -> np.ndarray:
     return trits[:rows, :cols]
 
 
+def _two_bit_codes(trits: np.ndarray) -> np.ndarray:
+    """uint8 (rows, ceil(cols / 4)): 0, 1, 3 for 0, +1, -1, the first in the lowest bits."""
+    rows, cols = trits.shape
+    codes = np.zeros((rows, -(-cols // 4) * 4), dtype=np.uint8)
+    codes[:, :cols] = trits.astype(np.int64) % 4
+    return (codes.reshape(rows, -1, 4) << np.array([0, 2, 4, 6], dtype=np.uint8)).sum(
+        axis=2, dtype=np.uint8
+    )
+
+
 def trits_sha256(model: Model) -> str:
     """The checksum of all ternary values, which no container or layout changes.
 
-    SHA-256 of the hexadecimal SHA-256 of each matrix, int8 in row-major order, layer by layer.
+    SHA-256 of the hexadecimal SHA-256 of each matrix, layer by layer, as docs/formats/rotor-file.md
+    states it.
     """
     total = hashlib.sha256()
     for layer in model.layers:
         for name in ("q", "k", "v", "o", "gate", "up", "down"):
-            trits = np.ascontiguousarray(layer.linears[name].trits, dtype=np.int8)
-            total.update(hashlib.sha256(trits.tobytes()).hexdigest().encode())
+            codes = _two_bit_codes(layer.linears[name].trits)
+            total.update(hashlib.sha256(codes.tobytes()).hexdigest().encode())
     return total.hexdigest()
 
 

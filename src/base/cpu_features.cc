@@ -110,6 +110,12 @@ std::string detect_model() {
   return first == std::string::npos ? "x86-64" : model.substr(first);
 }
 
+bool detect_amd() {
+  const CpuidLeaf r = cpuid(0);
+  const unsigned maker[3] = {r.ebx, r.edx, r.ecx};
+  return std::memcmp(maker, "AuthenticAMD", sizeof(maker)) == 0;
+}
+
 #elif defined(__aarch64__)
 
 uint32_t detect_levels() {
@@ -127,11 +133,15 @@ uint32_t detect_levels() {
 
 std::string detect_model() { return "AArch64"; }
 
+bool detect_amd() { return false; }
+
 #else
 
 uint32_t detect_levels() { return bit_of(IsaLevel::kScalar); }
 
 std::string detect_model() { return "unknown processor"; }
+
+bool detect_amd() { return false; }
 
 #endif
 
@@ -139,6 +149,7 @@ CpuFeatures detect() {
   CpuFeatures features;
   features.model = detect_model();
   features.supported = detect_levels();
+  features.amd = detect_amd();
   for (size_t i = 0; i < kIsaNames.size(); ++i) {
     if (features.supports(static_cast<IsaLevel>(i))) {
       features.best = static_cast<IsaLevel>(i);

@@ -31,6 +31,7 @@ struct CpuFeatures {
   std::string model;                  // brand string, for people
   IsaLevel best = IsaLevel::kScalar;  // the highest level that runs here
   uint32_t supported = 1;             // bit i: IsaLevel i runs here
+  bool amd = false;                   // an x86-64 made by AMD
   bool supports(IsaLevel level) const;
 };
 

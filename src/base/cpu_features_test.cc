@@ -46,6 +46,7 @@ TEST(CpuFeatures, BestIsTheHighestSupported) {
 #if defined(__x86_64__)
 TEST(CpuFeatures, AgreesWithTheCompilerRuntime) {
   __builtin_cpu_init();
+  EXPECT_EQ(cpu_features().amd, __builtin_cpu_is("amd") != 0);
   EXPECT_EQ(cpu_features().supports(IsaLevel::kAvx2),
             __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
   EXPECT_EQ(cpu_features().supports(IsaLevel::kAvx512Vnni),

@@ -71,6 +71,7 @@ class Probe {
     args.batch = vectors;
     args.out = out_.as<int32_t>().data() + mine.begin * kTileRows * vectors;
     args.out_stride = args.row_blocks * kTileRows;
+    args.ahead = kernels_.weights_ahead;
     if (args.row_blocks > 0) {
       kernels_.ternary_matmul[static_cast<size_t>(format)](args);
     }

@@ -35,6 +35,7 @@ struct TernaryMatmulArgs {
   size_t batch;
   int32_t* out;              // (batch, out_stride): writes 16 * row_blocks columns of each row
   size_t out_stride;
+  size_t ahead = 0;          // KernelTable::weights_ahead
 };
 using TernaryMatmul = void (*)(const TernaryMatmulArgs& args);
 
@@ -56,6 +57,7 @@ struct GroupMatmulArgs {
   size_t batch;
   float* out;                // (batch, out_stride): writes 16 * row_blocks columns of each row
   size_t out_stride;
+  size_t ahead = 0;          // KernelTable::weights_ahead
 };
 inline constexpr size_t kRunningCols = 64;
 using GroupMatmul = void (*)(const GroupMatmulArgs& args);
@@ -189,6 +191,7 @@ struct CodeDotsArgs {
   size_t vectors;
   int32_t* out;          // (vectors, out_stride): writes 16 * row_blocks columns of each row
   size_t out_stride;
+  size_t ahead = 0;      // KernelTable::codes_ahead
 };
 using CodeDots = void (*)(const CodeDotsArgs& args);
 

@@ -13,6 +13,10 @@ namespace rotor {
 // One pointer per operation: the best kernels of one level.
 struct KernelTable {
   IsaLevel level;
+  // How many bytes ahead of those that it multiplies a kernel fetches, of each stream: the best distance
+  // depends on what the CPU fetches by itself. AMX kernels have one of their own.
+  size_t weights_ahead;
+  size_t codes_ahead;
   TernaryMatmul ternary_matmul[kTernaryFormats];  // by TernaryFormat
   GroupMatmul group_matmul[kGroupScaleTypes];     // by GroupScaleType
   TernaryDots ternary_dots[kGroupScaleTypes];     // by GroupScaleType

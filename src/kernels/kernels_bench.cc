@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "kernels/kernel_list.h"
+#include "kernels/kernels.h"
 
 namespace rotor {
 namespace {
@@ -62,6 +63,9 @@ void measure(benchmark::State& state, const std::string& key, size_t bytes, Call
   state.counters["x_scalar"] = scalar_seconds[key] / seconds;
 }
 
+// Those of the machine are in every level's table.
+const KernelTable& distances() { return kernel_table(IsaLevel::kScalar); }
+
 void run(benchmark::State& state, const std::string& name, TernaryMatmul kernel) {
   const TernaryFormat format = *parse_format(name.substr(std::string("ternary_matmul_").size()));
   const size_t batch = static_cast<size_t>(state.range(0));
@@ -75,7 +79,8 @@ void run(benchmark::State& state, const std::string& name, TernaryMatmul kernel)
   std::vector<int32_t> out(batch * blocks * kTileRows);
   const TernaryMatmulArgs args = {weights.as<uint8_t>().data(), blocks, block_bytes, 0,
                                   tiles_per_row_block(format, kCols), x.data(), x_stride,
-                                  x_sum.data(), batch, out.data(), blocks * kTileRows};
+                                  x_sum.data(), batch, out.data(), blocks * kTileRows,
+                                  distances().weights_ahead};
   measure(state, name + std::to_string(batch), weights.size(), [&] { kernel(args); });
   state.counters["multiply_adds"] =
       benchmark::Counter(static_cast<double>(blocks * kTileRows * kCols * batch),
@@ -102,7 +107,8 @@ void run(benchmark::State& state, const std::string& name, GroupMatmul kernel) {
   const GroupMatmulArgs args = {weights.as<uint8_t>().data(), blocks, block_bytes, kCols / 16,
                                 shape.cols / 16, scales.data(), x.data(), x_stride,
                                 running.data(), running_stride, batch, out.data(),
-                                blocks * kTileRows};
+                                blocks * kTileRows,
+                                distances().weights_ahead};
   measure(state, name + std::to_string(batch), weights.size() + scale_bytes, [&] { kernel(args); });
   state.counters["multiply_adds"] =
       benchmark::Counter(static_cast<double>(blocks * kTileRows * kCols * batch),
@@ -164,7 +170,7 @@ void run(benchmark::State& state, const std::string& name, CodeDots kernel) {
   std::vector<int32_t> out(vectors * blocks * 16);
   measure(state, name + std::to_string(vectors), codes.size(), [&] {
     kernel({codes.as<uint8_t>().data(), blocks, kCols, x.data(), kCols, vectors, out.data(),
-            blocks * 16});
+            blocks * 16, distances().codes_ahead});
   });
 }
 

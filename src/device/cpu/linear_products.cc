@@ -24,6 +24,7 @@ void accumulate_groups(const KernelTable& kernels, const TernaryMatrix& matrix, 
   args.batch = input.count;
   args.out = out;
   args.out_stride = stride;
+  args.ahead = kernels.weights_ahead;
   kernels.group_matmul[static_cast<size_t>(group.type)](args);
 }
 
@@ -91,6 +92,7 @@ void accumulate(const KernelTable& kernels, const TernaryMatrix& matrix, const R
   args.batch = input.count;
   args.out = acc;
   args.out_stride = stride;
+  args.ahead = kernels.weights_ahead;
   kernels.ternary_matmul[static_cast<size_t>(matrix.format)](args);
 }
 

@@ -141,6 +141,7 @@ void TwoStageHead::scan(size_t thread, std::span<const TwoStageRow> rows, Slice 
     args.vectors = 2 * rows.size();
     args.out = dots;
     args.out_stride = dots_stride_;
+    args.ahead = kernels_.codes_ahead;
     kernels_.code_dots(args);
     const size_t begin = block * kBlockRows;
     const size_t end = std::min(begin + args.row_blocks * kBlockRows, plane_.rows);

@@ -10,9 +10,6 @@
 namespace rotor::kernels {
 namespace {
 
-// Far enough ahead to hide the latency of memory; twice as far was slower.
-constexpr size_t kPrefetchBytes = 2048;
-
 // Four values of x for each of 16 rows.
 inline __m512i broadcast4(const int8_t* x) {
   int32_t four;

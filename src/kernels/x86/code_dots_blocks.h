@@ -13,8 +13,6 @@
 namespace rotor::kernels {
 namespace {
 
-// Bytes that are fetched before they are needed; 1 KiB was as fast, 2 KiB 2 % slower.
-constexpr size_t kCodesAhead = 512;
 constexpr size_t kHalves = 2;
 
 // kBlocks row blocks, `apart` from each other: as many streams from memory.
@@ -27,7 +25,7 @@ inline void code_dots_rows(const CodeDotsArgs& args, size_t block, size_t apart,
   for (size_t at = 0; at < bytes; at += 64 * Level::kStepTiles) {
     for (size_t r = 0; r < kBlocks; ++r) {
       for (size_t t = 0; t < Level::kStepTiles; ++t) {
-        prefetch(codes + r * apart * bytes + at + 64 * t + kCodesAhead);
+        prefetch(codes + r * apart * bytes + at + 64 * t + args.ahead);
       }
     }
 // GCC 12 keeps sums in memory when a loop over them is not unrolled early.

@@ -24,15 +24,15 @@ struct F32 {
 
 // A group, in runs of a length that the compiler knows and unrolls.
 template <typename Format, size_t kHalves, size_t kBatch>
-inline void multiply_group(const uint8_t* weights, size_t tiles, const int8_t* x, size_t x_stride,
+inline void multiply_group(HalfStreams in, size_t tiles, const int8_t* x, size_t x_stride,
                            __m256i (&sums)[kHalves][kBatch]) {
-  for (; tiles >= 8; tiles -= 8, weights += 8 * 64, x += 8 * Format::kTileCols) {
-    Format::template multiply<kHalves, kBatch>({weights, 0}, 8, x, x_stride, sums);
+  for (; tiles >= 8; tiles -= 8, in.weights += 8 * 64, x += 8 * Format::kTileCols) {
+    Format::template multiply<kHalves, kBatch>(in, 8, x, x_stride, sums);
   }
   if (tiles == 4) {
-    Format::template multiply<kHalves, kBatch>({weights, 0}, 4, x, x_stride, sums);
+    Format::template multiply<kHalves, kBatch>(in, 4, x, x_stride, sums);
   } else if (tiles > 0) {
-    Format::template multiply<kHalves, kBatch>({weights, 0}, tiles, x, x_stride, sums);
+    Format::template multiply<kHalves, kBatch>(in, tiles, x, x_stride, sums);
   }
 }
 
@@ -45,7 +45,7 @@ template <typename Format, typename Scales, size_t kHalves, size_t kBatch>
   const size_t groups = (args.tiles + group_tiles - 1) / group_tiles;
   const size_t x_stride = args.x_stride;
   const size_t running_stride = args.x_running_stride;
-  const uint8_t* weights = args.weights + block * args.row_block_stride + 32 * half;
+  HalfStreams in = {args.weights + block * args.row_block_stride + 32 * half, 0, args.ahead};
   const uint8_t* scales = static_cast<const uint8_t*>(args.scales) +
                           (block * groups * 16 + 8 * half) * Scales::kBytes;
   const int8_t* x = args.x + b0 * x_stride;
@@ -66,7 +66,7 @@ template <typename Format, typename Scales, size_t kHalves, size_t kBatch>
         sums[h][b] = start;
       }
     }
-    multiply_group<Format>(weights, tiles, x, x_stride, sums);
+    multiply_group<Format>(in, tiles, x, x_stride, sums);
     prefetch(scales + groups * 16 * Scales::kBytes);  // of the row block to come
     for (size_t h = 0; h < kHalves; ++h) {
       const __m256 scale = Scales::load(scales + 8 * h * Scales::kBytes);
@@ -76,7 +76,7 @@ template <typename Format, typename Scales, size_t kHalves, size_t kBatch>
       }
     }
     left -= tiles;
-    weights += 64 * tiles;
+    in.weights += 64 * tiles;
     x += Format::kTileCols * tiles;
     running += group_tiles / 4;
     scales += 16 * Scales::kBytes;

@@ -37,7 +37,7 @@ template <typename Scales, size_t kBatch>
   const size_t groups = (args.tiles + group_tiles - 1) / group_tiles;
   const size_t x_stride = args.x_stride;
   const size_t running_stride = args.x_running_stride;
-  Streams in = {args.weights + block * args.row_block_stride, 0};
+  Streams in = {args.weights + block * args.row_block_stride, 0, args.ahead};
   const uint8_t* scales = static_cast<const uint8_t*>(args.scales) + block * groups * Scales::kBytes;
   const int8_t* x = args.x + b0 * x_stride;
   const int32_t* running = args.x_running + b0 * running_stride;

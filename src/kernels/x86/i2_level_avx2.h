@@ -44,7 +44,7 @@ struct I2 {
 #pragma GCC unroll 4
         for (size_t h = 0; h < kHalves; ++h) {
           if (h % 2 == 0) {
-            prefetch(in.tile(h, t) + kPrefetchBytes);
+            prefetch(in.tile(h, t) + in.ahead);
           }
           const __m256i low = in.load(h, t);
           const __m256i high = _mm256_srli_epi16(low, 4);

@@ -30,7 +30,7 @@ struct I2 {
     }
     for (size_t t = 0; t < tiles; ++t) {
       for (size_t h = 0; h < kHalves; h += 2) {
-        prefetch(in.tile(h, t) + kPrefetchBytes);
+        prefetch(in.tile(h, t) + in.ahead);
       }
       for (size_t d = 0; d < kFields; ++d) {
         for (size_t h = 0; h < kHalves; ++h) {

@@ -19,6 +19,7 @@ namespace {
 struct Streams {
   const uint8_t* weights;
   size_t apart;  // bytes from stream to stream
+  size_t ahead;  // KernelTable::weights_ahead
 };
 
 // sums += codes times x over `tiles` tiles.
@@ -31,7 +32,7 @@ inline void add_tiles(Streams in, size_t tiles, const int8_t* x, size_t x_stride
 #pragma GCC unroll 2
     for (size_t r = 0; r < kBlocks; ++r) {
       const uint8_t* bytes = in.weights + r * in.apart + 64 * t;
-      prefetch(bytes + kPrefetchBytes);
+      prefetch(bytes + in.ahead);
       tile[r].load(bytes);
     }
     const int8_t* columns = x + Format::kTileCols * t;
@@ -80,7 +81,7 @@ template <typename Format, size_t kBlocks, size_t kBatch>
   }
   for (size_t tile = args.tile_begin; tile < args.tile_end; tile += Format::kMaxTiles) {
     const size_t left = args.tile_end - tile;
-    multiply<Format>({weights + 64 * tile, apart * args.row_block_stride},
+    multiply<Format>({weights + 64 * tile, apart * args.row_block_stride, args.ahead},
                      left < Format::kMaxTiles ? left : Format::kMaxTiles,
                      x + Format::kTileCols * tile, args.x_stride, total);
   }

@@ -25,7 +25,7 @@ struct Dense243 {
       for (size_t h = 0; h < kHalves; ++h) {
         __m256i digit[kDigits];
         if (h % 2 == 0) {
-          prefetch(in.tile(h, t) + kPrefetchBytes);
+          prefetch(in.tile(h, t) + in.ahead);
         }
         digits_of(in.load(h, t), digit);
 #pragma GCC unroll 8

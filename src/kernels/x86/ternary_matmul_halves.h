@@ -19,6 +19,7 @@ namespace {
 struct HalfStreams {
   const uint8_t* weights;
   size_t apart;  // bytes from stream to stream
+  size_t ahead;  // KernelTable::weights_ahead
 
   const uint8_t* tile(size_t half, size_t t) const { return weights + half / 2 * apart + 64 * t; }
   __m256i load(size_t half, size_t t) const { return load_half(tile(half, t), half % 2); }
@@ -40,7 +41,7 @@ template <typename Format, size_t kHalves, size_t kBatch>
   for (size_t tile = args.tile_begin; tile < args.tile_end; tile += Format::kMaxTiles) {
     const size_t left = args.tile_end - tile;
     Format::template multiply<kHalves, kBatch>(
-        HalfStreams{weights + 64 * tile, apart * args.row_block_stride},
+        HalfStreams{weights + 64 * tile, apart * args.row_block_stride, args.ahead},
         left < Format::kMaxTiles ? left : Format::kMaxTiles, x + Format::kTileCols * tile,
         args.x_stride, sums);
   }

@@ -127,16 +127,16 @@ void check_random(TernaryFormat format, TernaryMatmul kernel) {
     Case c = random_case(3, cols, 5, 99);
     Product(format, c).check(kernel);
   }
-  // One vector: row blocks by twos, and what is fetched turns to others 32 tiles before a row's end.
+  // One vector: row blocks by twos.
   for (size_t cols : {size_t{512}, size_t{528}, size_t{640}, size_t{660}, size_t{2560}}) {
     for (size_t row_blocks : {2, 3, 5}) {
       Case c = random_case(row_blocks, cols, 1, static_cast<uint32_t>(cols));
       Product(format, c).check(kernel);
     }
   }
-  // Around the sizes that matrix units work in: 16 vectors, 64 columns, panels of 640.
-  for (size_t cols : {size_t{64}, size_t{639}, size_t{641}, size_t{1290}}) {
-    for (size_t batch : {15, 16, 17, 31, 32, 33, 65}) {
+  // Around the sizes of panels and matrix units: 16 vectors, 12 at once, 64 columns, panels of 320 and 640.
+  for (size_t cols : {size_t{64}, size_t{321}, size_t{639}, size_t{641}, size_t{1290}}) {
+    for (size_t batch : {15, 16, 17, 23, 24, 25, 31, 32, 33, 65}) {
       Case c = random_case(1 + batch % 3, cols, batch, static_cast<uint32_t>(cols));
       Product(format, c).check(kernel);
     }
@@ -144,7 +144,7 @@ void check_random(TernaryFormat format, TernaryMatmul kernel) {
 }
 
 void check_tile_ranges(TernaryFormat format, TernaryMatmul kernel) {
-  for (size_t batch : {1, 3}) {
+  for (size_t batch : {1, 3, 17}) {
     Case c = random_case(2, 400, batch, 5);
     Product product(format, c);
     for (size_t begin = 0; begin <= 20; ++begin) {
@@ -188,6 +188,7 @@ void check_kernel(const std::string& name, TernaryMatmul kernel, TernaryMatmul) 
   }
   check_extremes(format, kernel, size_t{1} << 17, 1);
   check_extremes(format, kernel, (size_t{1} << 17) + 1000, 5);
+  check_extremes(format, kernel, (size_t{1} << 17) + 1000, 16);
   check_extremes(format, kernel, 20 * (size_t{1} << 13) + 1000, 1);  // 2^13 tiles of 20 columns
 }
 

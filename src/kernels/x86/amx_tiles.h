@@ -10,13 +10,13 @@
 #include <immintrin.h>
 
 #include "kernels/kernel_types.h"
+#include "kernels/x86/panels_avx512.h"
 
 namespace rotor::kernels {
 namespace {
 
-constexpr size_t kBlockRows = 16;            // rows of a row block, columns of c
 constexpr size_t kTileVectors = 16;          // rows of a and c
-constexpr size_t kStepCols = 64;             // columns that one instruction multiplies
+constexpr size_t kStepCols = kPanelStepCols; // columns that one instruction multiplies
 constexpr size_t kStepBytes = kBlockRows * kStepCols;
 
 // The tile registers: sums of two groups of vectors with two row blocks, then the factors.

@@ -20,6 +20,15 @@ inline __m512i broadcast4(const int8_t* x) {
 // Field d of two bits in every byte.
 inline __m512i field_mask(size_t d) { return _mm512_set1_epi8(static_cast<char>(3 << (2 * d))); }
 
+// out (4, 64): the four fields of every byte, shifted down.
+inline void unpack_fields(__m512i fields, uint8_t* out) {
+  const __m512i mask = field_mask(0);
+  _mm512_store_si512(out, _mm512_and_si512(fields, mask));
+  _mm512_store_si512(out + 64, _mm512_and_si512(_mm512_srli_epi16(fields, 2), mask));
+  _mm512_store_si512(out + 128, _mm512_and_si512(_mm512_srli_epi16(fields, 4), mask));
+  _mm512_store_si512(out + 192, _mm512_and_si512(_mm512_srli_epi16(fields, 6), mask));
+}
+
 // The sum of four fields, where field d is 4^d times too large.
 template <size_t kSums>
 inline __m512i total_of_fields(const __m512i (&sums)[kSums]) {

@@ -28,6 +28,9 @@ struct I2 {
   };
 
   static __m512i total(const __m512i (&sums)[kDigits]) { return total_of_fields(sums); }
+
+  // out (4, 64), fields at scale 1
+  static void unpack(__m512i tile, uint8_t* out) { unpack_fields(tile, out); }
 };
 
 }  // namespace

@@ -5,12 +5,14 @@
 // Format::Tile takes 64 bytes apart by load(); its codes(d) are 64 unsigned bytes, digit d of the 16 rows
 // in four columns, times a scale that Format knows. Each of the kDigits digits has its own sum;
 // Format::total(sums) brings them to scale and together, the sum of codes (trits + 1) times x. Sums are
-// emptied after kMaxTiles tiles. Format::kBatchTile vectors have their sums in registers.
+// emptied after kMaxTiles tiles. Format::kBatchTile vectors have their sums in registers. From kPanelBatch
+// vectors on Format is the Layout of panels_avx512.h.
 #pragma once
 
 #include "kernels/kernel_types.h"
 #include "kernels/vector_tiles.h"
 #include "kernels/x86/bytes_avx512.h"
+#include "kernels/x86/panel_matmul_avx512.h"
 
 namespace rotor::kernels {
 namespace {
@@ -94,9 +96,13 @@ template <typename Format, size_t kBlocks, size_t kBatch>
 }
 
 // A single vector waits for memory, which gives more to two streams than to one, provided that both are
-// long: half of the row blocks each. Several vectors need the registers.
+// long: half of the row blocks each. Several vectors need the registers; many are worth unpacking for.
 template <typename Format>
 inline void ternary_matmul_blocks(const TernaryMatmulArgs& args) {
+  if (args.batch >= kPanelBatch) {
+    matmul_panels<Format>(args);
+    return;
+  }
   const size_t half = args.batch == 1 ? args.row_blocks / 2 : 0;
   for (size_t block = 0; block < half; ++block) {
     multiply_row_blocks<Format, 2, 1>(args, block, half, 0);

@@ -48,6 +48,24 @@ struct Dense243 {
     __m512i codes(size_t d) const { return scaled[d]; }
   };
 
+  // out (5, 64), digits at scale 1: what a step takes off names its digit in the two low bits, 81 and 162 are
+  // 1 and 2 modulo 4, 9 and 18 as well, -27 and -54 are too. What is left, below 9, is looked up.
+  static void unpack(__m512i v, uint8_t* out) {
+    const __m512i lasts = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m512i thirds = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 0, 0, 1, 1, 1, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0));
+    const __m512i low = field_mask(0);
+    const __m512i v81 = residue(v, 81);
+    const __m512i v27 = residue(v81, 27);
+    const __m512i v9 = residue(v27, 9);
+    _mm512_store_si512(out, _mm512_shuffle_epi8(lasts, v9));
+    _mm512_store_si512(out + 64, _mm512_shuffle_epi8(thirds, v9));
+    _mm512_store_si512(out + 128, _mm512_and_si512(_mm512_sub_epi8(v27, v9), low));
+    _mm512_store_si512(out + 192, _mm512_and_si512(_mm512_sub_epi8(v27, v81), low));
+    _mm512_store_si512(out + 256, _mm512_and_si512(_mm512_sub_epi8(v, v81), low));
+  }
+
   // Horner's scheme in the inverse of 3.
   static __m512i total(const __m512i (&sums)[kDigits]) {
     const __m512i sum3 = _mm512_add_epi32(third(sums[4]), sums[3]);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/half.h"
+#include "model/matrix_hash.h"
 #include "model/model_source.h"
 
 namespace rotor {
@@ -71,6 +72,13 @@ inline std::vector<int8_t> all_trits(const TritReader& reader) {
   EXPECT_TRUE(reader.read(0, blocks, trits.data()).ok());
   trits.resize(reader.rows() * reader.cols());
   return trits;
+}
+
+// The checksum of a matrix, hashed in one piece.
+inline std::string matrix_sha256(const TritReader& reader) {
+  MatrixHash hash(reader.cols());
+  hash.update(all_trits(reader));
+  return hash.hex();
 }
 
 // Puts other trits in the place of a matrix's own.

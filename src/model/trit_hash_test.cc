@@ -9,7 +9,6 @@
 #include <span>
 
 #include "base/sha256.h"
-#include "model/matrix_hash.h"
 #include "model/test_model.h"
 #include "model/test_packed_trits.h"
 
@@ -23,12 +22,6 @@ TritStatistics statistics(const ModelSource& source, size_t threads = 2) {
   return *std::move(result);
 }
 
-std::string matrix_sha256(const std::vector<int8_t>& trits, size_t cols) {
-  MatrixHash hash(cols);
-  hash.update(trits);
-  return hash.hex();
-}
-
 TEST(TritHash, IsTheHashOfTheHashesOfTheMatrices) {
   const ModelSource source = test_source(test_config());
   const TritStatistics found = statistics(source);
@@ -36,7 +29,7 @@ TEST(TritHash, IsTheHashOfTheHashesOfTheMatrices) {
   size_t matrix = 0;
   for (const LayerSource& layer : source.layers) {
     for (const LinearSource& linear : layer.linear) {
-      const std::string expected = matrix_sha256(all_trits(*linear.trits), linear.trits->cols());
+      const std::string expected = matrix_sha256(*linear.trits);
       EXPECT_EQ(found.matrix_sha256[matrix++], expected) << linear.tensor;
       all += expected;
     }
@@ -74,9 +67,9 @@ TEST(TritHash, LargeMatricesAreHashedWhole) {
   constexpr size_t kRows = 2003;
   constexpr size_t kCols = 1100;
   ModelSource source = test_source(test_config());
-  const std::vector<int8_t> trits = test::random_trits(kRows * kCols);
-  source.layers[0].linear[2].trits = std::make_unique<VectorTrits>(kRows, kCols, trits);
-  EXPECT_EQ(statistics(source).matrix_sha256[2], matrix_sha256(trits, kCols));
+  LinearSource& v = source.layers[0].linear[2];
+  v.trits = std::make_unique<VectorTrits>(kRows, kCols, test::random_trits(kRows * kCols));
+  EXPECT_EQ(statistics(source).matrix_sha256[2], matrix_sha256(*v.trits));
 }
 
 TEST(TritHash, SeesOneTritAndTheOrderOfMatrices) {

@@ -172,6 +172,12 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string name
   return document;
 }
 
+bool json_has(JsonValue object, std::string_view key) {
+  JsonObject members;
+  return object.get_object().get(members) == simdjson::SUCCESS &&
+         members.at_key(key).error() == simdjson::SUCCESS;
+}
+
 std::optional<JsonValue> json_member(JsonValue object, std::string_view key) {
   JsonObject members;
   if (object.get_object().get(members) != simdjson::SUCCESS) {

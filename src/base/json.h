@@ -51,4 +51,7 @@ Result<std::optional<std::string>> json_string(JsonValue object, std::string_vie
 // members of that name the last, as in Python's json, with which these files are written.
 std::optional<JsonValue> json_member(JsonValue object, std::string_view key);
 
+// Whether `object` is an object with the member `key`, be it null.
+bool json_has(JsonValue object, std::string_view key);
+
 }  // namespace rotor

@@ -91,6 +91,14 @@ TEST(Json, TypedLookups) {
   EXPECT_EQ(json_member(*json_member(root, "i"), "x"), std::nullopt);
 }
 
+TEST(Json, NullIsThere) {
+  const auto document = JsonDocument::parse(R"({"n": null, "i": 1})", "c");
+  ASSERT_TRUE(document.ok());
+  EXPECT_TRUE(json_has(document->root(), "n"));
+  EXPECT_FALSE(json_has(document->root(), "x"));
+  EXPECT_FALSE(json_has(*json_member(document->root(), "i"), "n"));
+}
+
 TEST(Json, TheLastOfSeveralMembersCounts) {
   const auto document = JsonDocument::parse(R"({"a": 1, "b": 5, "a": 2, "b": null})", "c");
   ASSERT_TRUE(document.ok());

@@ -45,6 +45,15 @@ constexpr Family llama() {
   return f;
 }
 
+// Mistral (MistralForCausalLM): Llama's layers; GGUF files call them that.
+constexpr Family mistral() {
+  Family f{"llama", "mistral", "", "", {}};
+  f.gguf_pairs_rows = true;
+  f.kv_heads = 8;
+  f.window = 4096;
+  return f;
+}
+
 // BitNet-embedding-0.6B, Ternary-Bonsai (Qwen3ForCausalLM).
 constexpr Family qwen3() {
   Family f{"qwen3", "qwen3", "", "Qwen3ForCausalLM", kQwen3Gguf};
@@ -94,8 +103,8 @@ constexpr Family maple() {
 }
 
 // A row with an architecture stands before the one of its model_type alone.
-constexpr std::array kFamilies = {bitnet(), bitnet_1bitllm(), llama(), qwen3(), minicpm(),
-                                 gemma3(), maple()};
+constexpr std::array kFamilies = {bitnet(), bitnet_1bitllm(), llama(), mistral(), qwen3(),
+                                 minicpm(), gemma3(), maple()};
 
 // "'a', 'b' or 'c'"
 std::string either(std::vector<std::string_view> names) {

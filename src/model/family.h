@@ -36,6 +36,7 @@ struct Family {
   size_t head_dim = 0;            // 0: hidden_size / num_attention_heads
   float rms_eps = 1e-6f;
   double rope_theta = 10000.0;
+  size_t window = 0;              // sliding_window; 0: none
   Activation activation = Activation::kSilu;
   bool tied_head = false;
 

@@ -77,10 +77,12 @@ Status check_computed(JsonValue root, const std::string& name, const Family& fam
   }
   ROTOR_ASSIGN(const std::optional<int64_t> window, json_integer(root, "sliding_window", name));
   ROTOR_ASSIGN(const std::optional<bool> used, json_bool(root, "use_sliding_window", name));
-  const bool counts = used.value_or(family.window_if_absent) && window.value_or(0) != 0;
-  if (counts && *window < static_cast<int64_t>(context)) {
-    return unsupported(name + ": 'sliding_window' is " + std::to_string(*window) +
-                       ": a window smaller than the context is not supported");
+  const int64_t positions =
+      window.value_or(json_has(root, "sliding_window") ? 0 : static_cast<int64_t>(family.window));
+  const bool counts = used.value_or(family.window_if_absent) && positions != 0;
+  if (counts && positions < static_cast<int64_t>(context)) {
+    return unsupported(name + ": 'sliding_window' is " + std::to_string(positions) +
+                       (window ? "" : ", as it is left out") + ": a window smaller than the context is not supported");
   }
   const std::optional<JsonValue> layer_types = json_member(root, "layer_types");
   JsonArray list;

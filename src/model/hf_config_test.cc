@@ -110,6 +110,26 @@ TEST(HfConfig, Qwen3TakesItsOwnDefaults) {
   EXPECT_THAT(refusal("num_key_value_heads", "null"), HasSubstr("not a multiple of"));  // of 32
 }
 
+// Llama's layers; a sliding_window that is left out is 4096, null is none.
+TEST(HfConfig, Mistral) {
+  HfFiles files = test::hf_files();
+  for (const char* key : {"num_key_value_heads", "sliding_window"}) {
+    files.config.erase(key);
+  }
+  files.config["model_type"] = R"("mistral")";
+  files.config["max_position_embeddings"] = "4096";
+  files.config["num_attention_heads"] = "8";
+  const auto parse = [&] { return parse_hf_config(files.config_json(), "config.json"); };
+  const auto config = parse();
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config->model.family, "llama");
+  EXPECT_EQ(config->model.kv_heads, 8u);
+  files.config["max_position_embeddings"] = "4097";
+  EXPECT_THAT(parse().status().message(), HasSubstr("'sliding_window' is 4096, as it is left out"));
+  files.config["sliding_window"] = "null";
+  EXPECT_TRUE(parse().ok());
+}
+
 TEST(PoolingConfig, IsOneWay) {
   EXPECT_EQ(*parse_pooling_config(R"({"pooling_mode_lasttoken":true})", "p"), Pooling::kLast);
   EXPECT_EQ(*parse_pooling_config(R"({"pooling_mode_mean_tokens":true})", "p"), Pooling::kMean);

@@ -84,6 +84,7 @@ FAMILIES = {
     "llama3": replace(RECIPES["llama-divide"], name="matrix-llama3", **WIDE),
     "falcon3": replace(RECIPES["falcon3-heads"], name="matrix-falcon3", **WIDE),
     "llama-linear": replace(RECIPES["llama-master"], name="matrix-linear", **WIDE, heads=4, kv_heads=4),
+    "mistral": replace(RECIPES["mistral"], name="matrix-mistral", **WIDE),
     "qwen3": replace(RECIPES["qwen3-yarn"], name="matrix-qwen3", **WIDE, head_size=128),
     "qwen3-embedding": replace(RECIPES["qwen3-embedding"], name="matrix-embedding", **WIDE, head_size=64),
     "1bitllm": replace(RECIPES["1bitllm-heads-96"], name="matrix-1bitllm", **WIDE, vocab=400),

@@ -64,6 +64,7 @@ ARCHITECTURES = {
     "bitnet": "bitnet-b1.58",
     "1bitllm": "bitnet",
     "llama": "llama",
+    "mistral": "llama",
     "minicpm": "minicpm",
     "qwen3": "qwen3",
 }
@@ -275,7 +276,7 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
         for projection, name in LINEARS.items():
             full = source + projection
             values = weights.trits[full] if recipe.int8 else weights.masters[full]
-            if recipe.family in ("llama", "minicpm") and name in ("attn_q", "attn_k"):
+            if recipe.family in ("llama", "mistral", "minicpm") and name in ("attn_q", "attn_k"):
                 values = paired_rows(values, recipe.head_dim)
             if recipe.int8:
                 linear = linear_tensor(values, weights.multiplier(full, recipe), form)

@@ -36,6 +36,7 @@ _TYPES = {
     "1bitllm": ("llama", "BitnetForCausalLM"),
     "llama": ("llama", "LlamaForCausalLM"),
     "gemma3": ("gemma3_text", "Gemma3ForCausalLM"),
+    "mistral": ("mistral", "MistralForCausalLM"),
     "minicpm": ("minicpm", "MiniCPMForCausalLM"),
     "qwen3": ("qwen3", "Qwen3ForCausalLM"),
 }

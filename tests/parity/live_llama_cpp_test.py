@@ -106,7 +106,7 @@ def test_a_fixture_writes_the_same_text(
     assert_same_text(engine, model, llama, tokens_of(engine, model, TEXTS[0]))
 
 
-@pytest.mark.parametrize("family", ["llama3", "falcon3", "llama-linear", "qwen3", "1bitllm"])
+@pytest.mark.parametrize("family", ["llama3", "falcon3", "llama-linear", "mistral", "qwen3", "1bitllm"])
 def test_other_families_write_the_same_text(
     family: str, engine: Engine, library: ctypes.CDLL, tmp_path: Path
 ) -> None:

@@ -63,7 +63,7 @@ def family_recipe(family: str) -> Recipe:
 
 
 @pytest.mark.parametrize("through", ["rotor", "i2_s", "q2_0"])
-@pytest.mark.parametrize("family", ["llama3", "falcon3", "qwen3"])
+@pytest.mark.parametrize("family", ["llama3", "falcon3", "mistral", "qwen3"])
 def test_transformers_computes_other_families(
     family: str, through: str, engine: Engine, tmp_path: Path
 ) -> None:

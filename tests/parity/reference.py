@@ -27,6 +27,7 @@ from transformers import (
     Gemma3ForCausalLM,
     GraniteForCausalLM,
     LlamaForCausalLM,
+    MistralForCausalLM,
     PreTrainedModel,
     Qwen3ForCausalLM,
 )
@@ -73,6 +74,7 @@ class Pass:
 _NETWORKS = {
     "bitnet": BitNetForCausalLM,
     "llama": LlamaForCausalLM,
+    "mistral": MistralForCausalLM,
     "qwen3": Qwen3ForCausalLM,
     "gemma3": Gemma3ForCausalLM,
 }

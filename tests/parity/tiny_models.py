@@ -51,8 +51,8 @@ class Recipe:
     """Everything that determines one tiny model.
 
     family: "bitnet", "1bitllm" (BitNet's layers under the names of bitnet_b1_58-*), "llama",
-    "minicpm", "qwen3" or "gemma3". input_norms: each projection has a norm of its own, as in BitNet-embedding, whose files
-    leave the prefix "model." out of the names.
+    "mistral", "minicpm", "qwen3" or "gemma3". input_norms: each projection has a norm of its own, as in
+    BitNet-embedding, whose files leave the prefix "model." out of the names.
     head_size: dimensions of a head; 0 splits ``hidden``. rope: config.json's rope_scaling.
     multipliers: of MiniCPM, scale_emb, scale_depth and dim_model_base.
     storage: "packed" (U8 + weight_scale), "master" (floats ternarised at load), "unpacked" (floats that
@@ -426,6 +426,18 @@ RECIPES = {
             storage="master",
             dtype="F16",
             hidden_act="silu",
+        ),
+        # Mistral: Llama's layers under another name.
+        Recipe(
+            "mistral",
+            family="mistral",
+            hidden=64,
+            ffn=150,
+            heads=8,
+            vocab=304,
+            theta=1e6,
+            hidden_act="silu",
+            tied=False,
         ),
         # Ternary-Bonsai: norms of the heads of q and k, heads wider than their share, YaRN.
         Recipe(

@@ -17,7 +17,7 @@ constexpr std::array kColumns = {"Hugging Face, packed", "masters",         "flo
 
 // The tests of a row of model/family.h, by column; none: it is not supported.
 struct Tests {
-  std::string_view family;
+  std::string_view model_type;
   std::string_view architecture;
   std::string_view models;
   std::array<std::string_view, kColumns.size()> tests;
@@ -34,7 +34,7 @@ constexpr Tests kTests[] = {
       "parity/convert_matrix_test.py#test_every_pair[i2_s]",
       "parity/live_llama_cpp_test.py#test_a_fixture_writes_the_same_text",
       "parity/live_writers_test.py#test_transformers_computes_the_source"}},
-    {"bitnet", "BitnetForCausalLM", "bitnet_b1_58-large, -xl, -3B of 1bitLLM",
+    {"llama", "BitnetForCausalLM", "bitnet_b1_58-large, -xl, -3B of 1bitLLM",
      {"",
       "parity/golden_test.py#test_on_its_own[1bitllm-heads-96]",
       "",
@@ -54,6 +54,16 @@ constexpr Tests kTests[] = {
       "parity/convert_matrix_test.py#test_a_way_through_every_container[falcon3]",
       "parity/live_llama_cpp_test.py#test_other_families_write_the_same_text",
       "parity/live_writers_test.py#test_transformers_computes_other_families"}},
+    {"mistral", "", "Mistral",
+     {"parity/golden_test.py#test_on_its_own[mistral]",
+      "",
+      "",
+      "parity/identity_test.py#test_gguf[mistral]",
+      "parity/identity_test.py#test_rotor_file[mistral]",
+      "parity/convert_matrix_test.py#test_a_way_through_every_container[mistral]",
+      "parity/convert_matrix_test.py#test_a_way_through_every_container[mistral]",
+      "parity/live_llama_cpp_test.py#test_other_families_write_the_same_text",
+      "parity/live_writers_test.py#test_transformers_computes_other_families"}},
     {"qwen3", "", "Ternary-Bonsai 1.7B, 4B, 8B; BitNet-embedding-0.6B; small float models",
      {"parity/golden_test.py#test_on_its_own[qwen3-yarn]",
       "parity/golden_test.py#test_on_its_own[qwen3-embedding]",
@@ -64,7 +74,7 @@ constexpr Tests kTests[] = {
       "parity/convert_matrix_test.py#test_a_way_through_every_container[qwen3-embedding]",
       "parity/live_llama_cpp_test.py#test_other_families_write_the_same_text",
       "parity/live_writers_test.py#test_transformers_computes_other_families"}},
-    {"gemma3", "", "BitNet-embedding-270M",
+    {"gemma3_text", "", "BitNet-embedding-270M",
      {"",
       "parity/golden_test.py#test_on_its_own[gemma3-embedding]",
       "",
@@ -98,12 +108,12 @@ constexpr Tests kTests[] = {
 
 const Tests& tests_of(const Family& family) {
   for (const Tests& tests : kTests) {
-    if (tests.family == family.name && tests.architecture == family.architecture) {
+    if (tests.model_type == family.model_type && tests.architecture == family.architecture) {
       return tests;
     }
   }
   throw std::runtime_error(fmt::format("tests/tables/models.cc names no tests of the family {} {}",
-                                       family.name, family.architecture));
+                                       family.model_type, family.architecture));
 }
 
 std::string layers(const Family& family) {

@@ -7,30 +7,29 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import gguf_writer
 import hf_writer
+import official_model
 import tiny_models
 from engine import ROOT, Engine
 from hub_server import Hub, Mishap, cut, only
 from tiny_models import Recipe
 
 MASTER = Recipe("official", hidden=128, ffn=256, heads=4, kv_heads=1, storage="master")
-PACKED = replace(MASTER, storage="packed")
 TEXT = "The king had three sons, and the youngest of them was called the fool. " * 60
 COMMITS = {
     "microsoft/packed": "1" * 40,
     "microsoft/bf16": "2" * 40,
     "microsoft/gguf": "3" * 40,
-    "datasets/text": "4" * 40,
+    "datasets/org/text": "4" * 40,
 }
 OFFICIAL = json.loads((ROOT / "tools" / "check_official" / "official.json").read_text())
 CHECKS = 15
@@ -40,18 +39,11 @@ CHECKS = 15
 def repos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One model in three forms, and a text."""
     root = tmp_path_factory.mktemp("repos")
-    weights = tiny_models.make_weights(MASTER)
-    hf_writer.write_model(root / "bf16", MASTER, weights)
-    hf_writer.write_model(root / "packed", PACKED, weights)
-    (root / "gguf").mkdir()
-    form = gguf_writer.Form(official_defects=True)
-    (root / "gguf" / "ggml-model-i2_s.gguf").write_bytes(
-        gguf_writer.build(PACKED, weights, form).encode()
-    )
+    official_model.write(root, MASTER, embedding_rows=100)
     (root / "text").mkdir()
     with zipfile.ZipFile(root / "text" / "text.zip", "w") as archive:
         archive.writestr("raw/wiki.test.raw", TEXT)
-    return {name: root / name.split("/")[1] for name in COMMITS}
+    return {name: root / name.split("/")[-1] for name in COMMITS}
 
 
 @pytest.fixture
@@ -68,7 +60,7 @@ def table() -> dict:
     for form, entry in result["models"].items():
         entry["repo"] = f"microsoft/{form}"
     result["text"] |= {
-        "repo": "datasets/text",
+        "repo": "datasets/org/text",
         "file": "text.zip",
         "member": "raw/wiki.test.raw",
         "sha256": hashlib.sha256(TEXT.encode()).hexdigest(),
@@ -82,10 +74,8 @@ def table() -> dict:
         "num_attention_heads": MASTER.heads,
         "num_key_value_heads": MASTER.kv_heads,
         "head_dim": MASTER.head_dim,
-        "ternary_parameters": sum(
-            tiny_models.make_weights(MASTER).trits[name].size
-            for name in tiny_models.make_weights(MASTER).trits
-        ),
+        "ternary_parameters": MASTER.layers
+        * sum(math.prod(MASTER.shape(name)) for name in tiny_models.PROJECTIONS),
     }
     special = hf_writer.token_ids()
     result["stop_tokens"] = [special[hf_writer.EOS], special[hf_writer.EOT]]
@@ -152,7 +142,7 @@ def test_goes_on_after_an_interruption(run: Run) -> None:
 
 
 def test_goes_on_with_the_text_when_run_again(run: Run) -> None:
-    run.hub.mishaps = [halved(run.hub, "datasets/text", "text.zip")]
+    run.hub.mishaps = [halved(run.hub, "datasets/org/text", "text.zip")]
     status, checks = run.check()
     assert status == 1
     assert "run it again" in checks["perplexity"]["why"]

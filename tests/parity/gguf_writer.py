@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -88,17 +89,23 @@ class Gguf:
     metadata: dict[str, tuple[str, object]] = field(default_factory=dict)
     tensors: dict[str, GgufTensor] = field(default_factory=dict)
 
-    def encode(self) -> bytes:
-        """The bytes of the file; v2 and v3 differ in the version number alone."""
-        head = b"GGUF" + struct.pack("<IQQ", self.version, len(self.tensors), len(self.metadata))
+    def head(self, outlines: dict[str, tuple[tuple[int, ...], int, int]]) -> bytes:
+        """All before the data, which follow in this order; of each tensor ne, type_id and bytes."""
+        head = b"GGUF" + struct.pack("<IQQ", self.version, len(outlines), len(self.metadata))
         for key, (kind, value) in self.metadata.items():
             head += _string(key) + _value(kind, value)
-        data = b""
-        for name, tensor in self.tensors.items():
-            dimensions = struct.pack(f"<I{len(tensor.ne)}Q", len(tensor.ne), *tensor.ne)
-            head += _string(name) + dimensions + struct.pack("<IQ", tensor.type_id, len(data))
-            data += tensor.data + bytes(-len(tensor.data) % self.alignment)
-        return head + bytes(-len(head) % self.alignment) + data
+        offset = 0
+        for name, (ne, type_id, size) in outlines.items():
+            dimensions = struct.pack(f"<I{len(ne)}Q", len(ne), *ne)
+            head += _string(name) + dimensions + struct.pack("<IQ", type_id, offset)
+            offset += size + -size % self.alignment
+        return head + bytes(-len(head) % self.alignment)
+
+    def encode(self) -> bytes:
+        """The bytes of the file; v2 and v3 differ in the version number alone."""
+        outlines = {name: (t.ne, t.type_id, len(t.data)) for name, t in self.tensors.items()}
+        padded = (t.data + bytes(-len(t.data) % self.alignment) for t in self.tensors.values())
+        return self.head(outlines) + b"".join(padded)
 
 
 def _string(text: str) -> bytes:
@@ -171,9 +178,11 @@ def linear_tensor(trits: np.ndarray, multiplier: np.float32, form: Form) -> Gguf
     return GgufTensor(tuple(reversed(trits.shape)), I2_S, data.tobytes())
 
 
-def tokenizer_metadata(vocab: int, official_defects: bool) -> dict[str, tuple[str, object]]:
-    """tokenizer.ggml.* of the tiny tokenizer, padded with unused tokens up to ``vocab``."""
-    source = json.loads(TOKENIZER.read_text())
+def tokenizer_metadata(
+    vocab: int, official_defects: bool, tokenizer: Path = TOKENIZER
+) -> dict[str, tuple[str, object]]:
+    """tokenizer.ggml.* of a tokenizer.json, padded with unused tokens up to ``vocab``."""
+    source = json.loads(tokenizer.read_text())
     special = {token["content"]: token["id"] for token in source["added_tokens"]}
     ids = source["model"]["vocab"] | special
     tokens = [f"[PAD{index}]" for index in range(vocab)]
@@ -266,13 +275,19 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
     file = Gguf(version=form.version)
     file.metadata = model_metadata(recipe, form)
     file.metadata |= tokenizer_metadata(recipe.vocab, form.official_defects)
+    file.tensors = tensors(recipe, weights, form)
+    return file
+
+
+def tensors(recipe: Recipe, weights: Weights, form: Form) -> dict[str, GgufTensor]:
+    """All tensors of the model by GGUF name."""
     embedding = float_tensor(weights.embedding, form.embedding)
-    file.tensors["token_embd.weight"] = embedding
+    result = {"token_embd.weight": embedding}
     for layer in range(recipe.layers):
         source, target = f"model.layers.{layer}.", f"blk.{layer}."
         for norm, _ in recipe.norms:
             gains = weights.norms[f"{source}{norm}.weight"]
-            file.tensors[f"{target}{_NORMS[norm]}.weight"] = float_tensor(gains, "F32")
+            result[f"{target}{_NORMS[norm]}.weight"] = float_tensor(gains, "F32")
         for projection, name in LINEARS.items():
             full = source + projection
             values = weights.trits[full] if recipe.int8 else weights.masters[full]
@@ -282,20 +297,20 @@ def build(recipe: Recipe, weights: Weights, form: Form) -> Gguf:
                 linear = linear_tensor(values, weights.multiplier(full, recipe), form)
             else:
                 linear = float_tensor(values, recipe.dtype)
-            file.tensors[f"{target}{name}.weight"] = linear
+            result[f"{target}{name}.weight"] = linear
             if recipe.input_norms:
                 gains = weights.norms[f"{full}.norm.weight"]
-                file.tensors[f"{target}{name}_norm_in.weight"] = float_tensor(gains, "F32")
+                result[f"{target}{name}_norm_in.weight"] = float_tensor(gains, "F32")
     final = weights.norms["model.norm.weight"]
-    file.tensors["output_norm.weight"] = float_tensor(final, "F32")
+    result["output_norm.weight"] = float_tensor(final, "F32")
     if recipe.rope.get("rope_type") == "llama3":
-        file.tensors["rope_freqs.weight"] = float_tensor(rotary_divisors(recipe), "F32")
+        result["rope_freqs.weight"] = float_tensor(rotary_divisors(recipe), "F32")
     if recipe.rope.get("rope_type") == "longrope":
         for kind in ("long", "short"):
             divisors = np.array(recipe.rope[f"{kind}_factor"], np.float32)
-            file.tensors[f"rope_factors_{kind}.weight"] = float_tensor(divisors, "F32")
+            result[f"rope_factors_{kind}.weight"] = float_tensor(divisors, "F32")
     if weights.head is not None:
-        file.tensors["output.weight"] = float_tensor(weights.head, form.embedding)
+        result["output.weight"] = float_tensor(weights.head, form.embedding)
     if form.duplicate_head:
-        file.tensors["output.weight"] = embedding
-    return file
+        result["output.weight"] = embedding
+    return result

@@ -42,9 +42,9 @@ _TYPES = {
 }
 
 
-def config(recipe: Recipe) -> dict[str, object]:
+def config(recipe: Recipe, tokenizer: Path = TOKENIZER) -> dict[str, object]:
     """config.json, as the published repositories or as transformers 5 itself writes it."""
-    special = token_ids()
+    special = token_ids(tokenizer)
     model_type, architecture = _TYPES[recipe.family]
     values: dict[str, object] = {
         "architectures": [architecture],
@@ -131,9 +131,9 @@ def tensors(recipe: Recipe, weights: Weights) -> dict[str, Tensor]:
     return dict(sorted(result.items()))
 
 
-def write_config(folder: Path, recipe: Recipe) -> None:
+def write_config(folder: Path, recipe: Recipe, tokenizer: Path = TOKENIZER) -> None:
     """Writes config.json, generation_config.json, tokenizer.json and tokenizer_config.json."""
-    special = token_ids()
+    special = token_ids(tokenizer)
     generation = {
         "bos_token_id": special[BOS],
         "eos_token_id": [special[EOS], special[EOT]],
@@ -141,7 +141,7 @@ def write_config(folder: Path, recipe: Recipe) -> None:
         "temperature": 0.6,
         "top_p": 0.9,
     }
-    tokenizer = {
+    tokenizer_config = {
         "bos_token": BOS,
         "eos_token": EOS,
         "chat_template": CHAT_TEMPLATE,
@@ -150,12 +150,12 @@ def write_config(folder: Path, recipe: Recipe) -> None:
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
     for name, values in (
-        ("config.json", config(recipe)),
+        ("config.json", config(recipe, tokenizer)),
         ("generation_config.json", generation),
-        ("tokenizer_config.json", tokenizer),
+        ("tokenizer_config.json", tokenizer_config),
     ):
         (folder / name).write_text(json.dumps(values, indent=2) + "\n")
-    shutil.copyfile(TOKENIZER, folder / "tokenizer.json")
+    shutil.copyfile(tokenizer, folder / "tokenizer.json")
 
 
 def write_tensors(folder: Path, stored: dict[str, Tensor], shards: int) -> None:

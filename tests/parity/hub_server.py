@@ -8,6 +8,7 @@ content as the entity tag, large ones with a redirect whose X-Linked-Etag is the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import http.server
 import json
@@ -20,17 +21,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+PIECE = 1 << 20
+NAME = r"(?:datasets/)?[^/]+/[^/]+"  # of a repository
 LARGE = (".safetensors", ".gguf", ".rotor", ".bin", ".zip")
 
 
+@functools.lru_cache(maxsize=256)
 def git_name(content: bytes) -> str:
     """What `git hash-object` prints."""
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    digest = hashlib.sha1(b"blob %d\0" % len(content))
+    digest.update(content)
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=256)
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass
 class Repository:
-    """One commit of a model."""
+    """One commit of a model. A large file may as well be an mmap."""
 
     files: dict[str, bytes]
     commit: str = ""
@@ -105,7 +116,7 @@ class Hub:
         return added
 
     def add_folder(self, repo: str, folder: Path, **options: object) -> Repository:
-        """Adds the files of a folder as a commit; "datasets/name" is a repository of that kind."""
+        """Adds the files of a folder as a commit; "datasets/org/name" is a dataset."""
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         return self.add(repo, files, **options)
 
@@ -121,7 +132,7 @@ class Hub:
         for commits in self.repositories.values():
             for commit in commits:
                 for data in commit.files.values():
-                    if hashlib.sha256(data).hexdigest() == sha256:
+                    if sha256_of(data) == sha256:
                         return data
         raise KeyError(sha256)
 
@@ -157,11 +168,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.hub.hub_mishaps and self.hub.hub_mishaps.pop(0)(self, b""):
             return
         for pattern, answer in (
-            (r"/api/(?:models/)?([^/]+/[^/]+)/revision/([^/]+)", self._revision),
-            (r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", self._tree),
-            (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self._resolve),
+            (r"/api/(?:models/|(?=datasets/))(NAME)/revision/([^/]+)", self._revision),
+            (r"/api/models/(NAME)/tree/([^/]+)", self._tree),
+            (r"/(NAME)/resolve/([^/]+)/(.+)", self._resolve),
         ):
-            if match := re.fullmatch(pattern, path):
+            if match := re.fullmatch(pattern.replace("NAME", NAME), path):
                 self._in_repository(answer, *map(unquote, match.groups()))
                 return
         self.refuse(404, "")
@@ -187,7 +198,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, data in found.files.items():
             entry = {"type": "file", "path": name, "size": len(data), "oid": git_name(data)}
             if name.endswith(LARGE):
-                sha256 = hashlib.sha256(data).hexdigest()
+                sha256 = sha256_of(data)
                 entry["lfs"] = {"oid": sha256, "size": len(data), "pointerSize": 130}
             entries.append(entry)
         self._json(entries)
@@ -201,7 +212,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             etag = f'"{git_name(data)}"'
             self.send_file(data, {"ETag": etag, "X-Repo-Commit": found.commit})
             return
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = sha256_of(data)
         self.send_head(
             302,
             {
@@ -239,7 +250,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers["Content-Length"] = str(len(data) - start)
         self.send_head(206 if start else 200, headers)
         if self.command == "GET":
-            self.wfile.write(data[start:])
+            self._send_from(memoryview(data)[start:])
+
+    def _send_from(self, view: memoryview) -> None:
+        """In pieces: a file of gigabytes is not copied."""
+        try:
+            for begin in range(0, len(view), PIECE):
+                self.wfile.write(view[begin : begin + PIECE])
+        except OSError:  # the client has gone
+            self.close_connection = True
 
 
 def status(code: int, headers: dict[str, str] | None = None) -> Mishap:

@@ -8,6 +8,7 @@ NumPy lacks, is held as uint16 bits.
 from __future__ import annotations
 
 import json
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,10 @@ class Tensor:
             return cls(dtype, bf16_bits(values))
         return cls(dtype, np.ascontiguousarray(values, dtype=_STORAGE[dtype]))
 
+    def data(self) -> bytes:
+        """The bytes as stored."""
+        return np.ascontiguousarray(self.array, dtype=_STORAGE[self.dtype]).tobytes()
+
     def floats(self) -> np.ndarray:
         """The values as float32."""
         if self.dtype == "BF16":
@@ -42,24 +47,28 @@ class Tensor:
         return self.array.astype(np.float32)
 
 
-def encode(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
-    """The bytes of a safetensors file: length, JSON header padded to 8 bytes, data."""
+def head(
+    shapes: dict[str, tuple[str, tuple[int, ...]]], metadata: dict[str, str] | None = None
+) -> bytes:
+    """Length and JSON header, padded to 8 bytes, of tensors whose data follow in this order; of
+    each its dtype and shape."""
     header: dict[str, object] = {}
     if metadata is not None:
         header["__metadata__"] = metadata
-    chunks, offset = [], 0
-    for name, tensor in tensors.items():
-        raw = np.ascontiguousarray(tensor.array, dtype=_STORAGE[tensor.dtype]).tobytes()
-        header[name] = {
-            "dtype": tensor.dtype,
-            "shape": list(tensor.array.shape),
-            "data_offsets": [offset, offset + len(raw)],
-        }
-        chunks.append(raw)
-        offset += len(raw)
+    offset = 0
+    for name, (dtype, shape) in shapes.items():
+        end = offset + math.prod(shape) * np.dtype(_STORAGE[dtype]).itemsize
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + b"".join(chunks)
+    return struct.pack("<Q", len(text)) + text
+
+
+def encode(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """The bytes of a safetensors file."""
+    shapes = {name: (tensor.dtype, tensor.array.shape) for name, tensor in tensors.items()}
+    return head(shapes, metadata) + b"".join(tensor.data() for tensor in tensors.values())
 
 
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

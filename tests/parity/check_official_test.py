@@ -8,8 +8,11 @@ import hashlib
 import importlib.util
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ import hf_writer
 import official_model
 import tiny_models
 from engine import ROOT, Engine
-from hub_server import Hub, Mishap, cut, only
+from hub_server import Hub, Mishap, cut, only, slow
 from tiny_models import Recipe
 
 MASTER = Recipe("official", hidden=128, ffn=256, heads=4, kv_heads=1, storage="master")
@@ -91,15 +94,19 @@ class Run:
 
     def check(self, transformers: bool = False) -> tuple[int, dict]:
         """The exit code and the checks of report.json."""
+        done = subprocess.run(
+            self.command(transformers), capture_output=True, text=True, timeout=300, check=False
+        )
+        report = self.folder / "out" / "report.json"
+        assert report.exists(), done.stdout + done.stderr
+        return done.returncode, json.loads(report.read_text())["checks"]
+
+    def command(self, transformers: bool = False) -> list[str]:
         (self.folder / "table.json").write_text(json.dumps(self.table))
         command = [sys.executable, str(ROOT / "tools" / "check_official")]
         command += ["--rotor", str(self.engine.program), "--endpoint", self.hub.address]
         command += ["--table", str(self.folder / "table.json"), "--out", str(self.folder / "out")]
-        command += ["--random-weights", *([] if transformers else ["--no-transformers"])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        report = self.folder / "out" / "report.json"
-        assert report.exists(), done.stdout + done.stderr
-        return done.returncode, json.loads(report.read_text())["checks"]
+        return command + ["--random-weights", *([] if transformers else ["--no-transformers"])]
 
 
 @pytest.fixture
@@ -149,6 +156,34 @@ def test_goes_on_with_the_text_when_run_again(run: Run) -> None:
     assert checks["download packed"]["result"] == "passed"
     status, checks = run.check()
     assert (status, checks["perplexity"]["result"]) == (0, "passed")
+
+
+@pytest.mark.parametrize("heard", [signal.SIG_DFL, signal.SIG_IGN], ids=["front", "background"])
+def test_goes_on_after_ctrl_c(run: Run, heard: signal.Handlers) -> None:
+    """Also where Python, started by a script in the background, ignores it and rotor alone ends."""
+    content = run.hub.find("microsoft/bf16", "main").files["model.safetensors"]
+    run.hub.mishaps = [only(content, slow(60))]
+    process = subprocess.Popen(
+        run.command(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, heard),
+    )
+    cache = run.folder / "out" / "hub" / "cache" / "models--microsoft--bf16"
+    for _ in range(3000):
+        parts = list(cache.rglob("*.incomplete"))
+        if parts and parts[0].stat().st_size == len(content) // 2:
+            break
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == b"check_official: interrupted; run it again to go on\n"
+    asked = len(run.hub.requests)
+    assert run.check()[0] == 0
+    ranges = [r.headers.get("Range") for r in run.hub.requests[asked:]]
+    assert f"bytes={len(content) // 2}-" in ranges
 
 
 def test_other_trits_are_found(run: Run, tmp_path: Path) -> None:

@@ -73,4 +73,8 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("check_official: interrupted; run it again to go on", file=sys.stderr)
+        sys.exit(130)

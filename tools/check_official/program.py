@@ -8,6 +8,8 @@ import os
 import subprocess
 from pathlib import Path
 
+INTERRUPTED = 130  # exit code
+
 
 class Failed(Exception):
     """A check that did not pass; the message says what was expected and what came."""
@@ -30,6 +32,8 @@ class Rotor:
             env={**os.environ, **(env or {})},
             check=False,
         )
+        if done.returncode == INTERRUPTED:
+            raise KeyboardInterrupt
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()
             raise Failed(f"rotor {' '.join(command[1:])}: exit {done.returncode}: {said}")

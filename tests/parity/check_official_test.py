@@ -148,6 +148,13 @@ def test_goes_on_after_an_interruption(run: Run) -> None:
     assert (run.hub.mishaps, status) == ([], 0), checks
 
 
+def test_a_repository_that_is_not_there_is_named(run: Run) -> None:
+    run.table["text"]["repo"] = "datasets/org/none"
+    status, checks = run.check()
+    assert status == 1
+    assert "/api/datasets/org/none/revision/main: HTTP Error 401" in checks["perplexity"]["why"]
+
+
 def test_goes_on_with_the_text_when_run_again(run: Run) -> None:
     run.hub.mishaps = [halved(run.hub, "datasets/org/text", "text.zip")]
     status, checks = run.check()

@@ -37,8 +37,12 @@ class Hub:
     def revision(self, repo: str, pinned: str | None) -> str:
         """The pinned commit, or the one that `main` is now."""
         kind = "" if repo.startswith("datasets/") else "models/"
-        with self._open(f"/api/{kind}{repo}/revision/{pinned or 'main'}") as answer:
-            commit = json.load(answer).get("sha")
+        path = f"/api/{kind}{repo}/revision/{pinned or 'main'}"
+        try:
+            with self._open(path) as answer:
+                commit = json.load(answer).get("sha")
+        except urllib.error.HTTPError as error:
+            raise Failed(f"{self.endpoint}{path}: {error}") from error
         if not commit or (pinned and commit != pinned):
             raise Failed(f"{repo}: the hub says revision {commit}, expected {pinned or 'one'}")
         return commit

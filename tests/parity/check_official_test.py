@@ -85,6 +85,20 @@ def table() -> dict:
     return result
 
 
+def judged(*arguments: object) -> dict | str:
+    """What the tool finds, or how it fails. Its modules are no package: a process of their own."""
+    script = "import json, sys, checks; print(json.dumps(checks.judged(*json.load(sys.stdin))))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(arguments),
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tools" / "check_official")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+
 class Run:
     """One folder that check_official works in."""
 
@@ -202,6 +216,16 @@ def test_other_trits_are_found(run: Run, tmp_path: Path) -> None:
     assert status == 1
     assert "the trits differ" in checks["same trits"]["why"]
     assert checks["logits of the forms"]["result"] == "FAILED"
+
+
+def test_a_choice_among_equals_is_no_difference() -> None:
+    """A model of many tokens and random weights has several that are as good as the likeliest."""
+    rows = [[[0.0, 3.0, 3.01, -1.0]] * 4, [[0.0, 3.01, 3.0, -1.0]] * 4]
+    found = judged(*rows, "packed", "near_top")
+    assert (found["same_top"], found["near_top"]) == (0, 1)
+    assert "a same_top of at least 0.85" in judged(*rows, "packed")
+    flat = [[0.3, *[0.0] * 1000]] * 4
+    assert "'near_top': 0.0" in judged(flat, [row[::-1] for row in flat], "packed", "near_top")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--chunks", type=int, default=0, help="perplexity of the first N chunks of 512; 0: all")
     add("--table", type=Path, default=TABLE, help="what to download and to expect")
     add("--random-weights", action="store_true", help="the hub serves random weights of this "
-        "layout: report perplexity and answer, but do not judge them")
+        "layout: do not judge perplexity, answer, and which of equal tokens is chosen")
     add("--no-transformers", action="store_true", help="leave the comparison with transformers out")
     add("--again", action="store_true", help="repeat checks that an earlier run has passed")
     return parser.parse_args(argv)

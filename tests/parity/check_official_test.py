@@ -248,3 +248,23 @@ def test_what_is_not_as_pinned_fails(
     status, checks = run.check()
     assert status == 1
     assert checks[check]["result"] == "FAILED", checks[check]
+
+
+def test_what_does_not_fit_the_memory_is_left_out(run: Run) -> None:
+    """A process that the system kills would take the checks after it along."""
+    words = run.command(transformers=True)[1:]
+    script = "import runpy, sys, checks; from unittest import mock; "
+    script += "checks.available_memory = lambda: 1 << 20; "
+    script += "checks.importlib = mock.Mock(); "  # finds transformers, wherever this runs
+    script += "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        env=os.environ | {"PYTHONPATH": words[0]},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    checks = json.loads((run.folder / "out" / "report.json").read_text())["checks"]
+    assert checks["logits of transformers"]["result"] == "skipped"
+    assert "0.0 GB are free" in checks["logits of transformers"]["why"]
+    assert checks["chat"]["result"] == "passed"

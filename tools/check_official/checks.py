@@ -7,6 +7,7 @@ import argparse
 import array
 import importlib.util
 import math
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ TOKENS = [1, 17, 42, 99, 256, 7, 17, 42, 200, 3, 150, 11, 64, 42, 99, 5]
 GREEDY = 64  # tokens of the answer
 MIN_SAME_TOP = 0.85  # of TOKENS, between the forms, and against transformers
 MAX_KL = 0.02  # nats a token; what a step of int8 here and there makes (docs/numerics.md)
+FLOATS = 10  # bytes of memory a byte of packed file: transformers holds every trit in binary32
 NEAR = math.sqrt(2 * MAX_KL)  # nats; logits that are d off cost about d * d / 2
 
 
@@ -122,7 +124,12 @@ class Checks:
             raise Skipped("--no-transformers")
         if not all(map(importlib.util.find_spec, ("torch", "transformers"))):
             raise Skipped("torch and transformers are not installed")
-        expected, versions = against_transformers.logits(self.model("packed"), TOKENS)
+        folder, names = self.model("packed"), self.table["models"]["packed"]["files"]
+        needed = FLOATS * sum((folder / name).stat().st_size for name in names)
+        if (free := available_memory()) is not None and free < needed:
+            raise Skipped(f"transformers needs {needed / 1e9:.1f} GB of memory for this model, "
+                          f"{free / 1e9:.1f} GB are free")
+        expected, versions = against_transformers.logits(folder, TOKENS)
         return {**versions, **self.judged(expected, self.logits("packed"), "packed")}
 
     def judged(self, expected: list, got: list, form: str) -> dict:
@@ -179,6 +186,16 @@ def _same(got: object, expected: object) -> bool:
     if isinstance(expected, float) and isinstance(got, float | int):
         return math.isclose(got, expected, rel_tol=1e-6)
     return got == expected
+
+
+def available_memory() -> int | None:
+    """Bytes, without swapping; None where the system does not say."""
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError:
+        return None
+    found = re.search(r"MemAvailable: *(\d+) kB", text)
+    return int(found[1]) << 10 if found else None
 
 
 def read_npy(file: Path) -> list[array.array]:

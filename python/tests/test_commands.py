@@ -66,6 +66,10 @@ def test_mistakes_are_said(tmp_path: Path) -> None:
     missing = rotor("train", tmp_path / "none.toml", "--out", tmp_path / "run")
     assert missing.returncode == 1
     assert "none.toml" in missing.stderr and "Traceback" not in missing.stderr
+    for device, said in (("gpu", "expected cpu or cuda"), ("cuda:99", "--device cuda:99")):
+        nowhere = rotor("train", tmp_path / "none.toml", "--out", tmp_path, "--device", device)
+        assert nowhere.returncode == 1
+        assert said in nowhere.stderr and "Traceback" not in nowhere.stderr
     empty = rotor("train.export", tmp_path, tmp_path / "model")
     assert empty.returncode == 1
     assert "checkpoint.pt" in empty.stderr and "Traceback" not in empty.stderr

@@ -56,10 +56,21 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def find_device(name: str) -> torch.device:
+    """ValueError unless it is the CPU or a GPU that is there."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"--device: expected cpu or cuda, got {name}") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"--device {name}: PyTorch finds no such GPU")
+    return device
+
+
 def fast_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 where there are matrix units for it, else float32."""
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported()
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     return torch.bfloat16 if fast else torch.float32
@@ -70,9 +81,9 @@ def main() -> int:
     keep_freed_memory()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    device = torch.device(arguments.device)
-    dtype = getattr(torch, arguments.dtype) if arguments.dtype else fast_dtype(device)
     try:
+        device = find_device(arguments.device)
+        dtype = getattr(torch, arguments.dtype) if arguments.dtype else fast_dtype(device)
         config = load_recipe(arguments.recipe, arguments.set)
         plan = config.schedule
         config = config.with_steps(

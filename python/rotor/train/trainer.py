@@ -110,7 +110,7 @@ class Trainer:
         self.curve = Curve(run / "curve.csv", self.step)
 
     def _begin_with(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         model = from_dict(state["config"], str(path)).model
         if model != self.config.model:
             raise ValueError(f"{path} holds {model}, the recipe asks for {self.config.model}")
@@ -118,7 +118,7 @@ class Trainer:
 
     def _resume(self) -> None:
         path = self.run / "checkpoint.pt"
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         old = from_dict(state["config"], str(path))
         new = self.config.schedule
         same_past = old.schedule == new or state["step"] <= min(

@@ -138,6 +138,12 @@ def bit_linear(x: Tensor, weight: Tensor) -> Tensor:
     return _matmul(x, *packed_of(weight), rows, cols)
 
 
+@bit_linear.register_kernel("cuda")
+def _(x: Tensor, weight: Tensor) -> Tensor:
+    rows, cols = weight.shape
+    return matmul_in_torch(x, *packed_of(weight), rows, cols)
+
+
 @bit_linear.register_fake
 def _(x: Tensor, weight: Tensor) -> Tensor:
     _check_activations(x, weight.shape[1])

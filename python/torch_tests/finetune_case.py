@@ -95,7 +95,8 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def begin(folder: Path, data: Path, out: Path, resume: bool = False, **given: Any) -> Run:
-    others = {name: given.pop(name) for name in ("teacher", "valid", "measure") if name in given}
+    names = ("teacher", "valid", "measure", "device")
+    others = {name: given.pop(name) for name in names if name in given}
     settings = Settings(**(QUICK | given))
     return Run(str(folder), [data], out, settings, resume=resume, **others)
 

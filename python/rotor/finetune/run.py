@@ -168,22 +168,25 @@ class Run:
                 self.learning[name].copy_(value)
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        if self.device.type != "cpu" and state["random_device"] is not None:
+            # None: the run began on the CPU, and draws on here as the seed says.
+            torch.get_device_module(self.device).set_rng_state(state["random_device"], self.device)
         for key in ("step", "tokens", "seconds", "best", "best_step", "without_gain", "before"):
             setattr(self, key, state[key])
         say(f"resuming at step {self.step} of {self.steps}")
 
     def save(self) -> None:
         """Writes the checkpoint; a crash leaves the one before."""
-        on_cuda = self.device.type == "cuda"
+        random = None
+        if self.device.type != "cpu":
+            random = torch.get_device_module(self.device).get_rng_state(self.device)
         state: dict[str, Any] = {
             "settings": dataclasses.asdict(self.settings),
             "identity": self.identity,
             "learning": {name: p.detach() for name, p in self.learning.items()},
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state(self.device) if on_cuda else None,
+            "random_device": random,
         }
         for key in ("step", "tokens", "seconds", "best", "best_step", "without_gain", "before"):
             state[key] = getattr(self, key)
@@ -278,7 +281,7 @@ class Run:
         if bits < self.best:
             self.best, self.best_step, self.without_gain = bits, self.step, 0
             partial = self.out / "best.partial"
-            save_file({n: p.detach().contiguous() for n, p in self.learning.items()}, partial)
+            save_file({n: p.detach().cpu().contiguous() for n, p in self.learning.items()}, partial)
             partial.replace(self.out / "best.safetensors")
         else:
             self.without_gain += 1

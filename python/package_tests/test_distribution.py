@@ -23,10 +23,23 @@ def test_the_program_finds_its_model(program: Callable[..., str]) -> None:
     assert program("run", "-p", "Once upon a time", "-n", 8)
 
 
+def examples(readme: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
+
+
 def test_the_example_of_the_readme_runs(capfd: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (example,) = examples("README.md")
     subprocess.run([sys.executable, "-c", example], check=True, timeout=120)
     assert len(capfd.readouterr().out) > 40
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_examples_of_the_package_run(number: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each alone, as it may be copied."""
+    found = examples("python/README.md")
+    assert len(found) == 2
+    subprocess.run([sys.executable, "-c", found[number]], check=True, timeout=120)
+    assert capfd.readouterr().out
 
 
 def test_the_stub_is_what_the_module_has(tmp_path: Path) -> None:

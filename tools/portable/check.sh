@@ -151,8 +151,9 @@ check_python() {
     -r "$root/python/package_tests/requirements.txt"
   cp "$dist"/rotor_llm-*"_$(uname -m).whl" "$place/root/wheels"
   mkdir "$place/root/source"
-  tar -C "$root" --exclude=__pycache__ -cf - README.md examples models python/package_tests \
-    python/rotor/_core.pyi tests/parity tests/fixtures/tokenizer | tar -C "$place/root/source" -xf -
+  tar -C "$root" --exclude=__pycache__ -cf - README.md examples models python/README.md \
+    python/package_tests python/rotor/_core.pyi tests/parity tests/fixtures/tokenizer |
+    tar -C "$place/root/source" -xf -
   pip=$(ls "$place/root"/wheels/pip-*.whl)
   within "$(realpath "$1")" -m venv --without-pip /venv
   within python "/wheels/${pip##*/}/pip" install -q --no-index --find-links /wheels rotor-llm \

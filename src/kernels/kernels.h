@@ -14,7 +14,7 @@ namespace rotor {
 struct KernelTable {
   IsaLevel level;
   // How many bytes ahead of those that it multiplies a kernel fetches, of each stream: the best distance
-  // depends on what the CPU fetches by itself. AMX kernels have one of their own.
+  // depends on what the CPU fetches by itself. AMX's scan of codes has one of its own.
   size_t weights_ahead;
   size_t codes_ahead;
   TernaryMatmul ternary_matmul[kTernaryFormats];  // by TernaryFormat

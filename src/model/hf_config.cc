@@ -82,7 +82,8 @@ Status check_computed(JsonValue root, const std::string& name, const Family& fam
   const bool counts = used.value_or(family.window_if_absent) && positions != 0;
   if (counts && positions < static_cast<int64_t>(context)) {
     return unsupported(name + ": 'sliding_window' is " + std::to_string(positions) +
-                       (window ? "" : ", as it is left out") + ": a window smaller than the context is not supported");
+                       (window ? "" : ", as it is left out") +
+                       ": a window smaller than the context is not supported");
   }
   const std::optional<JsonValue> layer_types = json_member(root, "layer_types");
   JsonArray list;

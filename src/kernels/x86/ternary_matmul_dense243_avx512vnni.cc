@@ -48,8 +48,7 @@ struct Dense243 {
     __m512i codes(size_t d) const { return scaled[d]; }
   };
 
-  // out (5, 64), digits at scale 1: what a step takes off names its digit in the two low bits, 81 and 162 are
-  // 1 and 2 modulo 4, 9 and 18 as well, -27 and -54 are too. What is left, below 9, is looked up.
+  // out (5, 64), digits at scale 1, found as dense243_digits.h finds them.
   static void unpack(__m512i v, uint8_t* out) {
     const __m512i lasts = _mm512_broadcast_i32x4(
         _mm_setr_epi8(0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0));

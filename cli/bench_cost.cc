@@ -8,6 +8,11 @@ const Buffer& head_memory(const Weights& weights) {
   return weights.head_plane.rows != 0 ? weights.head_plane.codes : weights.head_matrix().data;
 }
 
+double bytes_of(const HeadReads& reads, const Weights& weights) {
+  return reads.rows * static_cast<double>(weights.head_matrix().row_bytes()) +
+         reads.rests * static_cast<double>(weights.head_plane.rest_bytes());
+}
+
 double size_of(const Buffer& buffer) { return static_cast<double>(buffer.size()); }
 
 // What a product reads of a matrix; the few scales of a tensor or of rows are not counted.
@@ -86,7 +91,7 @@ double position_bytes(const BenchSetting& setting) {
   return static_cast<double>(c.layers * 2 * c.kv_heads * kv_vector_bytes(setting.kv, c.head_dim));
 }
 
-double test_bytes(const BenchSetting& setting, const BenchTest& test, double head_rows) {
+double test_bytes(const BenchSetting& setting, const BenchTest& test, const HeadReads& reads) {
   const Weights& weights = setting.model.weights;
   const auto sequences = static_cast<double>(test.batch);
   const auto steps = static_cast<double>(test.generate);
@@ -95,12 +100,12 @@ double test_bytes(const BenchSetting& setting, const BenchTest& test, double hea
   const double positions = prompt_positions(setting, test) + generation_positions(test);
   return passes * pass_bytes(setting.model, setting.pass_rows) +
          steps * pass_bytes(setting.model, test.batch) + (prompts + steps) * size_of(head_memory(weights)) +
-         (prompts + sequences * steps) * head_rows *
-             static_cast<double>(weights.head_matrix().row_bytes()) +
+         (prompts + sequences * steps) * bytes_of(reads, weights) +
          sequences * positions * position_bytes(setting);
 }
 
-double verb_bytes(const BenchSetting& setting, const BenchTest& test, Verb verb, double head_rows) {
+double verb_bytes(const BenchSetting& setting, const BenchTest& test, Verb verb,
+                  const HeadReads& reads) {
   const Weights& weights = setting.model.weights;
   const bool prompt = test.prompt > 0;
   const auto sequences = static_cast<double>(test.batch);
@@ -112,7 +117,7 @@ double verb_bytes(const BenchSetting& setting, const BenchTest& test, Verb verb,
     return positions * position_bytes(setting) / passes;
   }
   if (verb == Verb::kLogits) {
-    const double rows = head_rows * static_cast<double>(weights.head_matrix().row_bytes());
+    const double rows = bytes_of(reads, weights);
     return prompt ? (size_of(head_memory(weights)) + rows) / passes
                   : size_of(head_memory(weights)) + sequences * rows;
   }

@@ -28,13 +28,19 @@ struct BenchSetting {
 // Bytes of keys and values that a position has.
 double position_bytes(const BenchSetting& setting);
 
-// Bytes of weights, head and cache that one repetition reads at least: each once a pass. `head_rows` is
-// the number of single rows of the head for each row of logits, beside its coarse form.
-double test_bytes(const BenchSetting& setting, const BenchTest& test, double head_rows);
+// What a row of logits reads beside the codes of the head's coarse form, on average.
+struct HeadReads {
+  double rows = 0;   // of the head
+  double rests = 0;  // of the coarse form: rows of them
+};
+
+// Bytes of weights, head and cache that one repetition reads at least: each once a pass.
+double test_bytes(const BenchSetting& setting, const BenchTest& test, const HeadReads& reads);
 
 // The same for one verb, in the mean over the passes of a prompt or of a generation.
 // REQUIRES: the test is one of the two.
-double verb_bytes(const BenchSetting& setting, const BenchTest& test, Verb verb, double head_rows);
+double verb_bytes(const BenchSetting& setting, const BenchTest& test, Verb verb,
+                  const HeadReads& reads);
 
 // Multiplications and additions in the ternary matrices, 2 for each weight and token.
 double test_operations(const ModelConfig& config, const BenchTest& test);

@@ -51,7 +51,7 @@ Result<BenchRow> BenchRun::measure(const BenchTest& test) {
   if (joules) {
     row.joules_per_token = *joules / static_cast<double>(options_.repeats * test.tokens());
   }
-  row.head_rows = head_rows(counts);
+  row.head = head_reads(counts);
   add_rates(row);
   if (options_.profile && (test.prompt == 0 || test.generate == 0)) {
     row.phases = phases(times, row);
@@ -126,15 +126,16 @@ Status BenchRun::generate(std::vector<KvSequence>& sequences, size_t count) {
   return {};
 }
 
-// Rows of the head read for a row of logits. One that was not answered read them all.
-double BenchRun::head_rows(const TwoStageCounts& before) const {
+// What was read for a row of logits. One that was not answered read all of the head.
+HeadReads BenchRun::head_reads(const TwoStageCounts& before) const {
   const TwoStageCounts after = executor_.head_counts();
   if (after.rows == before.rows) {
-    return 0;
+    return {};
   }
+  const auto asked = static_cast<double>(after.rows - before.rows);
   const uint64_t whole = (after.unanswered - before.unanswered) * setting_.model.config.vocab;
-  return static_cast<double>(after.rescored - before.rescored + whole) /
-         static_cast<double>(after.rows - before.rows);
+  return {static_cast<double>(after.rescored - before.rescored + whole) / asked,
+          static_cast<double>(after.refined - before.refined) / asked};
 }
 
 void BenchRun::add_rates(BenchRow& row) const {
@@ -148,7 +149,7 @@ void BenchRun::add_rates(BenchRow& row) const {
     squares += std::pow(tokens / seconds - row.tokens_per_second, 2);
   }
   row.stddev = row.seconds.size() > 1 ? std::sqrt(squares / (count - 1)) : 0;
-  row.bytes_per_token = test_bytes(setting_, row.test, row.head_rows) / tokens;
+  row.bytes_per_token = test_bytes(setting_, row.test, row.head) / tokens;
   row.gb_per_second = row.bytes_per_token * row.tokens_per_second / 1e9;
   row.tops = test_operations(setting_.model.config, row.test) / tokens * row.tokens_per_second / 1e12;
 }
@@ -164,7 +165,7 @@ std::vector<BenchPhase> BenchRun::phases(const VerbTimes& before, const BenchRow
       continue;
     }
     phases.push_back({verb_name(verb), (after.seconds[i] - before.seconds[i]) / passes,
-                      verb_bytes(setting_, row.test, verb, row.head_rows)});
+                      verb_bytes(setting_, row.test, verb, row.head)});
   }
   return phases;
 }

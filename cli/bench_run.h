@@ -29,7 +29,7 @@ class BenchRun {
   Result<double> time_once(const BenchTest& test, std::vector<KvSequence>& sequences);
   Status compute(KvSequence& sequence, size_t count);
   Status generate(std::vector<KvSequence>& sequences, size_t count);
-  double head_rows(const TwoStageCounts& before) const;
+  HeadReads head_reads(const TwoStageCounts& before) const;
   void add_rates(BenchRow& row) const;
   std::vector<BenchPhase> phases(const VerbTimes& before, const BenchRow& row) const;
 

@@ -37,6 +37,7 @@ void check_kernel(const std::string& name, DivideBy kernel, DivideBy scalar);
 void check_kernel(const std::string& name, DotRows kernel, DotRows scalar);
 void check_kernel(const std::string& name, AddLowRank kernel, AddLowRank scalar);
 void check_kernel(const std::string& name, CodeDots kernel, CodeDots scalar);
+void check_kernel(const std::string& name, RestDots kernel, RestDots scalar);
 void check_kernel(const std::string& name, LargeNoise kernel, LargeNoise scalar);
 void check_kernel(const std::string& name, ExpSum kernel, ExpSum scalar);
 void check_kernel(const std::string& name, IntegerPeak kernel, IntegerPeak scalar);

@@ -178,12 +178,13 @@ struct AddLowRankArgs {
 using AddLowRank = void (*)(const AddLowRankArgs& args);
 
 // The scan of a head's coarse form (model/head_plane.h): out[v, r] = sum over c of
-// code[r, c] * x[v, c]; exact. A tile of 64 bytes holds 16 rows by 4 columns: byte 4 r + j is the
-// code of row r at column j, any unsigned byte.
-// REQUIRES: cols <= 2^16 and every x in -64..63. So two products fit 16 bits (2 * 255 * 64 < 2^15)
-// and a sum stays within 2^16 * 255 * 64 < 2^31.
+// code[r, c] * x[v, c]; exact. Codes are unsigned and of six bits. A group is 16 rows by 16 columns in
+// 192 bytes. Byte 64 j + 4 r + i has in its low six bits the code of row r at column 4 j + i, for j < 3;
+// above them bits 2 j and 2 j + 1 of the code at column 12 + i.
+// REQUIRES: cols <= 2^16 and every x in -64..63. So two products fit 16 bits (2 * 63 * 64 < 2^15)
+// and a sum stays within 2^16 * 63 * 64 < 2^28.
 struct CodeDotsArgs {
-  const uint8_t* codes;  // (row_blocks, cols / 4, 16, 4), 64-byte aligned
+  const uint8_t* codes;  // (row_blocks, cols / 16, 192), 64-byte aligned
   size_t row_blocks;
   size_t cols;           // a multiple of 64
   const int8_t* x;       // (vectors, x_stride)
@@ -193,7 +194,23 @@ struct CodeDotsArgs {
   size_t out_stride;
   size_t ahead = 0;      // KernelTable::codes_ahead
 };
+inline constexpr size_t kCodeGroupCols = 16;
+inline constexpr size_t kCodeGroupBytes = 192;
 using CodeDots = void (*)(const CodeDotsArgs& args);
+
+// What the scan left out of one row: out[v] = sum over c of rest[c] * x[v, c] for two vectors; exact.
+// Rests are of two bits. Byte 64 k + i has at bits 2 f and 2 f + 1 the rest of column
+// 256 k + 64 f + i.
+// REQUIRES: as of CodeDotsArgs.
+struct RestDotsArgs {
+  const uint8_t* rests;  // (cols / 4), 64-byte aligned
+  size_t cols;           // a multiple of 256
+  const int8_t* x;       // (2, x_stride)
+  size_t x_stride;
+  int32_t* out;          // (2)
+};
+using RestDots = void (*)(const RestDotsArgs& args);
+inline constexpr size_t kRestChunkCols = 256;
 
 // How fast the level multiplies at best: `rounds` times kPeakMultiplyAdds products of bytes, added up in
 // registers by the instructions that its matrix products use. All operands are 1; the result is the sum

@@ -44,6 +44,7 @@ struct KernelTable {
   AddLowRank add_low_rank_f16;
   AddLowRank add_low_rank_bf16;
   CodeDots code_dots;
+  RestDots rest_dots;
   LargeNoise large_noise;
   ExpSum exp_sum;
   IntegerPeak integer_peak;

@@ -164,13 +164,29 @@ void run(benchmark::State& state, const std::string& name, AddLowRank kernel) {
 // `batch` vectors in two limbs.
 void run(benchmark::State& state, const std::string& name, CodeDots kernel) {
   const size_t vectors = 2 * static_cast<size_t>(state.range(0));
-  const size_t blocks = kStreamBytes / (16 * kCols) / std::min<size_t>(vectors, 16);
-  const Buffer codes = random_words(blocks * 16 * kCols, 0xffffffffu, 0);
+  constexpr size_t kBlockBytes = kCols / kCodeGroupCols * kCodeGroupBytes;
+  const size_t blocks = kStreamBytes / kBlockBytes / std::min<size_t>(vectors, 16);
+  const Buffer codes = random_words(blocks * kBlockBytes, 0xffffffffu, 0);
   const std::vector<int8_t> x(vectors * kCols, 3);
   std::vector<int32_t> out(vectors * blocks * 16);
   measure(state, name + std::to_string(vectors), codes.size(), [&] {
     kernel({codes.as<uint8_t>().data(), blocks, kCols, x.data(), kCols, vectors, out.data(),
             blocks * 16, distances().codes_ahead});
+  });
+}
+
+// A row after the other.
+void run(benchmark::State& state, const std::string& name, RestDots kernel) {
+  static_assert(kCols % kRestChunkCols == 0);
+  const size_t rows = kStreamBytes / (kCols / 4);
+  const Buffer rests = random_words(rows * kCols / 4, 0xffffffffu, 0);
+  const std::vector<int8_t> x(2 * kCols, 3);
+  int32_t out[2];
+  measure(state, name, rests.size(), [&] {
+    for (size_t row = 0; row < rows; ++row) {
+      kernel({rests.as<uint8_t>().data() + row * kCols / 4, kCols, x.data(), kCols, out});
+      benchmark::DoNotOptimize(out);
+    }
   });
 }
 

@@ -11,7 +11,7 @@
 namespace rotor {
 namespace {
 
-constexpr size_t kLanes = 16;
+constexpr size_t kLanes = kCodeGroupCols;
 
 // The largest magnitude as its bit pattern: magnitudes order like their bits, infinity and NaN come
 // out on top.
@@ -42,6 +42,26 @@ struct Lanes {
   }
 };
 
+// Of a row with so many columns.
+constexpr size_t code_bytes(size_t padded_cols) {
+  return padded_cols / kCodeGroupCols * (kCodeGroupBytes / 16);
+}
+
+// Writes what is left of 16 bytes 4 code + rest, a row's in one group: codes (192) at the row's place in the
+// group, rests (16) at the group's place among the bytes of its chunk.
+void pack_group(const uint8_t* bytes, size_t field, uint8_t* codes, uint8_t* rests) {
+  for (size_t t = 0; t < 3; ++t) {
+    for (size_t i = 0; i < 4; ++i) {
+      const unsigned last = bytes[12 + i] >> 2;
+      codes[64 * t + i] = static_cast<uint8_t>(bytes[4 * t + i] >> 2 | (last >> 2 * t & 3) << 6);
+    }
+  }
+  for (size_t i = 0; i < kCodeGroupCols; ++i) {
+    const unsigned before = field == 0 ? 0u : rests[i];
+    rests[i] = static_cast<uint8_t>(before | (bytes[i] & 3u) << 2 * field);
+  }
+}
+
 // A lane adds at most 2^16 / 16 = 2^12 squares, each rounded: its relative error is below 2^12 * 2^-23.
 constexpr double kRoundedUp = 1.001;
 
@@ -56,7 +76,8 @@ bool in_two_stages(HeadMode mode, uint64_t bytes, size_t cols) {
 }
 
 uint64_t HeadPlane::bytes(size_t rows, size_t cols) {
-  return uint64_t{round_up(rows, 16)} * round_up(cols, 64) + uint64_t{rows} * 3 * sizeof(float);
+  return uint64_t{round_up(rows, 16)} * code_bytes(round_up(cols, 64)) +
+         uint64_t{rows} * (round_up(cols, kRestChunkCols) / 4 + 4 * sizeof(float));
 }
 
 Result<HeadPlane> HeadPlane::allocate(size_t rows, size_t cols) {
@@ -64,9 +85,12 @@ Result<HeadPlane> HeadPlane::allocate(size_t rows, size_t cols) {
   plane.rows = rows;
   plane.cols = cols;
   plane.padded_cols = round_up(cols, 64);
-  ROTOR_ASSIGN(plane.codes, Buffer::allocate(round_up(rows, 16) * plane.padded_cols));
+  plane.rest_cols = round_up(cols, kRestChunkCols);
+  ROTOR_ASSIGN(plane.codes, Buffer::allocate(round_up(rows, 16) * code_bytes(plane.padded_cols)));
+  ROTOR_ASSIGN(plane.rests, Buffer::allocate(rows * plane.rest_bytes()));
   plane.scale.resize(rows);
   plane.error.resize(rows);
+  plane.coarse_error.resize(rows);
   plane.norm.resize(rows);
   return plane;
 }
@@ -82,27 +106,34 @@ bool HeadPlane::fill_row(size_t row, const float* w) {
   if (largest < kSmallest) {  // squares may underflow: nothing is left in, and everything out
     scale[row] = 0;
     error[row] = norm[row] = static_cast<float>(double{largest} * all * kRoundedUp);
+    coarse_error[row] = error[row];
     return true;
   }
   const float step = largest / 127;
   const float per_step = 127 / largest;
-  uint8_t* out = codes.as<uint8_t>().data() + row / 16 * 16 * padded_cols + row % 16 * 4;
+  uint8_t* const row_codes =
+      codes.as<uint8_t>().data() + row / 16 * 16 * code_bytes(padded_cols) + row % 16 * 4;
+  uint8_t* const row_rests = rests.as<uint8_t>().data() + row * rest_bytes();
   Lanes squares;
   Lanes errors;
+  Lanes coarse_errors;
   for (size_t begin = 0; begin < cols; begin += kLanes) {
     const size_t n = cols - begin < kLanes ? cols - begin : kLanes;
-    uint8_t code[kLanes];
+    uint8_t bytes[kLanes] = {};
     for (size_t i = 0; i < n; ++i) {
       const float value = w[begin + i];
       const float q = round_to_nearest(value * per_step);  // |value * per_step| < 127.1
+      const int32_t byte = 128 + static_cast<int32_t>(q);
+      const float coarse_q = static_cast<float>(byte & ~3) - 126.5f;
       const float left = value - step * q;
-      code[i] = static_cast<uint8_t>(128 + static_cast<int32_t>(q));
+      const float coarse_left = value - step * coarse_q;
+      bytes[i] = static_cast<uint8_t>(byte);
       squares.sum[i] += value * value;
       errors.sum[i] += left * left;
+      coarse_errors.sum[i] += coarse_left * coarse_left;
     }
-    for (size_t i = 0; i < n; ++i) {
-      out[(begin + i) / 4 * 64 + i % 4] = code[i];
-    }
+    pack_group(bytes, begin % kRestChunkCols / 64, row_codes + begin / kCodeGroupCols * kCodeGroupBytes,
+               row_rests + begin / kRestChunkCols * 64 + begin % 64);
   }
   const double length = std::sqrt(squares.total()) * kRoundedUp;
   scale[row] = step;
@@ -110,6 +141,9 @@ bool HeadPlane::fill_row(size_t row, const float* w) {
   // step * q and the difference are rounded: each is off by at most 2^-23 |w|, in all 2^-23 ||w||.
   // Squares below 2^-126 may be lost: 2^16 of them are the square of 2^-55 < 2^-22 * kSmallest.
   error[row] = static_cast<float>((std::sqrt(errors.total()) + 0x1p-21 * length) * kRoundedUp);
+  // Here they are off by 2^-24 (|w| + 5 step) at most, and 5 step of 2^16 columns are below 11 ||w||.
+  coarse_error[row] =
+      static_cast<float>((std::sqrt(coarse_errors.total()) + 0x1p-20 * length) * kRoundedUp);
   return true;
 }
 

@@ -246,8 +246,11 @@ TEST(Loader, AHeadInTwoStagesLeavesItsRowsInTheFile) {
     const HeadPlane& plane = weights.head_plane;
     EXPECT_TRUE(std::equal(plane.codes.data(), plane.codes.data() + plane.codes.size(),
                            expected.codes.data()));
+    EXPECT_TRUE(std::equal(plane.rests.data(), plane.rests.data() + plane.rests.size(),
+                           expected.rests.data()));
     EXPECT_EQ(plane.scale, expected.scale);
     EXPECT_EQ(plane.error, expected.error);
+    EXPECT_EQ(plane.coarse_error, expected.coarse_error);
     EXPECT_EQ(plane.norm, expected.norm);
   }
 }

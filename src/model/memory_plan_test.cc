@@ -113,8 +113,9 @@ TEST(MemoryPlan, AHeadInTwoStagesTakesItsPlane) {
     const HeadPlane& plane = weights.head_plane;
     EXPECT_EQ(plane.rows, config.vocab);
     EXPECT_EQ(plan.embedding_bytes,
-              plane.codes.size() +
-                  sizeof(float) * (plane.scale.size() + plane.error.size() + plane.norm.size()));
+              plane.codes.size() + plane.rests.size() +
+                  sizeof(float) * (plane.scale.size() + plane.error.size() +
+                                   plane.coarse_error.size() + plane.norm.size()));
     EXPECT_EQ(weights.embed.data.size() + weights.head.data.size(), 0u);
   }
 }

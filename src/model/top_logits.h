@@ -48,6 +48,7 @@ struct RowLogits {
 struct TwoStageCounts {
   uint64_t rows = 0;        // that asked
   uint64_t unanswered = 0;  // of them: every logit was computed after all
+  uint64_t refined = 0;     // times that the rests of a row of the coarse form were read
   uint64_t rescored = 0;    // rows of the head read
 };
 

@@ -20,7 +20,8 @@ double rounding_of_dot(size_t cols) {
 
 // With head row w = scale q + e, the bound has four parts. e . h and scale q . r, by Cauchy-Schwarz;
 // what the kernel of the full head rounds; and what coarse_logit() rounds, at most
-// 2^-21 scale ||q|| step (128 ||a|| + ||b||). scale ||q|| is at most norm + error.
+// 2^-21 scale ||q|| step (128 ||a|| + ||b||), the last factors `rounding`. scale ||q|| is at most norm + error.
+// docs/numerics.md tells what rest_margin() adds.
 std::optional<HeadLimbs> HeadLimbs::split(const float* h, size_t n, int8_t* a, int8_t* b) {
   constexpr float kSmallest = 1e-20f;
   constexpr float kLargest = 0x1p52f;  // of 2^16 values; with rows below 2^63 no logit overflows
@@ -58,13 +59,14 @@ std::optional<HeadLimbs> HeadLimbs::split(const float* h, size_t n, int8_t* a, i
     squares += exact * exact;
     left += (exact - step * value) * (exact - step * value);
   }
-  limbs.high_sum = 128 * a_sum;
-  limbs.low_sum = 128 * b_sum;
+  limbs.a_sum = a_sum;
+  limbs.b_sum = b_sum;
   const double length = std::sqrt(squares);
   const double rest = std::sqrt(left);
   const double rounding = 0x1p-21 * step *
                           (128 * std::sqrt(static_cast<double>(a_squares)) +
                            std::sqrt(static_cast<double>(b_squares)));
+  limbs.rounding = static_cast<float>(rounding * kRoundedUp);
   limbs.per_error = static_cast<float>((length + rest + rounding) * kRoundedUp);
   limbs.per_norm = static_cast<float>((rest + rounding + rounding_of_dot(n) * length) * kRoundedUp);
   return limbs;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limbs give the hidden state back to half a step; the logit of the coarse form is within its margin
-// of the exact one.
+// Limbs give the hidden state back to half a step; the logits of the coarse form, without and with the
+// rests, are within their margins of the exact one.
 #include "device/cpu/head_limbs.h"
 
 #include <gtest/gtest.h>
@@ -53,7 +53,7 @@ TEST(HeadLimbs, GivesTheStateBackToHalfAStep) {
   }
 }
 
-TEST(HeadLimbs, TheCoarseLogitIsWithinItsMargin) {
+TEST(HeadLimbs, LogitsAreWithinTheirMargins) {
   for (uint32_t seed = 0; seed < 50; ++seed) {
     const size_t n = 1 + 37 * seed;
     const Floats h = random_values(n, 1.0f, seed);
@@ -62,21 +62,37 @@ TEST(HeadLimbs, TheCoarseLogitIsWithinItsMargin) {
     ASSERT_TRUE(plane.fill_row(0, w.data()));
     const Split split(h);
     ASSERT_TRUE(split.limbs);
-    int32_t high = 0;
-    int32_t low = 0;
+    int32_t codes[2] = {};
+    int32_t rests[2] = {};
     double exact = 0;
     for (size_t c = 0; c < n; ++c) {
-      const int32_t code = plane.row_block(0)[c / 4 * 64 + c % 4];
-      high += code * split.a[c];
-      low += code * split.b[c];
+      const uint8_t* group = plane.row_block(0) + c / 16 * 192 + c % 4;
+      const int32_t code = c % 16 < 12 ? group[c % 16 / 4 * 64] % 64
+                                       : group[0] / 64 + group[64] / 64 * 4 + group[128] / 64 * 16;
+      const int32_t rest = plane.row_rests(0)[c / 256 * 64 + c % 64] >> (2 * (c % 256 / 64)) & 3;
+      codes[0] += code * split.a[c];
+      codes[1] += code * split.b[c];
+      rests[0] += rest * split.a[c];
+      rests[1] += rest * split.b[c];
       exact += double{w[c]} * double{h[c]};
     }
-    const float coarse = split.limbs->coarse_logit(high, low, plane.scale[0]);
-    const float margin = split.limbs->margin(plane.error[0], plane.norm[0]);
-    EXPECT_LE(std::fabs(exact - double{coarse}), double{margin}) << "columns " << n;
-    EXPECT_LE(double{coarse - margin}, exact);
-    EXPECT_GE(double{coarse + margin}, exact);
-    EXPECT_LT(margin, 0.02f * plane.norm[0] * std::sqrt(static_cast<float>(n))) << "useless";
+    const auto expect_within = [&](float logit, float margin) {
+      EXPECT_LE(std::fabs(exact - double{logit}), double{margin}) << "columns " << n;
+      EXPECT_LE(double{logit - margin}, exact);
+      EXPECT_GE(double{logit + margin}, exact);
+    };
+    const float length = plane.norm[0] * std::sqrt(static_cast<float>(n));
+    const float coarse = split.limbs->coarse_logit(codes[0], codes[1], plane.scale[0]);
+    const float coarse_margin = split.limbs->margin(plane.coarse_error[0], plane.norm[0]);
+    expect_within(coarse, coarse_margin);
+    EXPECT_LT(coarse_margin, 0.08f * length) << "useless";
+    const float upper = coarse + coarse_margin;
+    const float refined = (upper - coarse_margin) +
+                          split.limbs->rest_logit(rests[0], rests[1], plane.scale[0]);
+    const float margin =
+        split.limbs->rest_margin(plane.error[0], plane.coarse_error[0], plane.norm[0]);
+    expect_within(refined, margin);
+    EXPECT_LT(margin, 0.02f * length) << "useless";
   }
 }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kBlockRows = 16;
 constexpr size_t kChunkBlocks = 16;  // row blocks that are scanned before their logits are bounded
 constexpr size_t kChunkRows = kChunkBlocks * kBlockRows;
+constexpr size_t kSpare = 16;        // tokens whose bounds are refined before the likeliest are chosen
 constexpr size_t kUsualTokens = 512;  // of one row; lists that have to be longer grow
 
 // In lanes that compilers make vectors of.
@@ -41,7 +42,7 @@ Result<std::unique_ptr<TwoStageHead>> TwoStageHead::create(const FloatMatrix& he
                                                            size_t max_batch, size_t threads) {
   std::unique_ptr<TwoStageHead> made(new TwoStageHead(head, plane, kernels));
   made->most_ = std::clamp<size_t>(head.rows / 16, 64, 4096);
-  made->x_stride_ = plane.padded_cols + 64;
+  made->x_stride_ = plane.rest_cols + 64;
   made->dots_stride_ = kChunkRows + 16;
   ROTOR_ASSIGN(made->x_, Buffer::allocate(2 * max_batch * made->x_stride_));
   ROTOR_ASSIGN(made->dots_, Buffer::allocate(threads * 2 * max_batch * made->dots_stride_ * 4));
@@ -49,8 +50,8 @@ Result<std::unique_ptr<TwoStageHead>> TwoStageHead::create(const FloatMatrix& he
   made->rows_.resize(max_batch);
   made->parts_.resize(threads * max_batch);
   made->errors_.resize(threads);
-  made->rescored_.resize(threads);
-  const size_t usual = std::min(made->most_, kUsualTokens);
+  made->work_.resize(threads);
+  const size_t usual = std::min(made->most_, kUsualTokens) + kSpare;
   for (Row& row : made->rows_) {
     row.first.reserve(threads * usual);
     row.found.reserve(usual);
@@ -71,7 +72,7 @@ Status TwoStageHead::run(ThreadPool& pool, std::span<const TwoStageRow> rows) {
                           std::min(blocks.end * kBlockRows, plane_.rows)};
     const Slice mine = slice_of(rows.size(), 1, thread, threads);
     errors_[thread] = Status();
-    rescored_[thread] = 0;
+    work_[thread] = TwoStageCounts();
     for (size_t i = mine.begin; i < mine.end; ++i) {
       split(i, rows[i]);
     }
@@ -79,7 +80,7 @@ Status TwoStageHead::run(ThreadPool& pool, std::span<const TwoStageRow> rows) {
     scan(thread, rows, blocks);
     pool.barrier();
     for (size_t i = mine.begin; i < mine.end; ++i) {
-      choose_first(i, rows[i], threads);
+      choose_first(thread, i, rows[i], threads);
     }
     pool.barrier();
     score_first(thread, threads, rows);
@@ -95,7 +96,8 @@ Status TwoStageHead::run(ThreadPool& pool, std::span<const TwoStageRow> rows) {
     counts_.unanswered += rows_[i].answered ? 0 : 1;
   }
   for (size_t thread = 0; thread < threads; ++thread) {
-    counts_.rescored += rescored_[thread];
+    counts_.refined += work_[thread].refined;
+    counts_.rescored += work_[thread].rescored;
     ROTOR_TRY(errors_[thread]);
   }
   return {};
@@ -128,7 +130,7 @@ void TwoStageHead::scan(size_t thread, std::span<const TwoStageRow> rows, Slice 
     } else if (query.draw) {
       part(thread, i).candidates.clear(*query.draw, most_);
     } else {
-      part(thread, i).likeliest.clear(query.count);
+      part(thread, i).likeliest.clear(query.count + kSpare);
     }
   }
   for (size_t block = blocks.begin; block < blocks.end; block += kChunkBlocks) {
@@ -168,7 +170,7 @@ void TwoStageHead::bound(size_t i, const TwoStageRow& row, Slice tokens, const i
                          const int32_t* low) {
   const HeadLimbs limbs = rows_[i].limbs;
   const float* scale = plane_.scale.data() + tokens.begin;
-  const float* error = plane_.error.data() + tokens.begin;
+  const float* error = plane_.coarse_error.data() + tokens.begin;
   const float* norm = plane_.norm.data() + tokens.begin;
   float* upper = row.upper + tokens.begin;
   const size_t n = tokens.end - tokens.begin;
@@ -205,13 +207,30 @@ void TwoStageHead::weigh(size_t i, const TwoStageRow& row, Slice tokens, const i
       continue;
     }
     const float lower = limbs.coarse_logit(high[t], low[t], plane_.scale[token]) -
-                        limbs.margin(plane_.error[token], plane_.norm[token]);
+                        limbs.margin(plane_.coarse_error[token], plane_.norm[token]);
     candidates.add(lower, upper, bits, id);
   }
 }
 
+// Closer bounds of a logit, from its upper one and the rests of the row.
+TwoStageHead::Bounds TwoStageHead::refine(size_t thread, size_t i, const TwoStageRow& row,
+                                          size_t token) {
+  int32_t sums[2];
+  kernels_.rest_dots({plane_.row_rests(token), plane_.rest_cols,
+                      x_.as<int8_t>().data() + 2 * i * x_stride_, x_stride_, sums});
+  ++work_[thread].refined;
+  const HeadLimbs& limbs = rows_[i].limbs;
+  const float error = plane_.error[token];
+  const float coarse_error = plane_.coarse_error[token];
+  const float norm = plane_.norm[token];
+  const float coarse = row.upper[token] - limbs.margin(coarse_error, norm);
+  const float logit = coarse + limbs.rest_logit(sums[0], sums[1], plane_.scale[token]);
+  const float margin = limbs.rest_margin(error, coarse_error, norm);
+  return {logit - margin, logit + margin};
+}
+
 // The tokens with the largest bounds of all threads; for a draw, the highest floor.
-void TwoStageHead::choose_first(size_t i, const TwoStageRow& in, size_t threads) {
+void TwoStageHead::choose_first(size_t thread, size_t i, const TwoStageRow& in, size_t threads) {
   Row& row = rows_[i];
   row.first.clear();
   row.found.clear();
@@ -219,20 +238,43 @@ void TwoStageHead::choose_first(size_t i, const TwoStageRow& in, size_t threads)
     return;
   }
   if (in.query->draw) {
-    row.floor = -INFINITY;
-    for (size_t thread = 0; thread < threads; ++thread) {
-      row.floor = std::max(row.floor, part(thread, i).candidates.floor());
-    }
+    raise_floor(thread, i, in, threads);
     return;
   }
-  for (size_t thread = 0; thread < threads; ++thread) {
-    const std::span<const TokenLogit> likeliest = part(thread, i).likeliest.take();
+  for (size_t other = 0; other < threads; ++other) {
+    const std::span<const TokenLogit> likeliest = part(other, i).likeliest.take();
     row.first.insert(row.first.end(), likeliest.begin(), likeliest.end());
   }
-  const size_t count = std::min(in.query->count, row.first.size());
-  std::nth_element(row.first.begin(), row.first.begin() + static_cast<ptrdiff_t>(count) - 1,
-                   row.first.end(), more_likely);
-  row.first.resize(count);
+  const auto keep_likeliest = [&](size_t most) {
+    const size_t count = std::min(most, row.first.size());
+    std::nth_element(row.first.begin(), row.first.begin() + static_cast<ptrdiff_t>(count) - 1,
+                     row.first.end(), more_likely);
+    row.first.resize(count);
+  };
+  keep_likeliest(in.query->count + kSpare);
+  for (TokenLogit& first : row.first) {
+    first.logit = refine(thread, i, in, static_cast<size_t>(first.token)).upper;
+  }
+  keep_likeliest(in.query->count);
+}
+
+// The highest score that one of the candidates certainly reaches.
+void TwoStageHead::raise_floor(size_t thread, size_t i, const TwoStageRow& in, size_t threads) {
+  const TokenDraw& draw = *in.query->draw;
+  double floor = -INFINITY;
+  for (size_t other = 0; other < threads; ++other) {
+    floor = std::max(floor, part(other, i).candidates.floor());
+  }
+  for (size_t other = 0; other < threads; ++other) {
+    for (const DrawCandidates::Candidate& candidate : part(other, i).candidates.kept()) {
+      if (candidate.score >= floor) {
+        const float lower = refine(thread, i, in, static_cast<size_t>(candidate.token)).lower;
+        const double noise = gumbel_from_bits(gumbel_bits(draw.key, candidate.token));
+        floor = std::max(floor, draw_score(lower, draw.temperature, noise));
+      }
+    }
+  }
+  rows_[i].floor = floor;
 }
 
 // Their logits. The smallest of these is a logit that as many tokens as were asked for reach.
@@ -270,14 +312,17 @@ void TwoStageHead::find_likely(size_t thread, size_t i, const TwoStageRow& row, 
   if (const float below = row.query->below; below > 0) {
     threshold = (threshold - below) - std::fabs(threshold) * 0x1p-22f;  // rounded down
   }
+  const auto in_question = [&](size_t token) {
+    return row.upper[token] >= threshold && refine(thread, i, row, token).upper >= threshold;
+  };
   for (size_t token = tokens.begin; token < tokens.end && !part(thread, i).too_many; ++token) {
-    if (row.upper[token] >= threshold) {
+    if (in_question(token)) {
       keep(thread, i, row, static_cast<TokenId>(token));
     }
   }
   for (const TokenId id : row.query->also) {
     const size_t token = static_cast<size_t>(id);
-    if (token >= tokens.begin && token < tokens.end && row.upper[token] < threshold) {
+    if (token >= tokens.begin && token < tokens.end && !in_question(token)) {
       keep(thread, i, row, id);
     }
   }
@@ -287,8 +332,14 @@ void TwoStageHead::find_drawn(size_t thread, size_t i, const TwoStageRow& row, S
   Part& mine = part(thread, i);
   mine.candidates.raise_floor(rows_[i].floor);
   mine.too_many = mine.candidates.too_many();
+  const TokenDraw& draw = *row.query->draw;
   for (const DrawCandidates::Candidate& candidate : mine.candidates.kept()) {
-    if (!mine.too_many) {
+    if (mine.too_many) {
+      break;
+    }
+    const float upper = refine(thread, i, row, static_cast<size_t>(candidate.token)).upper;
+    const double noise = gumbel_from_bits(gumbel_bits(draw.key, candidate.token));
+    if (draw_score(upper, draw.temperature, noise) >= rows_[i].floor) {
       keep(thread, i, row, candidate.token);
     }
   }
@@ -338,9 +389,8 @@ float TwoStageHead::logit(size_t thread, size_t i, const TwoStageRow& row, Token
   const size_t at = static_cast<size_t>(token);
   std::byte* scratch = scratch_.data() + thread * head_rows_.scratch_bytes();
   Status status = head_rows_.dot(at, at + 1, args, scratch);
-  const float upper = row.upper[at];
-  const float lower = upper - 2.5f * rows_[i].limbs.margin(plane_.error[at], plane_.norm[at]);
-  if (status.ok() && !(result <= upper && result >= lower)) {
+  const Bounds bounds = refine(thread, i, row, at);
+  if (status.ok() && !(result <= bounds.upper && result >= bounds.lower)) {
     status = Status(Code::kVerificationFailed,
                     "row " + std::to_string(at) + " of the head is not the one that was loaded; " +
                         "was the model file changed?");
@@ -348,7 +398,7 @@ float TwoStageHead::logit(size_t thread, size_t i, const TwoStageRow& row, Token
   if (!status.ok() && errors_[thread].ok()) {
     errors_[thread] = std::move(status);
   }
-  ++rescored_[thread];
+  ++work_[thread].rescored;
   return result;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // TwoStageHead: the most likely tokens of a row, or the one that a draw falls on, without the whole
-// head. The first stage reads the coarse form of the head and bounds every logit; the second computes
-// the logits that the bounds leave in question from the head's own rows, by the kernel and in the order
-// of the full head, so they are the same bits. docs/numerics.md derives the bound.
+// head. The first stage reads six bits a weight of the head's coarse form and bounds every logit; where that
+// leaves a question, the other two bits give closer bounds; the second stage computes the logits that
+// are left from the head's own rows, by the kernel and in the order of the full head, so they are the same bits.
+// docs/numerics.md derives the bounds.
 #pragma once
 
 #include <rotor/status.h>
@@ -69,6 +70,12 @@ class TwoStageHead {
     bool too_many = false;
   };
 
+  // Of a logit.
+  struct Bounds {
+    float lower;
+    float upper;
+  };
+
   TwoStageHead(const FloatMatrix& head, const HeadPlane& plane, const KernelTable& kernels)
       : plane_(plane), kernels_(kernels), head_rows_(head, kernels, 1) {}
 
@@ -78,7 +85,9 @@ class TwoStageHead {
   void bound(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high, const int32_t* low);
   void weigh(size_t i, const TwoStageRow& row, Slice tokens, const int32_t* high, const int32_t* low,
              DrawCandidates& candidates);
-  void choose_first(size_t i, const TwoStageRow& row, size_t threads);
+  Bounds refine(size_t thread, size_t i, const TwoStageRow& row, size_t token);
+  void choose_first(size_t thread, size_t i, const TwoStageRow& row, size_t threads);
+  void raise_floor(size_t thread, size_t i, const TwoStageRow& row, size_t threads);
   void score_first(size_t thread, size_t threads, std::span<const TwoStageRow> rows);
   void find(size_t thread, std::span<const TwoStageRow> rows, Slice tokens);
   void find_likely(size_t thread, size_t i, const TwoStageRow& row, Slice tokens);
@@ -100,7 +109,7 @@ class TwoStageHead {
   std::vector<Row> rows_;      // (max_batch)
   std::vector<Part> parts_;    // (threads, max_batch)
   std::vector<Status> errors_; // (threads)
-  std::vector<uint64_t> rescored_;  // (threads)
+  std::vector<TwoStageCounts> work_;  // (threads) of the last run: refined and rescored
   TwoStageCounts counts_;
 };
 

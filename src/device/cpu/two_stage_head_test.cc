@@ -160,6 +160,7 @@ TEST(TwoStageHead, ReadsFewRowsOfALargeHead) {
   Heads heads(8000, 512, [&](size_t) { return normal_floats(512, random); });
   heads.check({normal_floats(512, random)}, {{1, {}, 5.0f}});
   EXPECT_LT(heads.two_stage().counts().rescored, 100u);
+  EXPECT_LT(heads.two_stage().counts().refined, 4000u);
   EXPECT_EQ(heads.two_stage().counts().rows, 1u);
   EXPECT_EQ(heads.two_stage().counts().unanswered, 0u);
 }

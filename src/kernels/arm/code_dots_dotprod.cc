@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scan of the coarse head for AArch64 with SDOT, which wants signed bytes: codes less 128; 128
-// times the sum of x is added back.
+// The scan of the coarse head for AArch64 with SDOT: codes of six bits are signed bytes, too.
 #include "kernels/arm/bytes_neon.h"
 #include "kernels/kernel_types.h"
 #include "kernels/vector_tiles.h"
@@ -12,21 +11,17 @@ namespace {
 template <size_t kVectors>
 inline void row_block(const CodeDotsArgs& args, const uint8_t* codes, const int8_t* x,
                       int32_t* out) {
-  int32x4_t sums[kVectors][4];
-  for (size_t v = 0; v < kVectors; ++v) {
-    const int32x4_t start = vdupq_n_s32(128 * sum_of(x + v * args.x_stride, args.cols));
-    sums[v][0] = sums[v][1] = sums[v][2] = sums[v][3] = start;
-  }
-  for (size_t quad = 0; quad < args.cols; quad += 4) {
-    int8x16_t four[kVectors];
-    for (size_t v = 0; v < kVectors; ++v) {
-      four[v] = broadcast4(x + v * args.x_stride + quad);
-    }
+  int32x4_t sums[kVectors][4] = {};
+  for (size_t c = 0; c < args.cols; c += kCodeGroupCols) {
     for (size_t quarter = 0; quarter < 4; ++quarter) {
-      const uint8x16_t bytes = vld1q_u8(codes + 16 * quad + 16 * quarter);
-      const int8x16_t centred = vreinterpretq_s8_u8(veorq_u8(bytes, vdupq_n_u8(0x80)));
-      for (size_t v = 0; v < kVectors; ++v) {
-        sums[v][quarter] = vdotq_s32(sums[v][quarter], centred, four[v]);
+      uint8x16_t four_columns[4];
+      unpack_group(codes + c / kCodeGroupCols * kCodeGroupBytes, quarter, four_columns);
+      for (size_t t = 0; t < 4; ++t) {
+        const int8x16_t code = vreinterpretq_s8_u8(four_columns[t]);
+        for (size_t v = 0; v < kVectors; ++v) {
+          const int8x16_t four = broadcast4(x + v * args.x_stride + c + 4 * t);
+          sums[v][quarter] = vdotq_s32(sums[v][quarter], code, four);
+        }
       }
     }
   }
@@ -42,7 +37,7 @@ inline void row_block(const CodeDotsArgs& args, const uint8_t* codes, const int8
 void code_dots_dotprod(const CodeDotsArgs& args) {
   constexpr size_t kVectorTile = 4;
   for (size_t block = 0; block < args.row_blocks; ++block) {
-    const uint8_t* codes = args.codes + block * 16 * args.cols;
+    const uint8_t* codes = args.codes + block * (args.cols / kCodeGroupCols * kCodeGroupBytes);
     int32_t* out = args.out + 16 * block;
     vector_tiles<kVectorTile>(args.vectors, [&]<size_t kVectors>(size_t first) {
       row_block<kVectors>(args, codes, args.x + first * args.x_stride,

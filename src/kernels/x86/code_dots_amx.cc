@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scan of the coarse head for AMX: 16 tiles of codes, one after the other, are the second factor
-// of TDPBSUD as they lie.
+// The scan of the coarse head for AMX: four groups of codes, unpacked, are the second factor of TDPBSUD.
 #include "kernels/x86/amx_tiles.h"
+#include "kernels/x86/code_groups_avx512.h"
 
 namespace rotor::kernels {
 
@@ -13,9 +13,20 @@ namespace {
 constexpr size_t kMinVectors = 5;
 constexpr size_t kPrefetchBytes = 4096;
 
-inline void prefetch_step(const uint8_t* codes) {
-  for (size_t at = 0; at < kStepBytes; at += 64) {
+constexpr size_t kPackedBytes = kStepCols / kCodeGroupCols * kCodeGroupBytes;  // of a step
+
+// out (kStepCols / 4, 16, 4)
+inline void unpack_step(const uint8_t* codes, uint8_t* out) {
+  for (size_t at = 0; at < kPackedBytes; at += 64) {
     _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetchBytes + at), _MM_HINT_T0);
+  }
+  for (size_t at = 0; at < kPackedBytes; at += kCodeGroupBytes) {
+    __m512i four_columns[4];
+    unpack_group(codes + at, four_columns);
+    for (const __m512i columns : four_columns) {
+      _mm512_store_si512(out, columns);
+      out += 64;
+    }
   }
 }
 
@@ -23,22 +34,24 @@ inline void prefetch_step(const uint8_t* codes) {
 template <bool kTwoGroups, bool kTwoBlocks>
 inline void multiply_blocks(const CodeDotsArgs& args, const uint8_t* codes, const int8_t* x,
                             int32_t* out) {
-  const size_t block_bytes = kBlockRows * args.cols;
+  const size_t block_bytes = args.cols / kStepCols * kPackedBytes;
+  alignas(64) uint8_t step[2][kStepBytes];
   zero_sums<kTwoGroups, kTwoBlocks>();
   for (size_t col = 0; col < args.cols; col += kStepCols) {
-    const uint8_t* step = codes + kBlockRows * col;
-    prefetch_step(step);
+    const uint8_t* packed = codes + col / kStepCols * kPackedBytes;
+    unpack_step(packed, step[0]);
     if constexpr (kTwoBlocks) {
-      prefetch_step(step + block_bytes);
+      unpack_step(packed + block_bytes, step[1]);
     }
-    multiply_step<kTwoGroups, kTwoBlocks>(x + col, args.x_stride, step, step + block_bytes);
+    publish(step);
+    multiply_step<kTwoGroups, kTwoBlocks>(x + col, args.x_stride, step[0], step[1]);
   }
   store_sums<kTwoGroups, kTwoBlocks>(out, args.out_stride);
 }
 
 template <bool kTwoBlocks>
 inline void multiply_vectors(const CodeDotsArgs& args, size_t block, Groups& groups) {
-  const uint8_t* codes = args.codes + block * kBlockRows * args.cols;
+  const uint8_t* codes = args.codes + block * (args.cols / kStepCols * kPackedBytes);
   for (size_t v = 0; v < args.vectors; v += 2 * kTileVectors) {
     const size_t left = args.vectors - v;
     const int8_t* x = args.x + v * args.x_stride;

@@ -72,7 +72,7 @@ Status TwoStageHead::run(ThreadPool& pool, std::span<const TwoStageRow> rows) {
                           std::min(blocks.end * kBlockRows, plane_.rows)};
     const Slice mine = slice_of(rows.size(), 1, thread, threads);
     errors_[thread] = Status();
-    work_[thread] = TwoStageCounts();
+    work_[thread] = Work();
     for (size_t i = mine.begin; i < mine.end; ++i) {
       split(i, rows[i]);
     }

@@ -70,6 +70,11 @@ class TwoStageHead {
     bool too_many = false;
   };
 
+  // What one thread has read, on a cache line of its own.
+  struct alignas(64) Work {
+    uint64_t refined = 0;
+    uint64_t rescored = 0;
+  };
   // Of a logit.
   struct Bounds {
     float lower;
@@ -109,7 +114,7 @@ class TwoStageHead {
   std::vector<Row> rows_;      // (max_batch)
   std::vector<Part> parts_;    // (threads, max_batch)
   std::vector<Status> errors_; // (threads)
-  std::vector<TwoStageCounts> work_;  // (threads) of the last run: refined and rescored
+  std::vector<Work> work_;     // (threads) of the last run
   TwoStageCounts counts_;
 };
 

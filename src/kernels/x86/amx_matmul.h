@@ -33,6 +33,7 @@ inline void multiply_panels(const uint8_t* panels, size_t cols, const int8_t* x,
     publish(copy);
     const uint8_t* codes = panels + kStepBytes * steps;
     multiply_step<kTwoGroups, kTwoBlocks>(copy, kStepCols, codes, codes + kAmxPanelBytes);
+    publish(copy);
   }
   store_sums<kTwoGroups, kTwoBlocks>(out, out_stride);
 }
@@ -70,6 +71,7 @@ inline void matmul_amx(const TernaryMatmulArgs& args) {
     } else {
       multiply_vectors<false>(args, panels, col, cols, out, groups);
     }
+    publish(panels);
   });
   _tile_release();
 }

@@ -39,7 +39,7 @@ struct alignas(64) TileConfig {
 };
 
 // GCC 12's tile intrinsics do not say what memory they read: what was written there before, this
-// keeps written.
+// keeps written, and what is written there afterwards, behind it.
 inline void publish(const void* memory) { __asm__ volatile("" : : "r"(memory) : "memory"); }
 
 // Shapes the registers for `first` and `second` vectors (second may be 0).

@@ -45,6 +45,7 @@ inline void multiply_blocks(const CodeDotsArgs& args, const uint8_t* codes, cons
     }
     publish(step);
     multiply_step<kTwoGroups, kTwoBlocks>(x + col, args.x_stride, step[0], step[1]);
+    publish(step);
   }
   store_sums<kTwoGroups, kTwoBlocks>(out, args.out_stride);
 }

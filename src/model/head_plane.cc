@@ -47,8 +47,8 @@ constexpr size_t code_bytes(size_t padded_cols) {
   return padded_cols / kCodeGroupCols * (kCodeGroupBytes / 16);
 }
 
-// Writes what is left of 16 bytes 4 code + rest, a row's in one group: codes (192) at the row's place in the
-// group, rests (16) at the group's place among the bytes of its chunk.
+// Splits `bytes`, 4 code + rest of a row's 16 columns in one group. `codes` points into the group, to the row's
+// first byte; `rests` to the bytes of the chunk that have these columns at bit 2 field.
 void pack_group(const uint8_t* bytes, size_t field, uint8_t* codes, uint8_t* rests) {
   for (size_t t = 0; t < 3; ++t) {
     for (size_t i = 0; i < 4; ++i) {

@@ -45,7 +45,9 @@ struct HeadPlane {
     return codes.as<uint8_t>().data() + block * (padded_cols / kCodeGroupCols * kCodeGroupBytes);
   }
   // The rests of a row, as RestDotsArgs has them.
-  const uint8_t* row_rests(size_t row) const { return rests.as<uint8_t>().data() + row * rest_bytes(); }
+  const uint8_t* row_rests(size_t row) const {
+    return rests.as<uint8_t>().data() + row * rest_bytes();
+  }
   size_t rest_bytes() const { return rest_cols / 4; }  // of a row
 
   size_t rows = 0;             // of the head; 0: there is no plane

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "base/round_up.h"
 
@@ -49,16 +50,24 @@ constexpr size_t code_bytes(size_t padded_cols) {
 
 // Splits `bytes`, 4 code + rest of a row's 16 columns in one group. `codes` points into the group, to the row's
 // first byte; `rests` to the bytes of the chunk that have these columns at bit 2 field.
+// Four and eight bytes at a time: what shifts bring over from a neighbour falls outside the masks.
 void pack_group(const uint8_t* bytes, size_t field, uint8_t* codes, uint8_t* rests) {
+  uint32_t four[4];
+  std::memcpy(four, bytes, sizeof(four));
   for (size_t t = 0; t < 3; ++t) {
-    for (size_t i = 0; i < 4; ++i) {
-      const unsigned last = bytes[12 + i] >> 2;
-      codes[64 * t + i] = static_cast<uint8_t>(bytes[4 * t + i] >> 2 | (last >> 2 * t & 3) << 6);
-    }
+    const uint32_t last = four[3] >> (2 + 2 * t) & 0x03030303u;
+    const uint32_t packed = (four[t] >> 2 & 0x3f3f3f3fu) | last << 6;
+    std::memcpy(codes + 64 * t, &packed, sizeof(packed));
   }
-  for (size_t i = 0; i < kCodeGroupCols; ++i) {
-    const unsigned before = field == 0 ? 0u : rests[i];
-    rests[i] = static_cast<uint8_t>(before | (bytes[i] & 3u) << 2 * field);
+  for (size_t at = 0; at < kCodeGroupCols; at += 8) {
+    uint64_t eight;
+    uint64_t before = 0;
+    std::memcpy(&eight, bytes + at, sizeof(eight));
+    if (field != 0) {
+      std::memcpy(&before, rests + at, sizeof(before));
+    }
+    const uint64_t packed = before | (eight & 0x0303030303030303u) << 2 * field;
+    std::memcpy(rests + at, &packed, sizeof(packed));
   }
 }
 
@@ -117,8 +126,7 @@ bool HeadPlane::fill_row(size_t row, const float* w) {
   Lanes squares;
   Lanes errors;
   Lanes coarse_errors;
-  for (size_t begin = 0; begin < cols; begin += kLanes) {
-    const size_t n = cols - begin < kLanes ? cols - begin : kLanes;
+  const auto add_group = [&](size_t begin, size_t n) {
     uint8_t bytes[kLanes] = {};
     for (size_t i = 0; i < n; ++i) {
       const float value = w[begin + i];
@@ -134,6 +142,13 @@ bool HeadPlane::fill_row(size_t row, const float* w) {
     }
     pack_group(bytes, begin % kRestChunkCols / 64, row_codes + begin / kCodeGroupCols * kCodeGroupBytes,
                row_rests + begin / kRestChunkCols * 64 + begin % 64);
+  };
+  size_t begin = 0;
+  for (; begin + kLanes <= cols; begin += kLanes) {
+    add_group(begin, kLanes);
+  }
+  if (begin < cols) {
+    add_group(begin, cols - begin);
   }
   const double length = std::sqrt(squares.total()) * kRoundedUp;
   scale[row] = step;

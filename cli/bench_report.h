@@ -45,7 +45,7 @@ struct BenchRow {
   double bytes_per_token = 0.0;     // weights, head and cache read in a repetition, over its tokens
   double gb_per_second = 0.0;
   double available_gb_per_second = 0.0;
-  HeadReads head;
+  HeadReads head_reads;
   double tops = 0.0;                // 10^12 operations a second in the ternary matrices
   double available_tops = 0.0;
   std::optional<double> joules_per_token;  // of the processor's packages; nullopt: not measured

@@ -51,7 +51,7 @@ Result<BenchRow> BenchRun::measure(const BenchTest& test) {
   if (joules) {
     row.joules_per_token = *joules / static_cast<double>(options_.repeats * test.tokens());
   }
-  row.head = head_reads(counts);
+  row.head_reads = head_reads(counts);
   add_rates(row);
   if (options_.profile && (test.prompt == 0 || test.generate == 0)) {
     row.phases = phases(times, row);
@@ -149,7 +149,7 @@ void BenchRun::add_rates(BenchRow& row) const {
     squares += std::pow(tokens / seconds - row.tokens_per_second, 2);
   }
   row.stddev = row.seconds.size() > 1 ? std::sqrt(squares / (count - 1)) : 0;
-  row.bytes_per_token = test_bytes(setting_, row.test, row.head) / tokens;
+  row.bytes_per_token = test_bytes(setting_, row.test, row.head_reads) / tokens;
   row.gb_per_second = row.bytes_per_token * row.tokens_per_second / 1e9;
   row.tops = test_operations(setting_.model.config, row.test) / tokens * row.tokens_per_second / 1e12;
 }
@@ -165,7 +165,7 @@ std::vector<BenchPhase> BenchRun::phases(const VerbTimes& before, const BenchRow
       continue;
     }
     phases.push_back({verb_name(verb), (after.seconds[i] - before.seconds[i]) / passes,
-                      verb_bytes(setting_, row.test, verb, row.head)});
+                      verb_bytes(setting_, row.test, verb, row.head_reads)});
   }
   return phases;
 }

@@ -50,7 +50,7 @@ constexpr Column kColumns[] = {
     {"of peak", [](const BenchRow& row) {
        return percent_of(row.tops, row.available_tops, "TOPS");
      }},
-    {"head rows", [](const BenchRow& row) { return fmt::format("{:.1f}", row.head.rows); }},
+    {"head rows", [](const BenchRow& row) { return fmt::format("{:.1f}", row.head_reads.rows); }},
     {"J/token", [](const BenchRow& row) {
        return row.joules_per_token ? fmt::format("{:.3g}", *row.joules_per_token) : "";
      }},

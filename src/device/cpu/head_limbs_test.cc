@@ -5,11 +5,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "kernels/kernels.h"
 #include "model/head_plane.h"
 
 namespace rotor {
@@ -62,18 +64,17 @@ TEST(HeadLimbs, LogitsAreWithinTheirMargins) {
     ASSERT_TRUE(plane.fill_row(0, w.data()));
     const Split split(h);
     ASSERT_TRUE(split.limbs);
-    int32_t codes[2] = {};
-    int32_t rests[2] = {};
+    std::vector<int8_t> limbs(2 * plane.rest_cols);  // 0 in the padding
+    std::copy(split.a.begin(), split.a.end(), limbs.begin());
+    std::copy(split.b.begin(), split.b.end(), limbs.data() + plane.rest_cols);
+    const KernelTable& kernels = kernel_table(IsaLevel::kScalar);
+    int32_t codes[2 * 16];
+    int32_t rests[2];
+    kernels.code_dots({plane.row_block(0), 1, plane.padded_cols, limbs.data(), plane.rest_cols, 2,
+                       codes, 16});
+    kernels.rest_dots({plane.row_rests(0), plane.rest_cols, limbs.data(), plane.rest_cols, rests});
     double exact = 0;
     for (size_t c = 0; c < n; ++c) {
-      const uint8_t* group = plane.row_block(0) + c / 16 * 192 + c % 4;
-      const int32_t code = c % 16 < 12 ? group[c % 16 / 4 * 64] % 64
-                                       : group[0] / 64 + group[64] / 64 * 4 + group[128] / 64 * 16;
-      const int32_t rest = plane.row_rests(0)[c / 256 * 64 + c % 64] >> (2 * (c % 256 / 64)) & 3;
-      codes[0] += code * split.a[c];
-      codes[1] += code * split.b[c];
-      rests[0] += rest * split.a[c];
-      rests[1] += rest * split.b[c];
       exact += double{w[c]} * double{h[c]};
     }
     const auto expect_within = [&](float logit, float margin) {
@@ -82,7 +83,7 @@ TEST(HeadLimbs, LogitsAreWithinTheirMargins) {
       EXPECT_GE(double{logit + margin}, exact);
     };
     const float length = plane.norm[0] * std::sqrt(static_cast<float>(n));
-    const float coarse = split.limbs->coarse_logit(codes[0], codes[1], plane.scale[0]);
+    const float coarse = split.limbs->coarse_logit(codes[0], codes[16], plane.scale[0]);
     const float coarse_margin = split.limbs->margin(plane.coarse_error[0], plane.norm[0]);
     expect_within(coarse, coarse_margin);
     EXPECT_LT(coarse_margin, 0.08f * length) << "useless";

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What the scan of the coarse head left out of a row, as its layout defines it.
 #include "kernels/kernel_list.h"
 
 namespace rotor::kernels {

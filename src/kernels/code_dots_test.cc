@@ -85,7 +85,7 @@ void check_kernel(const std::string&, CodeDots kernel, CodeDots) {
   for (size_t vectors = 1; vectors <= 40; ++vectors) {
     check_case(kernel, random_case(1 + vectors % 4, 64 * (1 + vectors % 3), vectors));
   }
-  for (const size_t vectors : {size_t{2}, size_t{5}, size_t{64}, size_t{65}}) {
+  for (const size_t vectors : {size_t{2}, size_t{5}, size_t{55}, size_t{64}, size_t{65}}) {
     check_case(kernel, random_case(3, 2560, vectors));
   }
   for (const size_t cols : {size_t{64}, size_t{1} << 16}) {

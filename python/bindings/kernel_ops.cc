@@ -225,7 +225,7 @@ class Attention {
     const std::vector<std::byte> values = pages_of(table, values_, h);
     const size_t group = heads_ / kv_heads_;
     const size_t page_bytes = kPagePositions * dim_ * (half_ ? sizeof(uint16_t) : sizeof(float));
-    std::vector<float> scores(kPagePositions);
+    std::vector<float> scratch(attend_scratch(dim_));
     std::vector<float> largest(2 * group);
     std::vector<float> sum(2 * group);
     std::vector<float> next(group * dim_);
@@ -239,16 +239,18 @@ class Attention {
         AttendArgs args{};
         args.keys = keys.data() + page * page_bytes;
         args.values = values.data() + page * page_bytes;
-        args.begin = first > start ? first - start : 0;
-        args.end = std::min(last + 1 - start, kPagePositions);
-        args.q = q_.data() + (t * heads_ + h * group) * dim_;
+        const AttendRow row = {first > start ? first - start : 0,
+                               std::min(last + 1 - start, kPagePositions),
+                               q_.data() + (t * heads_ + h * group) * dim_,
+                               largest.data() + (fresh ? 0 : group),
+                               sum.data() + (fresh ? 0 : group),
+                               fresh ? out : next.data()};
+        args.rows = &row;
+        args.row_count = 1;
         args.queries = group;
         args.head_dim = dim_;
         args.scale = scale_;
-        args.scores = scores.data();
-        args.max_score = largest.data() + (fresh ? 0 : group);
-        args.sum = sum.data() + (fresh ? 0 : group);
-        args.out = fresh ? out : next.data();
+        args.scratch = scratch.data();
         (half_ ? table.attend_f16 : table.attend_f32)(args);
         for (size_t g = 0; g < group && !fresh; ++g) {
           table.attend_merge(&largest[g], &sum[g], out + g * dim_, largest[group + g],

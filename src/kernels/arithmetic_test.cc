@@ -122,13 +122,13 @@ TEST(Attend, AgreesWithSoftmaxInDoublePrecision) {
       value = normal(random);
     }
   }
-  std::vector<float> scores(kPagePositions);
+  std::vector<float> scratch(attend_scratch(kDim));
   std::vector<float> out(kDim);
   float max_score = 0;
   float sum = 0;
+  const AttendRow row = {3, 250, q.data(), &max_score, &sum, out.data()};
   kernel_table(IsaLevel::kScalar)
-      .attend_f32({keys.data(), values.data(), 3, 250, q.data(), 1, kDim, 0.25f, scores.data(),
-                   &max_score, &sum, out.data()});
+      .attend_f32({keys.data(), values.data(), &row, 1, 1, kDim, 0.25f, scratch.data()});
   std::vector<double> weights(kPagePositions, 0.0);
   double total = 0;
   for (size_t j = 3; j < 250; ++j) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
 
 #include "base/half.h"
@@ -53,11 +54,16 @@ struct Attended {
   GuardedArray<float> out;
 };
 
-struct Page {
-  size_t queries;
-  size_t dim;
+// The positions of a page that a row sees.
+struct Seen {
   size_t begin;
   size_t end;
+};
+
+struct Page {
+  std::vector<Seen> rows;
+  size_t queries;
+  size_t dim;
   float scale;
 };
 
@@ -69,12 +75,20 @@ struct Scales {
 Attended attend(Attend kernel, const Page& page, const GuardedArray<uint8_t>& keys,
                 const GuardedArray<uint8_t>& values, const GuardedArray<float>& q,
                 const Scales& scales) {
-  Attended result(page.queries, page.dim);
-  GuardedArray<float> scores(kPagePositions);
-  std::fill(scores.begin(), scores.end(), std::numeric_limits<float>::quiet_NaN());
-  kernel({keys.data(), values.data(), page.begin, page.end, q.data(), page.queries, page.dim,
-          page.scale, scores.data(), result.max_score.data(), result.sum.data(),
-          result.out.data(), scales.keys.data(), scales.values.data()});
+  Attended result(page.rows.size() * page.queries, page.dim);
+  std::vector<AttendRow> rows;
+  for (const Seen& seen : page.rows) {
+    const size_t first = rows.size() * page.queries;
+    rows.push_back({seen.begin, seen.end, q.data() + first * page.dim,
+                    result.max_score.data() + first, result.sum.data() + first,
+                    result.out.data() + first * page.dim});
+  }
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+  GuardedArray<float> scratch(attend_scratch(page.dim));
+  std::fill(scratch.begin(), scratch.end(), kNaN);
+  std::fill(result.out.begin(), result.out.end(), kNaN);
+  kernel({keys.data(), values.data(), rows.data(), rows.size(), page.queries, page.dim, page.scale,
+          scratch.data(), scales.keys.data(), scales.values.data()});
   return result;
 }
 
@@ -82,7 +96,8 @@ void check_page(const std::string& name, Attend kernel, Attend scalar, const Pag
                 Values values, std::mt19937& random) {
   const GuardedArray<float> keys = random_floats(kPagePositions * page.dim, values, random);
   const GuardedArray<float> contents = random_floats(kPagePositions * page.dim, values, random);
-  GuardedArray<float> q = random_floats(page.queries * page.dim, Values::kNormal, random);
+  GuardedArray<float> q =
+      random_floats(page.rows.size() * page.queries * page.dim, Values::kNormal, random);
   if (ends_with(name, "_f16") || ends_with(name, "_int8")) {
     round_to_f16(q);
   }
@@ -97,29 +112,59 @@ void check_page(const std::string& name, Attend kernel, Attend scalar, const Pag
   const Attended got = attend(kernel, page, k, v, q, scales);
   const Attended expected = attend(scalar, page, k, v, q, scales);
   const std::string what = "values " + std::to_string(static_cast<int>(values)) + ", head_dim " +
-                           std::to_string(page.dim) + ", positions [" +
-                           std::to_string(page.begin) + ", " + std::to_string(page.end) + ")";
+                           std::to_string(page.dim) + ", " + std::to_string(page.rows.size()) +
+                           " rows of " + std::to_string(page.queries) + ", the first [" +
+                           std::to_string(page.rows[0].begin) + ", " +
+                           std::to_string(page.rows[0].end) + ")";
   expect_same(got.max_score, expected.max_score, what + ", max");
   expect_same(got.sum, expected.sum, what + ", sum");
   expect_same(got.out, expected.out, what + ", out");
+}
+
+Seen random_positions(std::mt19937& random) {
+  const size_t end = 1 + random() % kPagePositions;
+  return {random() % end, end};
+}
+
+// Neighbours of a prompt, which see one position more each; with a window they also lose one.
+std::vector<Seen> neighbours(size_t rows, bool window, std::mt19937& random) {
+  const size_t end = 1 + random() % (kPagePositions + 1 - rows);
+  const size_t begin = window ? random() % end : 0;
+  std::vector<Seen> result;
+  for (size_t i = 0; i < rows; ++i) {
+    result.push_back({window ? begin + i : 0, end + i});
+  }
+  return result;
 }
 
 }  // namespace
 
 void check_kernel(const std::string& name, Attend kernel, Attend scalar) {
   std::mt19937 random(8);
+  const auto check = [&](const std::vector<Seen>& rows, size_t queries, size_t dim, float scale,
+                         Values values) {
+    check_page(name, kernel, scalar, {rows, queries, dim, scale}, values, random);
+  };
   for (Values values : kAllValues) {
     for (size_t dim : {2, 14, 16, 18, 30, 32, 48, 64, 66, 80, 96, 100, 128, 130, 256, 288}) {
       for (size_t queries : {1, 2, 3, 4, 5}) {
-        const size_t end = 1 + random() % kPagePositions;
-        const size_t begin = random() % end;
-        check_page(name, kernel, scalar, {queries, dim, begin, end, 0.09f, }, values, random);
+        check({random_positions(random)}, queries, dim, 0.09f, values);
       }
+      check(neighbours(1 + random() % 6, false, random), 4, dim, 0.09f, values);
+      check(neighbours(1 + random() % 20, true, random), 1, dim, 0.09f, values);
     }
     for (size_t end = 1; end <= kPagePositions; end += 5) {
-      check_page(name, kernel, scalar, {2, 32, 0, end, 2.0f}, values, random);
-      check_page(name, kernel, scalar, {1, 32, end - 1, kPagePositions, 0.5f}, values, random);
+      check({{0, end}}, 2, 32, 2.0f, values);
+      check({{end - 1, kPagePositions}}, 1, 32, 0.5f, values);
     }
+    for (size_t rows = 1; rows <= 2 * kAttendRows + 1; ++rows) {
+      std::vector<Seen> any;  // which may have nothing in common
+      std::generate_n(std::back_inserter(any), rows, [&] { return random_positions(random); });
+      for (size_t queries : {1, 3, 4, 7}) {
+        check(any, queries, 34, 0.2f, values);
+      }
+    }
+    check(neighbours(3, false, random), 21, 64, 0.2f, values);
   }
 }
 

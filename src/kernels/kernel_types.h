@@ -120,26 +120,37 @@ using Rope = void (*)(float* x /* (heads, head_dim) */, size_t heads, size_t hea
 using ToF16 = void (*)(const float* x, size_t n, uint16_t* out);
 using FromF16 = void (*)(const uint16_t* x, size_t n, float* out);
 
-// Attention of `queries` query heads that share one key/value head over the visible positions
-// [begin, end) of one page of kPagePositions positions; 0 <= begin < end <= kPagePositions.
-// A score that is not finite makes max_score, sum and all of out NaN for its query.
+// Attention of positions, each with `queries` query heads that share one key/value head, over one page of
+// kPagePositions positions. Four queries share what is read of it, so kAttendRows rows at once leave no rest.
 inline constexpr size_t kPagePositions = 256;
-struct AttendArgs {
-  const void* keys;      // (kPagePositions, head_dim), of the type that the kernel's name ends with
-  const void* values;    // (kPagePositions, head_dim), the same type
-  size_t begin;
-  size_t end;
+inline constexpr size_t kAttendRows = 4;
+
+// A score that is not finite makes max_score, sum and all of out NaN for its query.
+struct AttendRow {
+  size_t begin;          // the positions of the page that the row sees, [begin, end);
+  size_t end;            // 0 <= begin < end <= kPagePositions
   const float* q;        // (queries, head_dim); REQUIRES: binary16 values for attend_f16 and attend_int8
-  size_t queries;
-  size_t head_dim;       // a multiple of 2
-  float scale;           // multiplies q . k
-  float* scores;         // scratch, (kPagePositions)
   float* max_score;      // (queries) out: the largest score m, never -0
   float* sum;            // (queries) out: sum of p[j] = exp(score[j] - m)
   float* out;            // (queries, head_dim) out: sum of p[j] * value[j]
+};
+struct AttendArgs {
+  const void* keys;      // (kPagePositions, head_dim), of the type that the kernel's name ends with
+  const void* values;    // (kPagePositions, head_dim), the same type
+  const AttendRow* rows; // (row_count); positions between the first begin and the last end hold values
+  size_t row_count;
+  size_t queries;
+  size_t head_dim;       // a multiple of 2
+  float scale;           // multiplies q . k
+  float* scratch;        // (attend_scratch(head_dim))
   const float* key_scales = nullptr;    // (kPagePositions) for attend_int8: a key is its integers times
   const float* value_scales = nullptr;  // this, a value likewise
 };
+// Floats: four queries, or the scores of one.
+constexpr size_t attend_scratch(size_t head_dim) {
+  const size_t queries = kAttendRows * ((head_dim + 15) / 16 * 16);
+  return queries < kPagePositions ? kPagePositions : queries;
+}
 using Attend = void (*)(const AttendArgs& args);
 
 // Merges the partial result (m2, l2, o2) of a later page into (m, l, o) of the earlier ones. The

@@ -193,20 +193,25 @@ void run(benchmark::State& state, const std::string& name, RestDots kernel) {
 void run(benchmark::State& state, const std::string& name, Attend kernel) {
   constexpr size_t kDim = 128;
   constexpr size_t kPages = 64;
-  const size_t queries = static_cast<size_t>(state.range(0));
+  constexpr size_t kHeads = 4;  // that share keys and values
+  const size_t count = static_cast<size_t>(state.range(0));
   const size_t element = name == "attend_f32" ? 4 : name == "attend_int8" ? 1 : 2;
   const size_t page = kPagePositions * kDim * element;
   const Buffer keys = random_floats_of_any_type(kPages * page);
   const Buffer values = random_floats_of_any_type(kPages * page);
-  const std::vector<float> q(queries * kDim, 0.5f);
+  const std::vector<float> q(count * kHeads * kDim, 0.5f);
   const std::vector<float> scales(kPagePositions, 0.01f);
-  std::vector<float> scores(kPagePositions);
-  std::vector<float> result(2 * queries + queries * kDim);
-  measure(state, name + std::to_string(queries), 2 * kPages * page, [&] {
+  std::vector<float> scratch(attend_scratch(kDim));
+  std::vector<float> result(count * kHeads * (kDim + 2));
+  std::vector<AttendRow> rows;
+  for (size_t i = 0; i < count; ++i) {
+    float* const out = result.data() + i * kHeads * (kDim + 2);
+    rows.push_back({0, kPagePositions, q.data() + i * kHeads * kDim, out, out + kHeads, out + 2 * kHeads});
+  }
+  measure(state, name + std::to_string(count), 2 * kPages * page, [&] {
     for (size_t p = 0; p < kPages; ++p) {
-      kernel({keys.data() + p * page, values.data() + p * page, 0, kPagePositions, q.data(),
-              queries, kDim, 0.088f, scores.data(), result.data(), result.data() + queries,
-              result.data() + 2 * queries, scales.data(), scales.data()});
+      kernel({keys.data() + p * page, values.data() + p * page, rows.data(), count, kHeads, kDim, 0.088f,
+              scratch.data(), scales.data(), scales.data()});
     }
   });
 }

@@ -131,15 +131,16 @@ void attend(benchmark::State& state, Attend fixed, Attend free, Element one) {
   const Buffer keys = filled(pages * page, one);
   const Buffer values = filled(pages * page, one);
   const Buffer q = filled(kQueries * kDim, 0.5f);
-  Buffer scores = filled(kPagePositions, 0.0f);
+  Buffer scratch = filled(attend_scratch(kDim), 0.0f);
   Buffer result = filled(2 * kQueries + kQueries * kDim, 0.0f);
   const auto call = [&](Attend kernel) {
     return [&, kernel] {
       float* const out = result.as<float>().data();
+      const AttendRow row = {0,   kPagePositions, q.as<float>().data(),
+                             out, out + kQueries, out + 2 * kQueries};
       for (size_t p = 0; p < pages; ++p) {
-        kernel({keys.as<Element>().data() + p * page, values.as<Element>().data() + p * page, 0,
-                kPagePositions, q.as<float>().data(), kQueries, kDim, 0.088f,
-                scores.as<float>().data(), out, out + kQueries, out + 2 * kQueries});
+        kernel({keys.as<Element>().data() + p * page, values.as<Element>().data() + p * page, &row, 1,
+                kQueries, kDim, 0.088f, scratch.as<float>().data()});
       }
     };
   };

@@ -59,9 +59,10 @@ Result<Workspace> Workspace::create(const ModelConfig& c, size_t max_batch, size
   w.thread_acc_stride = std::max(kAccAtOnce, max_batch * kTileRows) + 10 * max_batch * kTileRows;
   w.thread_values_stride = round_up(std::max(c.hidden, c.ffn), kTileRows);
   w.partial_items = 4 * threads * pages;
-  // One thread needs the scores of a page, a page's result and the running maxima and sums, or one
-  // decoded row of the head and kHeadRowsAtOnce from its file.
-  w.thread_stride = std::max(round_up(kPagePositions + group * (c.head_dim + 4), 16),
+  // One thread needs a page's scratch, results and the running maxima and sums for the queries that are
+  // computed together, or one decoded row of the head and kHeadRowsAtOnce from its file.
+  const size_t queries = group * kAttendRows;
+  w.thread_stride = std::max(round_up(attend_scratch(c.head_dim) + queries * (c.head_dim + 4), 16),
                              (1 + kHeadRowsAtOnce) * round_up(c.hidden, 16));
 
   const size_t used = std::max<size_t>(c.experts_used, 1);  // feed-forward blocks that compute a row

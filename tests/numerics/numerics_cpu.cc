@@ -18,12 +18,13 @@ float dot(const KernelTable& kernels, const std::vector<float>& a, const std::ve
 
 Partial attend(const KernelTable& kernels, const PageCase& page) {
   Partial partial = {0, 0, std::vector<float>(page.head_dim)};
-  std::vector<float> scores(kPagePositions);
+  std::vector<float> scratch(attend_scratch(page.head_dim));
   const std::vector<uint16_t> keys = to_patterns(page.keys);
   const std::vector<uint16_t> values = to_patterns(page.values);
-  AttendArgs args = {page.keys.data(), page.values.data(), page.begin, page.end, page.q.data(), 1,
-                     page.head_dim, page.scale, scores.data(), &partial.max_score, &partial.sum,
-                     partial.out.data()};
+  const AttendRow row = {page.begin,         page.end,     page.q.data(),
+                         &partial.max_score, &partial.sum, partial.out.data()};
+  AttendArgs args = {page.keys.data(), page.values.data(), &row, 1, 1,
+                     page.head_dim, page.scale, scratch.data()};
   if (page.half) {
     args.keys = keys.data();
     args.values = values.data();

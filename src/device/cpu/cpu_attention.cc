@@ -2,28 +2,13 @@
 // Rotary embedding, cache writes and attention. Attention is computed page by page (256 positions)
 // and the pages are merged in order, so splitting them over threads changes nothing.
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/half.h"
 #include "device/cpu/cpu_ops.h"
 
 namespace rotor {
-namespace {
-
-// Parts of one page's result for a group of query heads: (group) maxima, (group) sums, then the
-// (group, head_dim) weighted values.
-struct Partial {
-  float* max_score;
-  float* sum;
-  float* out;
-};
-
-Partial partial_at(float* memory, size_t group) {
-  return {memory, memory + group, memory + 2 * group};
-}
-
-}  // namespace
-
 // Stores one head's key or value, which an int8 cache may change.
 void CpuOps::store_vector(float* x, size_t position, std::byte* page) {
   const size_t n = config_.head_dim;
@@ -119,68 +104,125 @@ Slice CpuOps::visible_pages(size_t layer, size_t row) const {
   return {first_visible(layer, position) / kPagePositions, position / kPagePositions + 1};
 }
 
-void CpuOps::attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin,
-                          size_t page_end, float* scores, float* scratch, float* max_score,
-                          float* sum, float* out) {
-  const BatchRow& r = batch_->rows[row];
-  const size_t first = first_visible(layer, r.position);
+// The results of `queries` queries in one piece of memory, which holds them queries * (head_dim + 2) floats.
+CpuOps::Attended CpuOps::attended_at(float* memory, size_t queries) {
+  return {memory, memory + queries, memory + 2 * queries};
+}
+
+// Merges a page's result for one row into what the earlier pages gave.
+void CpuOps::merge_row(const Attended& total, const Attended& page) {
+  for (size_t g = 0; g < config_.group(); ++g) {
+    kernels_.attend_merge(total.max_score + g, total.sum + g, total.out + g * config_.head_dim,
+                          page.max_score[g], page.sum[g], page.out + g * config_.head_dim,
+                          config_.head_dim);
+  }
+}
+
+void CpuOps::attend_page(size_t layer, size_t kv_head, size_t id, std::span<const AttendRow> rows,
+                         float* scratch) {
+  std::byte* const keys = kv_.keys(id, layer, kv_head);
+  std::byte* const values = kv_.values(id, layer, kv_head);
+  AttendArgs args{};
+  args.keys = keys;
+  args.values = values;
+  if (kv_.type() == KvType::kInt8) {
+    args.key_scales = kv_.scales(keys);
+    args.value_scales = kv_.scales(values);
+  }
+  args.rows = rows.data();
+  args.row_count = rows.size();
+  args.queries = config_.group();
+  args.head_dim = config_.head_dim;
+  args.scale = attention_scale_;
+  args.scratch = scratch;
+  attend_kernel()(args);
+}
+
+void CpuOps::attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages, float* scratch,
+                          std::span<const Attended> totals) {
   const size_t group = config_.group();
-  const Partial next = partial_at(scratch, group);
-  for (size_t page = page_begin; page < page_end; ++page) {
+  const size_t dim = config_.head_dim;
+  const Attended next = attended_at(scratch + attend_scratch(dim), totals.size() * group);
+  std::array<AttendRow, kAttendRows> seeing;
+  for (size_t page = pages.begin; page < pages.end; ++page) {
     const size_t start = page * kPagePositions;
-    const size_t id = r.sequence->page_of(start);
-    const bool fresh = page == page_begin;
-    AttendArgs args{};
-    std::byte* const keys = kv_.keys(id, layer, kv_head);
-    std::byte* const values = kv_.values(id, layer, kv_head);
-    args.keys = keys;
-    args.values = values;
-    if (kv_.type() == KvType::kInt8) {
-      args.key_scales = kv_.scales(keys);
-      args.value_scales = kv_.scales(values);
-    }
-    args.begin = first > start ? first - start : 0;
-    args.end = std::min(r.position + 1 - start, kPagePositions);
-    args.q = ws_.q + row * config_.q_rows() + kv_head * group * config_.head_dim;
-    args.queries = group;
-    args.head_dim = config_.head_dim;
-    args.scale = attention_scale_;
-    args.scores = scores;
-    args.max_score = fresh ? max_score : next.max_score;
-    args.sum = fresh ? sum : next.sum;
-    args.out = fresh ? out : next.out;
-    attend_kernel()(args);
-    for (size_t g = 0; g < group && !fresh; ++g) {
-      kernels_.attend_merge(max_score + g, sum + g, out + g * config_.head_dim, next.max_score[g],
-                            next.sum[g], next.out + g * config_.head_dim, config_.head_dim);
+    size_t count = 0;
+    const auto for_seeing_rows = [&](const auto& use) {
+      for (size_t i = 0; i < totals.size(); ++i) {
+        const Slice own = visible_pages(layer, rows.begin + i);
+        if (own.begin <= page && page < own.end) {
+          const bool first = page == std::max(own.begin, pages.begin);
+          const size_t g = i * group;
+          use(rows.begin + i, totals[i],
+              first ? totals[i] : Attended{next.max_score + g, next.sum + g, next.out + g * dim});
+        }
+      }
+    };
+    for_seeing_rows([&](size_t row, const Attended&, const Attended& result) {
+      const size_t position = batch_->rows[row].position;
+      const size_t first = first_visible(layer, position);
+      seeing[count++] = {first > start ? first - start : 0,
+                         std::min(position + 1 - start, kPagePositions),
+                         ws_.q + row * config_.q_rows() + kv_head * group * dim,
+                         result.max_score, result.sum, result.out};
+    });
+    attend_page(layer, kv_head, batch_->rows[rows.begin].sequence->page_of(start),
+                {seeing.data(), count}, scratch);
+    for_seeing_rows([&](size_t, const Attended& total, const Attended& result) {
+      if (result.out != total.out) {
+        merge_row(total, result);
+      }
+    });
+  }
+}
+
+// The query heads of one key/value head, over all their pages.
+void CpuOps::attend_item(size_t layer, size_t thread, Slice rows, size_t kv_head) {
+  const size_t group = config_.group();
+  const size_t dim = config_.head_dim;
+  const size_t count = rows.end - rows.begin;
+  float* scratch = ws_.thread_scratch + thread * ws_.thread_stride;
+  float* extremes = scratch + attend_scratch(dim) + count * group * (dim + 2);
+  std::array<Attended, kAttendRows> totals;
+  Slice pages = visible_pages(layer, rows.begin);
+  for (size_t i = 0; i < count; ++i) {
+    totals[i] = {extremes + 2 * i * group, extremes + (2 * i + 1) * group,
+                 ws_.attended + (rows.begin + i) * config_.q_rows() + kv_head * group * dim};
+    const Slice own = visible_pages(layer, rows.begin + i);
+    pages = {std::min(pages.begin, own.begin), std::max(pages.end, own.end)};
+  }
+  attend_pages(layer, rows, kv_head, pages, scratch, {totals.data(), count});
+  for (size_t i = 0; i < count; ++i) {
+    for (size_t g = 0; g < group; ++g) {
+      float* head = totals[i].out + g * dim;
+      kernels_.divide_by(head, totals[i].sum[g], dim, head);
     }
   }
 }
 
-// One row's query heads of one key/value head, over all their pages.
-void CpuOps::attend_item(size_t layer, size_t thread, size_t row, size_t kv_head) {
-  const size_t group = config_.group();
-  float* scores = ws_.thread_scratch + thread * ws_.thread_stride;
-  float* scratch = scores + kPagePositions;
-  float* max_score = scratch + group * (config_.head_dim + 2);
-  float* sum = max_score + group;
-  float* out = ws_.attended + row * config_.q_rows() + kv_head * group * config_.head_dim;
-  const Slice pages = visible_pages(layer, row);
-  attend_pages(layer, row, kv_head, pages.begin, pages.end, scores, scratch, max_score, sum, out);
-  for (size_t g = 0; g < group; ++g) {
-    float* head = out + g * config_.head_dim;
-    kernels_.divide_by(head, sum[g], config_.head_dim, head);
+// Neighbours of one sequence are computed together, as long as every thread still has some of the work.
+void CpuOps::group_rows() {
+  const size_t enough = rows() * config_.kv_heads / (4 * pool_.size());
+  const size_t most = std::clamp<size_t>(enough, 1, kAttendRows);
+  row_groups_.clear();
+  for (size_t b = 0; b < rows(); ++b) {
+    if (b != 0 && b - row_groups_.back().begin < most &&
+        batch_->rows[b].sequence == batch_->rows[b - 1].sequence) {
+      row_groups_.back().end = b + 1;
+    } else {
+      row_groups_.push_back({b, b + 1});
+    }
   }
 }
 
 void CpuOps::attend_whole(size_t layer, size_t thread) {
   // Later rows of a prompt see more: with a share of the first half goes one of the second.
-  const size_t items = rows() * config_.kv_heads;
+  const size_t items = row_groups_.size() * config_.kv_heads;
   const size_t shares = 2 * pool_.size();
   for (const Slice share : {slice_of(items, 1, thread, shares),
                             slice_of(items, 1, shares - 1 - thread, shares)}) {
     for (size_t item = share.begin; item < share.end; ++item) {
-      attend_item(layer, thread, item / config_.kv_heads, item % config_.kv_heads);
+      attend_item(layer, thread, row_groups_[item / config_.kv_heads], item % config_.kv_heads);
     }
   }
 }
@@ -188,17 +230,15 @@ void CpuOps::attend_whole(size_t layer, size_t thread) {
 void CpuOps::attend_split(size_t layer, size_t thread) {
   const size_t group = config_.group();
   const size_t item_size = group * (config_.head_dim + 2);
-  float* scores = ws_.thread_scratch + thread * ws_.thread_stride;
-  float* scratch = scores + kPagePositions;
+  float* scratch = ws_.thread_scratch + thread * ws_.thread_stride;
   size_t item = 0;  // counts (row, kv_head, page) in one order that all threads share
   for (size_t row = 0; row < rows(); ++row) {
     const Slice pages = visible_pages(layer, row);
     for (size_t kv_head = 0; kv_head < config_.kv_heads; ++kv_head) {
       for (size_t page = pages.begin; page < pages.end; ++page, ++item) {
         if (item % pool_.size() == thread) {
-          const Partial p = partial_at(ws_.partial + item * item_size, group);
-          attend_pages(layer, row, kv_head, page, page + 1, scores, scratch, p.max_score, p.sum,
-                       p.out);
+          const Attended result = attended_at(ws_.partial + item * item_size, group);
+          attend_pages(layer, {row, row + 1}, kv_head, {page, page + 1}, scratch, {&result, 1});
         }
       }
     }
@@ -214,16 +254,14 @@ void CpuOps::attend_split(size_t layer, size_t thread) {
       if ((row * config_.kv_heads + kv_head) % pool_.size() != thread) {
         continue;
       }
-      const Partial total = partial_at(ws_.partial + first * item_size, group);
+      const Attended total = attended_at(ws_.partial + first * item_size, group);
+      for (size_t i = 1; i < count; ++i) {
+        merge_row(total, attended_at(ws_.partial + (first + i) * item_size, group));
+      }
       float* out = ws_.attended + row * config_.q_rows() + kv_head * group * config_.head_dim;
       for (size_t g = 0; g < group; ++g) {
-        float* head = total.out + g * config_.head_dim;
-        for (size_t i = 1; i < count; ++i) {
-          const Partial p = partial_at(ws_.partial + (first + i) * item_size, group);
-          kernels_.attend_merge(total.max_score + g, total.sum + g, head, p.max_score[g], p.sum[g],
-                                p.out + g * config_.head_dim, config_.head_dim);
-        }
-        kernels_.divide_by(head, total.sum[g], config_.head_dim, out + g * config_.head_dim);
+        kernels_.divide_by(total.out + g * config_.head_dim, total.sum[g], config_.head_dim,
+                           out + g * config_.head_dim);
       }
     }
   }

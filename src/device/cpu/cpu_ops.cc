@@ -258,6 +258,7 @@ void CpuOps::embed(const Batch& batch) {
     }
   }
   lora_.start(batch);
+  group_rows();
   pool_.run([&](size_t thread) {
     const Slice mine = slice_of(rows(), 1, thread, pool_.size());
     const size_t half = config_.turned_dims() / 2;

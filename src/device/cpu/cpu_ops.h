@@ -128,9 +128,20 @@ class CpuOps {
   void turn_heads(float* x, size_t heads, const float* cos, const float* sin);
   void store_vector(float* x, size_t position, std::byte* page);
   Attend attend_kernel() const;
-  void attend_pages(size_t layer, size_t row, size_t kv_head, size_t page_begin, size_t page_end,
-                    float* scores, float* scratch, float* max_score, float* sum, float* out);
-  void attend_item(size_t layer, size_t thread, size_t row, size_t kv_head);
+  // Of one row's query heads that share a key/value head.
+  struct Attended {
+    float* max_score;    // (group)
+    float* sum;          // (group)
+    float* out;          // (group, head_dim) weighted sums of values
+  };
+  static Attended attended_at(float* memory, size_t queries);
+  void merge_row(const Attended& total, const Attended& page);
+  void attend_page(size_t layer, size_t kv_head, size_t id, std::span<const AttendRow> rows, float* scratch);
+  // Rows of one sequence, over pages of which each row sees at least one; `totals` has one for each.
+  void attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages, float* scratch,
+                    std::span<const Attended> totals);
+  void attend_item(size_t layer, size_t thread, Slice rows, size_t kv_head);
+  void group_rows();
   void attend_whole(size_t layer, size_t thread);
   void attend_split(size_t layer, size_t thread);
   size_t first_visible(size_t layer, size_t position) const;
@@ -166,6 +177,7 @@ class CpuOps {
 
   const Batch* batch_ = nullptr;
   std::vector<size_t> logit_rows_;                // batch rows that want logits
+  std::vector<Slice> row_groups_;                 // batch rows whose attention is computed together
   std::vector<TwoStageRow> asked_;                // those of them that ask for the most likely
   std::vector<size_t> place_;                     // (logit rows) in asked_, or kComputed or kHiddenAlone
   std::mutex error_mutex_;

@@ -236,6 +236,12 @@ inline void fold4(const Vec* v, float* out) {
   }
 }
 
+inline void fold4x4(const Vec* v, float* out, size_t stride) {
+  for (size_t i = 0; i < 4; ++i) {
+    fold4(v + 4 * i, out + i * stride);
+  }
+}
+
 inline float sqrt_scalar(float x) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(x)), 0); }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }

@@ -50,29 +50,29 @@ float largest_score(const float* scores, size_t begin, size_t end) {
 }
 
 template <typename Cache>
-void attend_query(const AttendArgs& args, size_t query) {
+void attend_query(const AttendArgs& args, const AttendRow& row, size_t query) {
   using Element = typename Cache::Element;
   const size_t dim = args.head_dim;
   const Element* keys = static_cast<const Element*>(args.keys);
   const Element* values = static_cast<const Element*>(args.values);
-  const float* q = args.q + query * dim;
-  float* out = args.out + query * dim;
-  float* p = args.scores;
-  for (size_t j = args.begin; j < args.end; ++j) {
+  const float* q = row.q + query * dim;
+  float* out = row.out + query * dim;
+  float* p = args.scratch;
+  for (size_t j = row.begin; j < row.end; ++j) {
     const Element* key = keys + j * dim;
     p[j] = ordered_sum(dim, [=](size_t d) { return q[d] * Cache::load(key[d]); });
     p[j] = (Cache::kScaled ? p[j] * args.key_scales[j] : p[j]) * args.scale;
   }
-  const float largest = largest_score(p, args.begin, args.end);
-  for (size_t j = args.begin; j < args.end; ++j) {
+  const float largest = largest_score(p, row.begin, row.end);
+  for (size_t j = row.begin; j < row.end; ++j) {
     p[j] = Cache::round(exp_nonpositive(p[j] - largest));
   }
-  args.max_score[query] = largest;
-  args.sum[query] = ordered_sum(args.end, [=, begin = args.begin](size_t j) {
+  row.max_score[query] = largest;
+  row.sum[query] = ordered_sum(row.end, [=, begin = row.begin](size_t j) {
     return j < begin ? 0.0f : p[j];
   });
   std::fill_n(out, dim, 0.0f);
-  for (size_t j = args.begin; j < args.end; ++j) {
+  for (size_t j = row.begin; j < row.end; ++j) {
     p[j] = Cache::kScaled ? keep_16_bits(p[j] * args.value_scales[j]) : p[j];
     for (size_t d = 0; d < dim; ++d) {
       out[d] += p[j] * Cache::load(values[j * dim + d]);
@@ -82,8 +82,10 @@ void attend_query(const AttendArgs& args, size_t query) {
 
 template <typename Cache>
 void attend(const AttendArgs& args) {
-  for (size_t query = 0; query < args.queries; ++query) {
-    attend_query<Cache>(args, query);
+  for (size_t r = 0; r < args.row_count; ++r) {
+    for (size_t query = 0; query < args.queries; ++query) {
+      attend_query<Cache>(args, args.rows[r], query);
+    }
   }
 }
 

@@ -10,7 +10,8 @@
 //   only(v, lanes)                v with the lanes past `lanes` cleared
 //   add sub mul div               each correctly rounded, never fused
 //   mul_add_exact(a, b, c)        a * b + c for a * b exact in binary32: fused or not is the same
-//   fold, fold4                   the fixed fold of lanes that ends a sum
+//   fold, fold4                   the fixed fold of lanes that ends a sum; of four sums
+//   fold4x4                       of four times four, each four to a row of their own
 //   zero_where_less, relu         lane-wise selections with a defined answer for NaN
 //   greater, largest              of finite values; the sign of zero is open
 //   shift_left_23                 of the bit patterns

@@ -243,6 +243,12 @@ inline void fold4(const Vec* v, float* out) {
   _mm_storel_pi(reinterpret_cast<__m64*>(out + 2), _mm256_extractf128_ps(packed, 1));
 }
 
+inline void fold4x4(const Vec* v, float* out, size_t stride) {
+  for (size_t i = 0; i < 4; ++i) {
+    fold4(v + 4 * i, out + i * stride);
+  }
+}
+
 inline float sqrt_scalar(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
 inline void prefetch(const void* p) {

@@ -151,6 +151,34 @@ inline void fold4(const Vec* v, float* out) {
   _mm_storeu_ps(out, _mm512_castps512_ps128(packed));
 }
 
+// Adds lanes of v and w: (8 + 8 | 8 + 8), quarters to (4 + 4, ...), and so on.
+[[gnu::always_inline]] inline Vec fold_halves(Vec v, Vec w) {
+  return add(_mm512_shuffle_f32x4(v, w, 0x44), _mm512_shuffle_f32x4(v, w, 0xee));
+}
+[[gnu::always_inline]] inline Vec fold_quarters(Vec v, Vec w) {
+  return add(_mm512_shuffle_f32x4(v, w, 0x88), _mm512_shuffle_f32x4(v, w, 0xdd));
+}
+[[gnu::always_inline]] inline Vec fold_pairs(Vec v, Vec w) {
+  return add(_mm512_shuffle_ps(v, w, 0x44), _mm512_shuffle_ps(v, w, 0xee));
+}
+[[gnu::always_inline]] inline Vec fold_lanes(Vec v, Vec w) {
+  return add(_mm512_shuffle_ps(v, w, 0x88), _mm512_shuffle_ps(v, w, 0xdd));
+}
+// Quarter i of the result: four lanes each whose sum is that of v[4 i].
+[[gnu::always_inline]] inline Vec fold_column(const Vec* v) {
+  return fold_quarters(fold_halves(v[0], v[4]), fold_halves(v[8], v[12]));
+}
+
+[[gnu::always_inline]] inline void fold4x4(const Vec* v, float* out, size_t stride) {
+  const Vec first = fold_pairs(fold_column(v), fold_column(v + 1));
+  const Vec last = fold_pairs(fold_column(v + 2), fold_column(v + 3));
+  const Vec all = fold_lanes(first, last);
+  _mm_storeu_ps(out, _mm512_castps512_ps128(all));
+  _mm_storeu_ps(out + stride, _mm512_extractf32x4_ps(all, 1));
+  _mm_storeu_ps(out + 2 * stride, _mm512_extractf32x4_ps(all, 2));
+  _mm_storeu_ps(out + 3 * stride, _mm512_extractf32x4_ps(all, 3));
+}
+
 inline float sqrt_scalar(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
 inline void prefetch(const void* p) {

@@ -28,7 +28,8 @@ struct Workspace {
 
   size_t max_batch = 0;
   float* x = nullptr;          // (B, hidden)   the residual stream
-  float* normed = nullptr;     // (B, widest)   scratch of the norms; widest = longest matrix input
+  float* normed = nullptr;     // (B, widest)   scratch of the norms, of a thread's first row alone where
+                               // nobody reads the floats; widest = longest matrix input
   int8_t* q8 = nullptr;        // (B, q8_stride) quantised input of the current matrices
   float* q8_scale = nullptr;   // (B)
   int32_t* q8_sum = nullptr;   // (B)

@@ -68,9 +68,12 @@ void CpuOps::quantize_rows(size_t thread, LinearInput input, size_t layer, const
   const std::vector<float>& last = own.empty() ? norm : own;
   const Slice mine = slice_of(rows(), 1, thread, pool_.size());
   const size_t padded = (cols + kColumnPadding - 1) / kColumnPadding * kColumnPadding;
+  // Who reads the floats of all rows; for the others one row, which stays in the cache, takes turns.
+  const bool all_floats =
+      first.linear->activation == ActivationRule::kFloat || config_.experts != 0 || lora_.any();
   for (size_t b = mine.begin; b < mine.end; ++b) {
     const float* x = src + b * cols;
-    float* normed = ws_.normed + b * ws_.widest;
+    float* normed = ws_.normed + (all_floats ? b : mine.begin) * ws_.widest;
     if (!own.empty() && !norm.empty()) {
       kernels_.rms_norm(x, norm.data(), cols, config_.rms_eps, normed);
       x = normed;

@@ -145,6 +145,7 @@ struct AttendArgs {
   float* scratch;        // (attend_scratch(head_dim))
   const float* key_scales = nullptr;    // (kPagePositions) for attend_int8: a key is its integers times
   const float* value_scales = nullptr;  // this, a value likewise
+  const void* next = nullptr;           // the keys that are read after this page, or null: fetched, no more
 };
 // Floats: four queries, or the scores of one.
 constexpr size_t attend_scratch(size_t head_dim) {

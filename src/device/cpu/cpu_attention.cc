@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 
 #include "base/half.h"
 #include "device/cpu/cpu_ops.h"
@@ -119,7 +120,7 @@ void CpuOps::merge_row(const Attended& total, const Attended& page) {
 }
 
 void CpuOps::attend_page(size_t layer, size_t kv_head, size_t id, std::span<const AttendRow> rows,
-                         float* scratch) {
+                         const std::byte* next, float* scratch) {
   std::byte* const keys = kv_.keys(id, layer, kv_head);
   std::byte* const values = kv_.values(id, layer, kv_head);
   AttendArgs args{};
@@ -135,14 +136,16 @@ void CpuOps::attend_page(size_t layer, size_t kv_head, size_t id, std::span<cons
   args.head_dim = config_.head_dim;
   args.scale = attention_scale_;
   args.scratch = scratch;
+  args.next = next;
   attend_kernel()(args);
 }
 
-void CpuOps::attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages, float* scratch,
-                          std::span<const Attended> totals) {
+void CpuOps::attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages, const std::byte* next,
+                          float* scratch, std::span<const Attended> totals) {
   const size_t group = config_.group();
   const size_t dim = config_.head_dim;
-  const Attended next = attended_at(scratch + attend_scratch(dim), totals.size() * group);
+  const KvSequence& sequence = *batch_->rows[rows.begin].sequence;
+  const Attended later = attended_at(scratch + attend_scratch(dim), totals.size() * group);
   std::array<AttendRow, kAttendRows> seeing;
   for (size_t page = pages.begin; page < pages.end; ++page) {
     const size_t start = page * kPagePositions;
@@ -154,7 +157,7 @@ void CpuOps::attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages,
           const bool first = page == std::max(own.begin, pages.begin);
           const size_t g = i * group;
           use(rows.begin + i, totals[i],
-              first ? totals[i] : Attended{next.max_score + g, next.sum + g, next.out + g * dim});
+              first ? totals[i] : Attended{later.max_score + g, later.sum + g, later.out + g * dim});
         }
       }
     };
@@ -166,8 +169,10 @@ void CpuOps::attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages,
                          ws_.q + row * config_.q_rows() + kv_head * group * dim,
                          result.max_score, result.sum, result.out};
     });
-    attend_page(layer, kv_head, batch_->rows[rows.begin].sequence->page_of(start),
-                {seeing.data(), count}, scratch);
+    const bool last = page + 1 == pages.end;
+    const std::byte* following =
+        last ? next : kv_.keys(sequence.page_of(start + kPagePositions), layer, kv_head);
+    attend_page(layer, kv_head, sequence.page_of(start), {seeing.data(), count}, following, scratch);
     for_seeing_rows([&](size_t, const Attended& total, const Attended& result) {
       if (result.out != total.out) {
         merge_row(total, result);
@@ -191,7 +196,7 @@ void CpuOps::attend_item(size_t layer, size_t thread, Slice rows, size_t kv_head
     const Slice own = visible_pages(layer, rows.begin + i);
     pages = {std::min(pages.begin, own.begin), std::max(pages.end, own.end)};
   }
-  attend_pages(layer, rows, kv_head, pages, scratch, {totals.data(), count});
+  attend_pages(layer, rows, kv_head, pages, nullptr, scratch, {totals.data(), count});
   for (size_t i = 0; i < count; ++i) {
     for (size_t g = 0; g < group; ++g) {
       float* head = totals[i].out + g * dim;
@@ -227,41 +232,68 @@ void CpuOps::attend_whole(size_t layer, size_t thread) {
   }
 }
 
+// One piece for each page, so that few rows and heads still keep all threads busy.
 void CpuOps::attend_split(size_t layer, size_t thread) {
-  const size_t group = config_.group();
-  const size_t item_size = group * (config_.head_dim + 2);
-  float* scratch = ws_.thread_scratch + thread * ws_.thread_stride;
-  size_t item = 0;  // counts (row, kv_head, page) in one order that all threads share
+  attend_pieces(layer, thread);
+  pool_.barrier();
+  merge_pieces(layer, thread);
+}
+
+// The pieces are counted in one order, (row, kv_head, page), and dealt out to the threads in turn.
+void CpuOps::attend_pieces(size_t layer, size_t thread) {
+  std::optional<AttendPiece> mine;  // this thread's latest, computed once it is known which follows
+  size_t number = 0;
   for (size_t row = 0; row < rows(); ++row) {
+    const KvSequence& sequence = *batch_->rows[row].sequence;
     const Slice pages = visible_pages(layer, row);
     for (size_t kv_head = 0; kv_head < config_.kv_heads; ++kv_head) {
-      for (size_t page = pages.begin; page < pages.end; ++page, ++item) {
-        if (item % pool_.size() == thread) {
-          const Attended result = attended_at(ws_.partial + item * item_size, group);
-          attend_pages(layer, {row, row + 1}, kv_head, {page, page + 1}, scratch, {&result, 1});
+      for (size_t page = pages.begin; page < pages.end; ++page, ++number) {
+        if (number % pool_.size() != thread) {
+          continue;
         }
+        if (mine) {
+          const std::byte* next = kv_.keys(sequence.page_of(page * kPagePositions), layer, kv_head);
+          attend_piece(layer, thread, *mine, next);
+        }
+        mine = {number, row, kv_head, page};
       }
     }
   }
-  pool_.barrier();
-  item = 0;
+  if (mine) {
+    attend_piece(layer, thread, *mine, nullptr);
+  }
+}
+
+void CpuOps::attend_piece(size_t layer, size_t thread, const AttendPiece& piece, const std::byte* next) {
+  const Attended result = piece_result(piece.number);
+  attend_pages(layer, {piece.row, piece.row + 1}, piece.kv_head, {piece.page, piece.page + 1}, next,
+               ws_.thread_scratch + thread * ws_.thread_stride, {&result, 1});
+}
+
+CpuOps::Attended CpuOps::piece_result(size_t number) const {
+  const size_t group = config_.group();
+  return attended_at(ws_.partial + number * group * (config_.head_dim + 2), group);
+}
+
+void CpuOps::merge_pieces(size_t layer, size_t thread) {
+  size_t number = 0;
   for (size_t row = 0; row < rows(); ++row) {
     const Slice pages = visible_pages(layer, row);
     for (size_t kv_head = 0; kv_head < config_.kv_heads; ++kv_head) {
-      const size_t count = pages.end - pages.begin;
-      const size_t first = item;
-      item += count;
-      if ((row * config_.kv_heads + kv_head) % pool_.size() != thread) {
+      const size_t first = number;
+      number += pages.end - pages.begin;
+      const size_t head = row * config_.kv_heads + kv_head;
+      if (head % pool_.size() != thread) {
         continue;
       }
-      const Attended total = attended_at(ws_.partial + first * item_size, group);
-      for (size_t i = 1; i < count; ++i) {
-        merge_row(total, attended_at(ws_.partial + (first + i) * item_size, group));
+      const Attended total = piece_result(first);
+      for (size_t later = first + 1; later < number; ++later) {
+        merge_row(total, piece_result(later));
       }
-      float* out = ws_.attended + row * config_.q_rows() + kv_head * group * config_.head_dim;
-      for (size_t g = 0; g < group; ++g) {
-        kernels_.divide_by(total.out + g * config_.head_dim, total.sum[g], config_.head_dim,
-                           out + g * config_.head_dim);
+      const size_t dim = config_.head_dim;
+      float* out = ws_.attended + head * config_.group() * dim;
+      for (size_t g = 0; g < config_.group(); ++g) {
+        kernels_.divide_by(total.out + g * dim, total.sum[g], dim, out + g * dim);
       }
     }
   }

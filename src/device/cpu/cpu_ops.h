@@ -136,14 +136,27 @@ class CpuOps {
   };
   static Attended attended_at(float* memory, size_t queries);
   void merge_row(const Attended& total, const Attended& page);
-  void attend_page(size_t layer, size_t kv_head, size_t id, std::span<const AttendRow> rows, float* scratch);
+  // Here and below, `next`: the keys that are read afterwards, or null.
+  void attend_page(size_t layer, size_t kv_head, size_t id, std::span<const AttendRow> rows,
+                   const std::byte* next, float* scratch);
   // Rows of one sequence, over pages of which each row sees at least one; `totals` has one for each.
-  void attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages, float* scratch,
-                    std::span<const Attended> totals);
+  void attend_pages(size_t layer, Slice rows, size_t kv_head, Slice pages, const std::byte* next,
+                    float* scratch, std::span<const Attended> totals);
   void attend_item(size_t layer, size_t thread, Slice rows, size_t kv_head);
   void group_rows();
   void attend_whole(size_t layer, size_t thread);
+  // What attend_split deals out: a row's query heads of one key/value head over one page.
+  struct AttendPiece {
+    size_t number;
+    size_t row;
+    size_t kv_head;
+    size_t page;
+  };
   void attend_split(size_t layer, size_t thread);
+  void attend_pieces(size_t layer, size_t thread);
+  void attend_piece(size_t layer, size_t thread, const AttendPiece& piece, const std::byte* next);
+  Attended piece_result(size_t number) const;
+  void merge_pieces(size_t layer, size_t thread);
   size_t first_visible(size_t layer, size_t position) const;
   Slice visible_pages(size_t layer, size_t row) const;
 

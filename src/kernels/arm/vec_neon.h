@@ -245,6 +245,7 @@ inline void fold4x4(const Vec* v, float* out, size_t stride) {
 inline float sqrt_scalar(float x) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(x)), 0); }
 
 inline void prefetch(const void* p) { __builtin_prefetch(p); }
+inline void prefetch_far(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 }  // namespace
 }  // namespace rotor::kernels

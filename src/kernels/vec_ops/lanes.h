@@ -17,7 +17,8 @@
 //   shift_left_23                 of the bit patterns
 //   max_magnitude, largest        of bit patterns without sign
 //   round_to_int8, store_int8     round half even, clamp to -128..127
-//   sqrt_scalar, prefetch
+//   sqrt_scalar
+//   prefetch, prefetch_far        to the first-level cache; to the second, for which more may be under way
 #pragma once
 
 #include <cstddef>

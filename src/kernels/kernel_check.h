@@ -17,6 +17,14 @@
 
 namespace rotor {
 
+// A row of kernel_list.inc that a test compares.
+struct KernelRow {
+  std::string name;  // without its level
+  std::string isa;
+  IsaLevel level;
+  void (*check)(const std::string& name);  // compares with the scalar twin
+};
+
 // Compares `kernel` with `scalar` over sizes and values that have broken kernels before. `name` is
 // the row's name without its level.
 void check_kernel(const std::string& name, TernaryMatmul kernel, TernaryMatmul scalar);

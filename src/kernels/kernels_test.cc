@@ -14,19 +14,12 @@
 namespace rotor {
 namespace {
 
-struct Row {
-  std::string name;
-  std::string isa;
-  IsaLevel level;
-  void (*check)(const std::string& name);
-};
-
-const std::vector<Row>& rows() {
-  static const std::vector<Row> list = {
-#define ROTOR_KERNEL(type, slot, name, isa_name)                                           \
-  Row{#name, #isa_name, kernels::isa::isa_name, [](const std::string& row) {               \
-        check_kernel(row, static_cast<type>(kernels::name##_##isa_name),                   \
-                     static_cast<type>(kernels::name##_scalar));                           \
+const std::vector<KernelRow>& rows() {
+  static const std::vector<KernelRow> list = {
+#define ROTOR_KERNEL(type, slot, name, isa_name)                                   \
+  KernelRow{#name, #isa_name, kernels::isa::isa_name, [](const std::string& row) { \
+        check_kernel(row, static_cast<type>(kernels::name##_##isa_name),           \
+                     static_cast<type>(kernels::name##_scalar));                   \
       }},
 #include "kernels/kernel_list.inc"
 #undef ROTOR_KERNEL
@@ -34,22 +27,22 @@ const std::vector<Row>& rows() {
   return list;
 }
 
-class KernelRow : public testing::TestWithParam<Row> {};
+class Kernel : public testing::TestWithParam<KernelRow> {};
 
-TEST_P(KernelRow, EqualsScalarBitForBit) {
+TEST_P(Kernel, EqualsScalarBitForBit) {
   if (!cpu_features().supports(GetParam().level)) {
     GTEST_SKIP() << "this CPU lacks " << GetParam().isa;
   }
   GetParam().check(GetParam().name);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, KernelRow, testing::ValuesIn(rows()),
-                         [](const testing::TestParamInfo<Row>& info) {
+INSTANTIATE_TEST_SUITE_P(Kernels, Kernel, testing::ValuesIn(rows()),
+                         [](const testing::TestParamInfo<KernelRow>& info) {
                            return info.param.name + "_" + info.param.isa;
                          });
 
 TEST(KernelList, SuffixesNameLevels) {
-  for (const Row& row : rows()) {
+  for (const KernelRow& row : rows()) {
     EXPECT_EQ(isa_name(row.level), row.isa);
   }
 }
@@ -63,13 +56,13 @@ class RanEveryRow : public testing::Environment {
       return;
     }
     size_t supported = 0;
-    for (const Row& row : rows()) {
+    for (const KernelRow& row : rows()) {
       supported += cpu_features().supports(row.level) ? 1 : 0;
     }
     size_t ran = 0;
     for (int s = 0; s < all.total_test_suite_count(); ++s) {
       const testing::TestSuite& suite = *all.GetTestSuite(s);
-      if (std::string(suite.name()) == "Kernels/KernelRow") {
+      if (std::string(suite.name()) == "Kernels/Kernel") {
         ran += static_cast<size_t>(suite.successful_test_count() + suite.failed_test_count());
       }
     }

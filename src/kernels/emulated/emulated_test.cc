@@ -42,25 +42,19 @@ void ternary_matmul_fold243_avx512vbmi(const TernaryMatmulArgs& args) {
 
 namespace {
 
-struct Row {
-  std::string name;
-  std::string isa;
-  IsaLevel level;
-  void (*check)(const std::string& name);
+// The level whose instructions the emulation is made of.
+IsaLevel needed(IsaLevel emulated) {
+  return emulated == IsaLevel::kAmx ? IsaLevel::kAvx512Vbmi : IsaLevel::kAvx512Vnni;
+}
 
-  // The level whose instructions the emulation is made of.
-  IsaLevel needs() const {
-    return level == IsaLevel::kAmx ? IsaLevel::kAvx512Vbmi : IsaLevel::kAvx512Vnni;
-  }
-};
-
-const std::vector<Row>& rows() {
-  static const std::vector<Row> list = {
-#define ROTOR_KERNEL(type, slot, name, isa_name)                                               \
-  ROTOR_IF_##isa_name(Row{#name, #isa_name, kernels::isa::isa_name, [](const std::string& row) { \
-    check_kernel(row, static_cast<type>(emulated::name##_##isa_name),                          \
-                 static_cast<type>(kernels::name##_scalar));                                   \
-  }},)
+const std::vector<KernelRow>& rows() {
+  static const std::vector<KernelRow> list = {
+#define ROTOR_KERNEL(type, slot, name, isa_name)                                             \
+  ROTOR_IF_##isa_name(                                                                       \
+      KernelRow{#name, #isa_name, kernels::isa::isa_name, [](const std::string& row) {       \
+        check_kernel(row, static_cast<type>(emulated::name##_##isa_name),                    \
+                     static_cast<type>(kernels::name##_scalar));                             \
+      }},)
 #include "kernels/kernel_list.inc"
 #undef ROTOR_KERNEL
   };
@@ -69,20 +63,20 @@ const std::vector<Row>& rows() {
 
 size_t compared = 0;
 
-class EmulatedRow : public testing::TestWithParam<Row> {};
+class EmulatedKernel : public testing::TestWithParam<KernelRow> {};
 
-TEST_P(EmulatedRow, EqualsScalarBitForBit) {
-  if (!cpu_features().supports(GetParam().needs())) {
-    GTEST_SKIP() << "this CPU lacks " << isa_name(GetParam().needs()) << ", which emulates "
-                 << GetParam().isa;
+TEST_P(EmulatedKernel, EqualsScalarBitForBit) {
+  const IsaLevel level = needed(GetParam().level);
+  if (!cpu_features().supports(level)) {
+    GTEST_SKIP() << "this CPU lacks " << isa_name(level) << ", which emulates " << GetParam().isa;
   }
   ++compared;
   GetParam().check(GetParam().name);
   EXPECT_FALSE(emulated::tiles_configured()) << "the kernel left its tiles to the next thread";
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, EmulatedRow, testing::ValuesIn(rows()),
-                         [](const testing::TestParamInfo<Row>& info) {
+INSTANTIATE_TEST_SUITE_P(Kernels, EmulatedKernel, testing::ValuesIn(rows()),
+                         [](const testing::TestParamInfo<KernelRow>& info) {
                            return info.param.name + "_" + info.param.isa;
                          });
 
@@ -91,8 +85,8 @@ class CountsRows : public testing::Environment {
  public:
   void TearDown() override {
     size_t supported = 0;
-    for (const Row& row : rows()) {
-      supported += cpu_features().supports(row.needs()) ? 1 : 0;
+    for (const KernelRow& row : rows()) {
+      supported += cpu_features().supports(needed(row.level)) ? 1 : 0;
     }
     std::printf("emulated kernel rows: %zu in the list, %zu can be emulated here, %zu compared\n",
                 rows().size(), supported, compared);

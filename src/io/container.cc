@@ -79,7 +79,8 @@ bool is_safetensors(std::string_view head, uint64_t file_bytes) {
 
 Result<Container> identify_safetensors(const std::string& path) {
   ROTOR_ASSIGN(const SafetensorsFile file, SafetensorsFile::open(path));
-  return file.metadata().contains("rotor.version") ? Container::kRotor : Container::kSafetensors;
+  const bool rotor = file.metadata().contains("rotor.version") || path.ends_with(".rotor");
+  return rotor ? Container::kRotor : Container::kSafetensors;
 }
 
 // Formats that are known by name but not read.

@@ -12,7 +12,7 @@ namespace rotor {
 enum class Container : unsigned char {
   kHuggingFace,  // a folder with config.json, model.safetensors(.index.json) or tokenizer.json
   kSafetensors,  // one file of tensors
-  kRotor,        // a safetensors file whose metadata has "rotor.version"
+  kRotor,        // a safetensors file whose metadata has "rotor.version", or that ends in .rotor
   kGguf,
   kTiktoken,       // lines of a base64 token and its rank
   kSentencePiece,  // a protocol buffer of pieces

@@ -36,6 +36,7 @@ TEST_F(ContainerTest, KnowsWhatRotorReads) {
 TEST_F(ContainerTest, BrokenFilesKeepTheFormatOfTheirEnding) {
   EXPECT_EQ(identify("m.gguf", ""), "GGUF");
   EXPECT_THAT(identify("m.safetensors", "abc"), HasSubstr("header length at offset 0"));
+  EXPECT_EQ(identify("m.rotor", test::safetensors_bytes("{}", "")), "rotor");
   EXPECT_THAT(identify("m.rotor", "\xff\xff\xff\xff\xff\xff\xff\xff{"), HasSubstr("header length"));
 }
 

@@ -157,10 +157,13 @@ class Opener {
 
   Status check_version() const {
     const auto found = file_->metadata().find(rotor_names::kVersionKey);
-    if (found == file_->metadata().end() || found->second != rotor_names::kVersion) {
+    if (found == file_->metadata().end()) {
+      return format_error(path() + ": the metadata has no " + rotor_names::kVersionKey +
+                          "; expected a file that `rotor convert` wrote");
+    }
+    if (found->second != rotor_names::kVersion) {
       return unsupported(path() + ": rotor.version: this program reads version " +
-                         rotor_names::kVersion + ", the file says '" +
-                         (found == file_->metadata().end() ? "" : found->second) + "'");
+                         rotor_names::kVersion + ", the file says '" + found->second + "'");
     }
     return {};
   }

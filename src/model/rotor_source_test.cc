@@ -239,5 +239,10 @@ TEST_F(RotorSource, RefusesOtherVersions) {
   EXPECT_THAT(message, AllOf(HasSubstr("reads version 1"), HasSubstr("the file says '9'")));
 }
 
+TEST_F(RotorSource, RefusesAFileWithoutAVersion) {
+  EXPECT_THAT(refusal(with(R"("rotor.version":"1")", R"("other.version":"1")")),
+              HasSubstr("the metadata has no rotor.version"));
+}
+
 }  // namespace
 }  // namespace rotor
